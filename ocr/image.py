@@ -1,0 +1,276 @@
+"""Reading image files, and one `prepare` for training, reading, export and demo.
+
+A prepared line is uint8, `height` x W, with paper = 0 and ink up to 255.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+from pydantic import BaseModel, ConfigDict, Field
+
+from ocr.errors import OcrError
+
+MAX_PIXELS = 120_000_000
+
+# uploads are hostile: nothing but raster images is parsed (Pillow would hand EPS to Ghostscript)
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "JPEG2000")
+
+Source = str | PathLike[str] | bytes | np.ndarray | Image.Image
+
+
+class ImageError(OcrError):
+    """An image cannot be read as a line. The message names the source and the reason."""
+
+    def __init__(self, name: str, reason: str):
+        super().__init__(f"{name}: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+class Preparation(BaseModel):
+    """Settings of `prepare`; they travel in the weights file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    height: int = Field(48, ge=16, le=256)
+    # room left around the ink, as a share of its height: above and below, left and right
+    margin: tuple[float, float] = (0.06, 0.20)
+    # contrast (share of the paper's light that the ink takes) below which noise is not stretched
+    faintest: float = Field(0.10, gt=0, lt=1)
+    max_width: int = Field(10_000, ge=64)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A prepared line and its way back: x in the original = x / scale + left."""
+
+    pixels: np.ndarray
+    scale: float
+    left: float
+
+
+def read(source: Source, name: str | None = None) -> np.ndarray:
+    """Grey uint8 image H x W of a file, its bytes, a Pillow image or an array.
+
+    Arrays are H x W (grey), H x W x 3 (RGB) or H x W x 4 (RGBA), of uint8, uint16, bool or float
+    in [0, 1]. Raises ImageError for whatever cannot be read; nothing larger than MAX_PIXELS is
+    decoded.
+    """
+    name = name or describe(source)
+    if isinstance(source, np.ndarray):
+        return _from_array(source, name)
+    if not isinstance(source, (str, PathLike, bytes, Image.Image)):
+        raise ImageError(name, f"{type(source).__name__} is no type of image")
+    try:
+        if isinstance(source, Image.Image):
+            return _from_pillow(source, name)
+        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        if not data:
+            raise ImageError(name, "the file is empty")
+        with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+            _check_size(*image.size, name)
+            if image.format == "JPEG" and image.mode == "RGB":
+                image.draft("L", None)  # decode the luminance plane only
+            return _from_pillow(image, name)
+    except ImageError:
+        raise
+    except UnidentifiedImageError:
+        raise ImageError(name, "not an image of a known format") from None
+    except Image.DecompressionBombError:
+        raise ImageError(name, f"larger than {MAX_PIXELS:,} pixels") from None
+    except OSError as error:
+        reason = error.strerror or f"truncated or damaged: {error}"
+        raise ImageError(name, reason) from None
+    except Exception as error:  # decoders raise what they like on broken files
+        raise ImageError(name, f"cannot be decoded: {error}") from None
+
+
+def _from_pillow(image: Image.Image, name: str) -> np.ndarray:
+    _check_size(*image.size, name)
+    image.load()
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "1":
+        image = image.convert("L")
+    if image.mode.startswith("I") or image.mode == "F":
+        return _stretch_deep(np.asarray(image), name)
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        return _flatten(np.asarray(image.convert("RGBA")))
+    if image.mode == "LAB":
+        image = image.getchannel("L")
+    if image.mode != "L":
+        image = image.convert("RGB").convert("L")  # CMYK has no direct way to L
+    return np.asarray(image)
+
+
+def _check_size(width: int, height: int, name: str) -> None:
+    if not width or not height:
+        raise ImageError(name, "has no pixels")
+    if width * height > MAX_PIXELS:
+        raise ImageError(name, f"{width} x {height} is larger than {MAX_PIXELS:,} pixels")
+
+
+def _from_array(array: np.ndarray, name: str) -> np.ndarray:
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (3, 4)):
+        raise ImageError(name, f"an array of shape {array.shape} is no image")
+    _check_size(array.shape[1], array.shape[0], name)
+    if array.dtype == np.bool_:
+        array = array.astype(np.uint8) * 255
+    elif np.issubdtype(array.dtype, np.floating):
+        if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
+            raise ImageError(name, "a float array must lie in [0, 1]")
+        array = (array * 255).round().astype(np.uint8)
+    elif array.dtype == np.uint16:
+        array = _stretch_deep(array, name)
+    elif array.dtype != np.uint8:
+        raise ImageError(name, f"an array of {array.dtype} is no image")
+    if array.ndim == 2:
+        return array
+    if array.shape[2] == 4:
+        return _flatten(array)
+    return cv2.cvtColor(array, cv2.COLOR_RGB2GRAY)
+
+
+def _stretch_deep(pixels: np.ndarray, name: str) -> np.ndarray:
+    """More than 8 bits: the range in use becomes 0–255 (scanners fill 10 or 12 of 16 bits).
+
+    Black stays black, so that the noise of an empty page is not stretched to ink.
+    """
+    pixels = pixels.astype(np.float32)
+    if not np.isfinite(pixels).all():
+        raise ImageError(name, "holds values that are no numbers")
+    low, high = min(0.0, float(pixels.min())), float(pixels.max())
+    if high <= low:
+        return np.full(pixels.shape, 255, np.uint8)
+    return ((pixels - low) * (255 / (high - low))).astype(np.uint8)
+
+
+def _flatten(rgba: np.ndarray) -> np.ndarray:
+    """A line on opaque paper with a transparent rim (a polygon cut out of a page) gets a rim of its
+    paper. Ink on transparent ground gets what it is not: white under dark ink, or black."""
+    grey = cv2.cvtColor(rgba[:, :, :3], cv2.COLOR_RGB2GRAY)
+    alpha = rgba[:, :, 3]
+    if alpha.min() == 255:
+        return grey
+    weight = alpha.astype(np.float32) / 255
+    mean = float((grey * weight).sum() / max(float(weight.sum()), 1e-6))
+    if weight.mean() > 0.5:
+        ground = float(np.median(grey[alpha > 127]))
+    else:
+        ground = 255.0 if mean < 128 or alpha.max() == 0 else 0.0
+    return (grey * weight + ground * (1 - weight)).astype(np.uint8)
+
+
+def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Prepared:
+    """Turn a grey line image (uint8 H x W) into what the network reads.
+
+    Steps: ink made dark whatever the polarity, light evened out, contrast stretched to ink = 255,
+    margins trimmed, height scaled with the aspect ratio kept. Raises ImageError if the line would
+    be wider than `settings.max_width` at model height.
+    """
+    height, width = grey.shape
+    shrink = min(1.0, 4 * settings.height / height)
+    if width * shrink > 8 * settings.max_width:
+        raise ImageError(name, f"{width} x {height} is too wide for a text line")
+    if shrink < 1:
+        size = (max(1, round(width * shrink)), 4 * settings.height)
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    if is_light_on_dark(grey):
+        grey = 255 - grey
+    ink = _ink(grey, settings.faintest)
+    top, bottom, left, right = _ink_box(ink, settings.margin)
+    ink = ink[top:bottom, left:right]
+    scale = settings.height / ink.shape[0]
+    new_width = max(4, round(ink.shape[1] * scale))
+    if new_width > settings.max_width:
+        raise ImageError(
+            name,
+            f"{new_width} px wide at {settings.height} px height, "
+            f"more than {settings.max_width} for one line",
+        )
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    pixels = cv2.resize(ink, (new_width, settings.height), interpolation=method)
+    shrunk = grey.shape[1] / width
+    return Prepared(pixels, new_width / ink.shape[1] * shrunk, left / shrunk)
+
+
+def is_light_on_dark(grey: np.ndarray) -> bool:
+    """Whether the strokes are lighter than their surroundings.
+
+    Strokes are thin, so the deviation from the local mean is skewed to their side, whatever the
+    light does over the length of the line: the sign of the third moment tells.
+    """
+    small = grey
+    if grey.shape[0] > 64:
+        down = 64 / grey.shape[0]
+        across = max(down, 1 / grey.shape[1])  # a pixel at least
+        small = cv2.resize(grey, None, fx=across, fy=down, interpolation=cv2.INTER_AREA)
+    values = small.astype(np.float32)
+    side = max(3, small.shape[0] | 1)
+    deviation = values - cv2.blur(values, (side, side), borderType=cv2.BORDER_REFLECT)
+    return bool((deviation * deviation * deviation).mean() > 0)
+
+
+def _ink(grey: np.ndarray, faintest: float) -> np.ndarray:
+    """Ink 0–255: the share of the local paper's light that is missing, stretched per line."""
+    height, width = grey.shape
+    # the paper is what remains when strokes (dark, thin) are closed, at a quarter of the size
+    small = cv2.resize(
+        grey, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA
+    )
+    side = max(3, (min(small.shape) * 3 // 4) | 1)
+    kernel = np.ones((side, side), np.uint8)
+    paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel, borderType=cv2.BORDER_REPLICATE)
+    paper = cv2.blur(paper, (side, side), borderType=cv2.BORDER_REPLICATE)
+    paper = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
+    light = cv2.divide(grey, np.maximum(paper, 1), scale=255)  # 255 = as light as the paper
+    counts = np.cumsum(np.bincount(light.ravel(), minlength=256))
+    ground = int(np.searchsorted(counts, counts[-1] * 0.5))
+    darkest = int(np.searchsorted(counts, counts[-1] * 0.01))
+    span = max(ground - darkest, 255 * faintest)
+    table = np.clip((ground - np.arange(256)) * (255 / span), 0, 255).astype(np.uint8)
+    return cv2.LUT(light, table)
+
+
+def _ink_box(ink: np.ndarray, margin: tuple[float, float]) -> tuple[int, int, int, int]:
+    """Rows and columns that hold the writing: (top, bottom, left, right), with room around."""
+    height, width = ink.shape
+    mask = cv2.medianBlur(ink, 3) > 96  # specks go
+    rows = np.flatnonzero(mask.sum(1) > 1)
+    columns = np.flatnonzero(mask.any(0))
+    if not len(rows) or not len(columns):
+        return 0, height, 0, width
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    # a lone dash or dot must not be blown up to a whole line's height
+    tall = max((bottom - top) * (1 + 2 * margin[0]), 0.35 * height, 4)
+    middle = (top + bottom) / 2
+    side = margin[1] * tall
+    return (
+        max(0, round(middle - tall / 2)),
+        min(height, round(middle + tall / 2)),
+        max(0, round(left - side)),
+        min(width, round(right + side)),
+    )
+
+
+def load(source: Source, settings: Preparation, name: str | None = None) -> Prepared:
+    """`read`, then `prepare`."""
+    name = name or describe(source)
+    return prepare(read(source, name), settings, name)
+
+
+def describe(source: Any, number: int | None = None) -> str:
+    """A short name of an image source for messages and records: its path, or "image 3"."""
+    if isinstance(source, (str, PathLike)):
+        return str(source)
+    return "image" if number is None else f"image {number}"

@@ -1,0 +1,33 @@
+"""Result types: what reading one line image gives."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Character:
+    """One character with its confidence in [0, 1] and its horizontal span in original pixels.
+
+    `span` is (left, right), left inclusive, right exclusive.
+    """
+
+    text: str
+    confidence: float
+    span: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The reading of one line image. `confidence` is in [0, 1]; `source` names the image."""
+
+    text: str
+    confidence: float
+    characters: tuple[Character, ...] = ()
+    alternatives: tuple[tuple[str, float], ...] = ()
+    source: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain types, ready for JSON."""
+        return asdict(self)
