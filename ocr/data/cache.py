@@ -1,0 +1,120 @@
+"""Prepared lines on disk: one flat file of pixels, mapped by every process that trains.
+
+Preparing is the same work at every start and in every process; done once, a line costs a copy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+
+from ocr.data.sample import Sample
+from ocr.image import ImageError, Preparation, Prepared, prepare, read
+
+
+def load_sample(sample: Sample, settings: Preparation) -> Prepared:
+    """Read, crop to the sample's box if it has one, prepare. Raises ImageError."""
+    grey = read(sample.image)
+    if sample.box is not None:
+        left, top, right, bottom = sample.box
+        grey = grey[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+        if not grey.size:
+            raise ImageError(str(sample.image), f"the box {sample.box} lies outside the image")
+    return prepare(grey, settings, str(sample.image))
+
+
+class PreparedLines:
+    """`pixels(i)` of each sample, None where `errors` has the reason; `widths` at model height."""
+
+    def __init__(self, folder: Path):
+        index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        self.widths = np.array(index["widths"], np.int64)
+        self.height = int(index["height"])
+        self.errors: dict[int, str] = {int(k): v for k, v in index["errors"].items()}
+        self._starts = np.concatenate([[0], np.cumsum(self.widths * self.height)])
+        total = int(self._starts[-1])
+        self._flat = (
+            np.memmap(folder / "pixels.u8", np.uint8, "r", shape=(total,))
+            if total
+            else np.zeros(0, np.uint8)
+        )
+
+    def pixels(self, i: int) -> np.ndarray | None:
+        """uint8 height x width, ink = 255."""
+        if i in self.errors:
+            return None
+        return np.asarray(self._flat[self._starts[i] : self._starts[i + 1]]).reshape(
+            self.height, int(self.widths[i])
+        )
+
+
+def prepare_lines(
+    samples: Sequence[Sample],
+    settings: Preparation,
+    folder: Path,
+    advance: Callable[[int], None] = lambda n: None,
+) -> PreparedLines:
+    """Prepare all samples into a cache folder below `folder`, or take the cache that is there.
+
+    The cache's name is a hash of files, sizes, times and settings. `advance` is called with the
+    number of lines done.
+    """
+    target = folder / _fingerprint(samples, settings)
+    if not (target / "index.json").is_file():
+        _write(samples, settings, target, advance)
+    return PreparedLines(target)
+
+
+def _write(
+    samples: Sequence[Sample],
+    settings: Preparation,
+    target: Path,
+    advance: Callable[[int], None],
+) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    widths: list[int] = []
+    errors: dict[int, str] = {}
+
+    def one(sample: Sample) -> np.ndarray | str:
+        try:
+            return load_sample(sample, settings).pixels
+        except ImageError as error:
+            return str(error)
+
+    with (
+        ThreadPoolExecutor(os.cpu_count()) as pool,
+        open(target / "pixels.u8", "wb") as out,
+    ):
+        # in slices: a pool takes all its work at once, and would hold all results
+        for start in range(0, len(samples), 512):
+            part = samples[start : start + 512]
+            for i, result in enumerate(pool.map(one, part), start):
+                if isinstance(result, str):
+                    errors[i] = result
+                    widths.append(0)
+                else:
+                    out.write(result.tobytes())
+                    widths.append(result.shape[1])
+            advance(len(part))
+    index = {"widths": widths, "height": settings.height, "errors": errors}
+    part_file = target / "index.part"
+    part_file.write_text(json.dumps(index), encoding="utf-8")
+    os.replace(part_file, target / "index.json")
+
+
+def _fingerprint(samples: Sequence[Sample], settings: Preparation) -> str:
+    digest = hashlib.sha256(settings.model_dump_json().encode())
+    for sample in samples:
+        try:
+            stat = sample.image.stat()
+            mark = f"{stat.st_size}:{stat.st_mtime_ns}"
+        except OSError:
+            mark = "missing"
+        digest.update(f"{sample.image}\0{sample.box}\0{mark}\n".encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,92 @@
+"""Labelled lines in a folder: `labels.tsv`, or `name.png` with `name.gt.txt` (OCR-D, Tesseract)."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+from ocr.alphabet import normalise
+from ocr.data.sample import Sample
+from ocr.errors import OcrError
+
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
+
+
+class DataError(OcrError):
+    """Labelled data cannot be loaded; the message names the file and the reason."""
+
+
+def read_folder(folder: Path | str, split: str | None = None) -> list[Sample]:
+    """Samples of `folder`, all of them or those of one split.
+
+    `labels.tsv` is UTF-8, tab separated, with a header that names at least `path` and `text`;
+    `group`, `split` and `language` are optional (no split: `train`). Without that file, every image
+    `name.ext` with a text file `name.gt.txt` beside it is a sample (searched recursively).
+    Raises DataError.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DataError(f"{folder}: no such folder")
+    table = folder / "labels.tsv"
+    samples = _from_table(table) if table.is_file() else _from_pairs(folder)
+    if not samples:
+        nothing = "neither labels.tsv nor name.gt.txt files beside images"
+        raise DataError(f"{table}: no lines" if table.is_file() else f"{folder}: {nothing}")
+    return [s for s in samples if split is None or s.split == split]
+
+
+def _from_table(table: Path) -> list[Sample]:
+    reader = csv.DictReader(
+        io.StringIO(_read_text(table), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE
+    )
+    samples = []
+    try:
+        if not {"path", "text"} <= set(reader.fieldnames or ()):
+            raise DataError(f"{table}, line 1: must name the columns path and text")
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise DataError(f"{table}, line {reader.line_num}: {error}") from None
+    for number, row in rows:
+        path, text = row["path"], row["text"]
+        if not path or text is None:
+            raise DataError(f"{table}, line {number}: expected path<TAB>text")
+        if None in row:
+            raise DataError(f"{table}, line {number}: more columns than line 1 names")
+        samples.append(
+            Sample(
+                image=table.parent / path,
+                text=normalise(text.rstrip("\r\n")),
+                source=table.parent.resolve().name,
+                group=row.get("group") or "",
+                split=row.get("split") or "train",
+                language=row.get("language") or "",
+            )
+        )
+    return samples
+
+
+def _from_pairs(folder: Path) -> list[Sample]:
+    samples = []
+    for image in sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES):
+        # name.gt.txt, also beside name.bin.png and the like (OCR-D writes both)
+        for stem in (image.with_suffix(""), image.with_suffix("").with_suffix("")):
+            label = stem.parent / (stem.name + ".gt.txt")
+            if label.is_file():
+                text = _read_text(label).strip("\r\n")
+                samples.append(
+                    Sample(image, normalise(text), folder.resolve().name, str(image.parent))
+                )
+                break
+    return samples
+
+
+def _read_text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+        return data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        number = data.count(b"\n", 0, error.start) + 1
+        raise DataError(f"{path}, line {number}: not UTF-8 (byte {error.start})") from None
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror}") from None

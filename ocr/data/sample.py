@@ -1,0 +1,23 @@
+"""One labelled line: where its image is, what it says, and which set it belongs to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A line image on disk with its transcription (NFC).
+
+    `group` is the page or writer: no group may stand in two splits. `source` names the data set.
+    """
+
+    image: Path
+    text: str
+    source: str = ""
+    group: str = ""
+    split: str = "train"
+    language: str = ""
+    # (left, top, right, bottom) in pixels, where the line is a part of a larger image
+    box: tuple[int, int, int, int] | None = None

@@ -1,0 +1,28 @@
+"""Labelled sets of every kind behind one call."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from ocr.data.sample import Sample
+
+Kind = Literal["auto", "folder", "iam"]
+
+
+def read_samples(path: Path | str, kind: Kind = "auto", split: str | None = None) -> list[Sample]:
+    """Samples of a labelled folder or an IAM tree, all or those of one split. Raises DataError.
+
+    "auto" takes a folder with `ascii/lines.txt` or `xml/` and without labels.tsv for IAM.
+    """
+    path = Path(path)
+    if kind == "auto":
+        tree = (path / "xml").is_dir() or (path / "ascii" / "lines.txt").is_file()
+        kind = "iam" if tree and not (path / "labels.tsv").is_file() else "folder"
+    if kind == "iam":
+        from ocr.data.iam import read_iam
+
+        return [s for s in read_iam(path) if split is None or s.split == split]
+    from ocr.data.folder import read_folder
+
+    return read_folder(path, split)

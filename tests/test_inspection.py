@@ -1,0 +1,134 @@
+"""The report before training, on a small set with one fault of every kind."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+from rich.console import Console
+
+from ocr.alphabet import Alphabet
+from ocr.data.cache import prepare_lines
+from ocr.data.inspection import inspect
+from ocr.data.sample import Sample
+from ocr.image import Preparation
+
+ALPHABET = Alphabet("abcdefghijklmnopqrstuvwxyz ")
+
+
+def draw(path: Path, text: str) -> Path:
+    image = Image.new("L", (40 + 24 * len(text), 60), 255)
+    ImageDraw.Draw(image).text((20, 8), text, 0, ImageFont.load_default(36))
+    image.save(path)
+    return path
+
+
+@pytest.fixture
+def samples(tmp_path):
+    def sample(name, drawn, text, split, group, source="set[1]"):
+        return Sample(draw(tmp_path / f"{name}.png", drawn), text, source, group, split)
+
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n and no more")
+    return [
+        sample("good", "good line", "good line", "train", "p1"),
+        sample("twin", "good line", "good line", "test", "p2"),
+        sample("sharp", "abba", "ßbbß", "train", "p1"),
+        sample("digits", "abba", "ab 1", "train", "p1"),
+        sample("long", "hi", "hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh", "train", "p1"),
+        sample(
+            "wide",
+            "a line that is wider than most",
+            "a line that is wider than most",
+            "train",
+            "p1",
+        ),
+        sample("empty", "drawn", " ", "train", "p1"),
+        Sample(tmp_path / "broken.png", "text", "set[1]", "p1", "train"),
+        Sample(tmp_path / "absent.png", "text", "set[1]", "p1", "train"),
+        # the group of another source is another group, whatever its name
+        sample("stray", "stray", "stray", "valid", "p1"),
+        sample("other", "other", "other", "test", "p1", source="other set"),
+    ]
+
+
+@pytest.fixture(params=["cached", "from files"])
+def inspection(request, samples, tmp_path):
+    settings = Preparation(height=48)
+    done: list[int] = []
+    lines = (
+        prepare_lines(samples, settings, tmp_path / "cache") if request.param == "cached" else None
+    )
+    result = inspect(samples, lines, ALPHABET, 4, 500, preparation=settings, advance=done.append)
+    assert sum(done) == len(samples)
+    return result
+
+
+def test_every_fault_is_found(inspection, tmp_path):
+    by_name = {(p.source, p.split): p for p in inspection.parts}
+    assert list(by_name) == [
+        ("other set", "test"),
+        ("set[1]", "train"),
+        ("set[1]", "valid"),
+        ("set[1]", "test"),
+    ]
+    train = by_name["set[1]", "train"]
+    assert (train.lines, train.usable) == (8, 1)
+    assert {c: (u.count, Path(u.example).stem) for c, u in train.unknown.items()} == {
+        "ß": (2, "sharp"),
+        "1": (1, "digits"),
+    }
+    assert [Path(f).stem for f, _ in train.unreadable] == ["broken", "absent"]
+    assert "No such file" in train.unreadable[1][1]
+    assert [Path(f).stem for f in train.too_long] == ["long"]
+    assert [Path(f).stem for f in train.too_wide] == ["wide"]
+    assert [Path(f).stem for f in train.empty] == ["empty"]
+
+
+def test_what_splits_share_is_found(inspection, tmp_path):
+    (same,) = inspection.duplicates
+    assert [(split, Path(file).stem) for split, file in same] == [
+        ("train", "good"),
+        ("test", "twin"),
+    ]
+    assert inspection.shared_groups == [("set[1]", "p1", ["train", "valid"])]
+    assert not inspection.clean
+
+
+def test_json_and_table(inspection):
+    values = json.loads(json.dumps(inspection.as_dict()))
+    assert values["parts"][1]["unknown"]["ß"]["count"] == 2
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(inspection.table())
+    shown = console.export_text()
+    for part in ("set[1]", "U+00DF", "group in two splits", "same image in two splits", "wide.png"):
+        assert part in shown
+
+
+def test_a_faultless_set_is_clean(samples):
+    inspection = inspect(samples[:1], None, ALPHABET, 4, 500)
+    assert inspection.clean
+    assert inspection.as_dict()["clean"]
+
+
+def test_the_length_rule_is_exact(tmp_path):
+    """8 px per frame: as many frames as letters, and one more for each pair of equal ones."""
+    image = draw(tmp_path / "a.png", "abcdefgh")
+    settings = Preparation()
+    width = prepare_lines([Sample(image, "")], settings, tmp_path).widths[0]
+    frames = -(-int(width) // 8)
+    fitting = ("ab" * frames)[:frames]
+    samples = [
+        Sample(image, fitting),
+        Sample(image, fitting + "c"),
+        Sample(image, "b" + fitting[1:]),
+    ]
+    (part,) = inspect(samples, None, ALPHABET, 8, 9999).parts
+    assert len(part.too_long) == 2
+    assert part.usable == 1
+
+
+def test_lines_of_other_samples_are_refused(samples, tmp_path):
+    lines = prepare_lines(samples[:2], Preparation(), tmp_path / "c")
+    with pytest.raises(ValueError, match="2 prepared lines for 11 samples"):
+        inspect(samples, lines, ALPHABET, 4, 500)
