@@ -1,0 +1,141 @@
+"""What happens to a prepared line before the network trains on it.
+
+Geometry is one `cv2.remap` (affine, uneven stretch and elastic wander composed), so that strokes
+are resampled once. Everything works on uint8 H x W, ink = 255, paper = 0.
+"""
+
+from __future__ import annotations
+
+import os
+
+import cv2
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # no network request on import
+
+
+class Augmentation(BaseModel):
+    """Strengths; 0 turns a part off. Angles are shears (dx per dy), lengths parts of the height."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    shear: float = Field(0.35, ge=0, le=1)
+    stretch: float = Field(0.25, ge=0, lt=1)
+    rotate: float = Field(0.02, ge=0, le=0.2)
+    zoom: float = Field(0.25, ge=0, lt=1)
+    shift: float = Field(0.06, ge=0, le=0.3)
+    elastic: float = Field(0.035, ge=0, le=0.2)
+    stroke: float = Field(0.35, ge=0, le=1)
+    photometric: float = Field(0.6, ge=0, le=1)
+    erase: float = Field(0.25, ge=0, le=1)
+    # the share of lines left as they are, because users' lines are not augmented either
+    plain: float = Field(0.1, ge=0, le=1)
+
+
+class Augmenter:
+    """Draws and applies augmentations; all randomness comes from the generator passed in."""
+
+    def __init__(self, settings: Augmentation):
+        self.settings = settings
+        self._photometric = _photometric() if settings.photometric else None
+
+    def __call__(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        s = self.settings
+        if rng.random() < s.plain:
+            return pixels
+        pixels = warp(pixels, s, rng)
+        if rng.random() < s.stroke:
+            pixels = thicken_or_thin(pixels, rng)
+        if self._photometric is not None and rng.random() < s.photometric:
+            self._photometric.set_random_seed(int(rng.integers(2**31)))
+            pixels = self._photometric(image=pixels)["image"]
+        if rng.random() < s.erase:
+            pixels = erase_columns(pixels, rng)
+        return pixels
+
+
+def warp(pixels: np.ndarray, s: Augmentation, rng: np.random.Generator) -> np.ndarray:
+    """Shear, stretch, rotate, zoom, shift and bend a line; its width changes, never its height."""
+    height, width = pixels.shape
+    zoom = 1 - s.zoom * rng.random() * (rng.random() < 0.5)
+    stretch = float(np.exp(rng.uniform(-1, 1) * s.stretch))
+    shear = rng.normal(0, s.shear / 2.5)
+    shear = float(np.clip(shear, -s.shear, s.shear))
+    new_width = max(8, round(width * stretch * zoom + abs(shear) * height))
+    # destination -> source coordinates, as cv2.remap wants them
+    x = np.arange(new_width, dtype=np.float32)
+    y = np.arange(height, dtype=np.float32)
+    middle = height / 2
+    across = (x - new_width / 2) / (stretch * zoom) + width / 2
+    slope = float(rng.uniform(-1, 1) * s.rotate)
+    # a long line cannot turn far before it leaves the picture
+    slope = float(np.clip(slope, -0.12 * height / width, 0.12 * height / width))
+    offset = float(rng.uniform(-1, 1) * s.shift * height)
+    down = (y - middle) / zoom + middle + offset
+    map_x = across[None, :] + (shear * (y - middle) / zoom)[:, None]
+    map_y = down[:, None] + (slope * (x - new_width / 2))[None, :]
+    if s.elastic:
+        # a coarse grid of displacements, one node per half line height, smooth in between
+        nodes = (max(2, round(new_width / height * 2) + 1), 3)
+        bend = rng.normal(0, s.elastic * height, (2, nodes[1], nodes[0])).astype(np.float32)
+        size = (new_width, height)
+        map_x = map_x + cv2.resize(bend[0], size, interpolation=cv2.INTER_CUBIC)
+        map_y = map_y + cv2.resize(bend[1], size, interpolation=cv2.INTER_CUBIC)
+    return cv2.remap(
+        pixels,
+        map_x.astype(np.float32),
+        map_y.astype(np.float32),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=0,
+    )
+
+
+_CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
+_SQUARE = np.ones((2, 2), np.uint8)
+
+
+def thicken_or_thin(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A broader or a finer pen: dilation or erosion, mixed with the original by a random share."""
+    kernel = _CROSS if rng.random() < 0.4 else _SQUARE
+    change = cv2.dilate if rng.random() < 0.5 else cv2.erode
+    share = float(rng.uniform(0.3, 1.0))
+    return cv2.addWeighted(change(pixels, kernel), share, pixels, 1 - share, 0)
+
+
+def erase_columns(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """A few narrow gaps or faint places: the context must carry what the ink lost."""
+    pixels = pixels.copy()
+    height, width = pixels.shape
+    for _ in range(int(rng.integers(1, 4))):
+        wide = int(rng.integers(2, max(3, height // 5)))
+        left = int(rng.integers(0, max(1, width - wide)))
+        part = pixels[:, left : left + wide]
+        part[:] = (part * rng.uniform(0, 0.5)).astype(np.uint8)
+    return pixels
+
+
+def _photometric():
+    """Blur, noise, compression and contrast by albumentations."""
+    import albumentations as A
+
+    return A.Compose(
+        [
+            A.OneOf(
+                [
+                    A.GaussianBlur(blur_limit=(3, 5), sigma_limit=(0.3, 1.2)),
+                    A.MotionBlur(blur_limit=(3, 5)),
+                    A.Downscale(scale_range=(0.5, 0.85)),
+                    A.Sharpen(alpha=(0.1, 0.5)),
+                ],
+                p=0.45,
+            ),
+            A.RandomGamma(gamma_limit=(55, 170), p=0.4),
+            A.RandomBrightnessContrast(brightness_limit=0.1, contrast_limit=0.25, p=0.3),
+            A.OneOf(
+                [A.GaussNoise(std_range=(0.01, 0.09)), A.ImageCompression(quality_range=(25, 80))],
+                p=0.4,
+            ),
+        ]
+    )

@@ -1,0 +1,178 @@
+"""Batches as a pure function of (seed, rank, step) and the number of data workers: exact resume
+needs no random state.
+
+Lines are drawn in chunks of several batches, sorted by width, cut into batches and shuffled by a
+generator that all ranks share. So padding is small, and in every step all ranks work on about the
+same width: none waits for another's wide batch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ocr.alphabet import Alphabet
+from ocr.ctc.frames import frames_needed
+from ocr.data.augment import Augmenter
+
+# draw(index, rng) -> prepared pixels H x W and text; None if this line cannot be used
+Draw = Callable[[int, np.random.Generator], tuple[np.ndarray, str] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """Where training lines come from. `size` = number of lines, 0 = endless (rendered)."""
+
+    name: str
+    weight: float
+    size: int
+    draw: Draw
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """images uint8 B x 1 x H x W (ink = 255), widths B, labels B of (L,), texts B."""
+
+    images: Tensor
+    widths: Tensor
+    labels: list[Tensor]
+    texts: list[str]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+
+def padded_width(width: int, multiple: int = 64) -> int:
+    """The bucket of a line: few distinct widths, because kernels are prepared for each shape."""
+    return -(-width // multiple) * multiple
+
+
+def collate(
+    lines: Sequence[tuple[np.ndarray, str]], alphabet: Alphabet, multiple: int = 64
+) -> Batch:
+    """Pad prepared lines on the right with paper (0) to one bucket width."""
+    widths = [pixels.shape[1] for pixels, _ in lines]
+    height = lines[0][0].shape[0]
+    images = np.zeros((len(lines), 1, height, padded_width(max(widths), multiple)), np.uint8)
+    for row, (pixels, _) in zip(images, lines, strict=True):
+        row[0, :, : pixels.shape[1]] = pixels
+    return Batch(
+        torch.from_numpy(images),
+        torch.tensor(widths),
+        [torch.from_numpy(alphabet.encode(text).astype(np.int64)) for _, text in lines],
+        [text for _, text in lines],
+    )
+
+
+class BatchStream(torch.utils.data.IterableDataset):
+    """Endless training batches from weighted sources, starting at any step."""
+
+    def __init__(
+        self,
+        sources: Sequence[DataSource],
+        alphabet: Alphabet,
+        augment: Augmenter | None,
+        *,
+        batch_size: int,
+        frame_width: int,
+        max_width: int,
+        seed: int = 0,
+        rank: int = 0,
+        ranks: int = 1,
+        start: int = 0,
+        batches_per_chunk: int = 24,
+    ):
+        if not sources or sum(s.weight for s in sources) <= 0:
+            raise ValueError("no data source with a positive weight")
+        self.sources = list(sources)
+        self.alphabet = alphabet
+        self.augment = augment
+        self.batch_size = batch_size
+        self.frame_width = frame_width
+        self.max_width = max_width
+        self.seed, self.rank, self.ranks, self.start = seed, rank, ranks, start
+        self.batches_per_chunk = batches_per_chunk
+
+    def __iter__(self) -> Iterator[Batch]:
+        # a loader takes batches from its workers in turn: worker w of n gives every n-th step
+        info = torch.utils.data.get_worker_info()
+        workers = info.num_workers if info else 1
+        step, lane = divmod(self.start + (info.id if info else 0), workers)
+        chunk, skip = divmod(step, self.batches_per_chunk)
+        while True:
+            yield from self._chunk(chunk, workers, lane)[skip:]
+            chunk, skip = chunk + 1, 0
+
+    def _chunk(self, chunk: int, workers: int, lane: int) -> list[Batch]:
+        part = (chunk * workers + lane) * self.ranks + self.rank
+        rng = np.random.default_rng([self.seed, 1, part])
+        lines = [self._line(source, turn, rng) for source, turn in self._plan(part)]
+        lines.sort(key=lambda line: line[0].shape[1])
+        shared = np.random.default_rng([self.seed, 2, chunk, lane])
+        order = shared.permutation(self.batches_per_chunk)
+        size = self.batch_size
+        return [collate(lines[k * size : (k + 1) * size], self.alphabet) for k in order]
+
+    def _plan(self, part: int) -> list[tuple[DataSource, int]]:
+        """The sources' turns in one part of the endless stream, in proportion to their weights.
+
+        Nothing is drawn by lot: each source goes on where the part before left it, so that every
+        line of it has come up before one comes up again.
+        """
+        count = self.batch_size * self.batches_per_chunk
+        edges = np.array([part * count, (part + 1) * count])
+        weights = np.array([s.weight for s in self.sources])
+        turns = np.floor(weights[:, None] / weights.sum() * edges).astype(int)
+        turns[weights.argmax()] += edges - turns.sum(0)  # what rounding left
+        return [
+            (source, turn)
+            for source, (first, end) in zip(self.sources, turns.tolist(), strict=True)
+            for turn in range(first, end)
+        ][:count]
+
+    def _line(
+        self, source: DataSource, turn: int, rng: np.random.Generator
+    ) -> tuple[np.ndarray, str]:
+        """A usable line: that of this turn or, in its stead, one by lot; at most 100 draws."""
+        index = self._index(source, turn)
+        weights = np.array([s.weight for s in self.sources])
+        for _ in range(100):
+            drawn = source.draw(index, rng)
+            if drawn is not None:
+                pixels, text = drawn
+                if self.augment is not None:
+                    pixels = self.augment(pixels, rng)
+                if pixels.shape[1] <= self.max_width and self._fits(pixels, text):
+                    return pixels, text
+            source = self.sources[rng.choice(len(weights), p=weights / weights.sum())]
+            index = int(rng.integers(source.size or 2**31))
+        raise ValueError(f"no usable line in 100 draws; sources: {[s.name for s in self.sources]}")
+
+    def _index(self, source: DataSource, turn: int) -> int:
+        """Each pass over a source is a new permutation."""
+        if not source.size:
+            return turn
+        round_, place = divmod(turn, source.size)
+        key = sum(source.name.encode())
+        return int(_permutation(self.seed, key, round_, source.size)[place])
+
+    def _fits(self, pixels: np.ndarray, text: str) -> bool:
+        if not text or self.alphabet.unknown(text):
+            return False
+        return frames_needed(self.alphabet.encode(text)) <= pixels.shape[1] // self.frame_width
+
+
+_PERMUTATIONS: dict[tuple[int, int, int, int], np.ndarray] = {}
+
+
+def _permutation(seed: int, key: int, turn: int, size: int) -> np.ndarray:
+    name = (seed, key, turn, size)
+    if name not in _PERMUTATIONS:
+        if len(_PERMUTATIONS) > 200:
+            _PERMUTATIONS.clear()
+        _PERMUTATIONS[name] = np.random.default_rng([seed, 3, key, turn]).permutation(size)
+    return _PERMUTATIONS[name]

@@ -1,0 +1,170 @@
+"""Fonts to render lines with: where they are, of which kind, and which characters they can draw."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import entry_points
+from pathlib import Path
+
+from ocr.errors import OcrError
+
+SUFFIXES = frozenset({".ttf", ".otf", ".ttc", ".otc", ".woff", ".woff2"})
+TABLE = "fonts.tsv"
+_KINDS = {"handwriting": "handwriting", "display": "script"}  # Google's categories, as fontpkg has
+
+
+class FontError(OcrError):
+    """A font cannot be found or read, or cannot draw what is asked; the message names it."""
+
+
+@dataclass(frozen=True)
+class Font:
+    """One face. `kind` is handwriting, script or print; `index` counts faces in a collection.
+
+    `caps_only`: the small letters of the font look like capitals, so they count as not covered.
+    """
+
+    path: Path
+    family: str
+    kind: str = "print"
+    index: int = 0
+    split: str = "train"
+    caps_only: bool = False
+
+    @cached_property
+    def coverage(self) -> frozenset[int]:
+        """Code points that the face really draws: mapped, and with an outline unless a space.
+
+        Raises FontError when the file is not a readable font.
+        """
+        try:
+            drawn = frozenset(_drawn(self.path, self.index))
+        except Exception as error:  # fontTools raises whatever the broken table leads it to
+            raise FontError(f"cannot read font {self.path}: {error}") from error
+        if self.caps_only:
+            drawn = frozenset(c for c in drawn if not chr(c).islower())
+        return drawn
+
+    def covers(self, text: str) -> bool:
+        """Whether every character of `text` (NFC) has a glyph."""
+        return self.coverage.issuperset(map(ord, text))
+
+    def missing(self, text: str) -> list[str]:
+        """Characters of `text` without a glyph, each once, in order of appearance."""
+        return [c for c in dict.fromkeys(text) if ord(c) not in self.coverage]
+
+
+def _drawn(path: Path, index: int) -> Iterable[int]:
+    from fontTools.pens.boundsPen import ControlBoundsPen
+    from fontTools.ttLib import TTFont
+
+    with TTFont(path, fontNumber=index, lazy=True) as face:
+        outlines = face["glyf"].glyphs if "glyf" in face else None  # raw bytes, left unparsed
+        glyphs = face.getGlyphSet()
+        notdef = face.getGlyphOrder()[0]
+        for code, name in (face.getBestCmap() or {}).items():
+            if name == notdef:
+                continue
+            if chr(code).isspace():
+                yield code
+            elif outlines is not None:
+                # some fonts map what they lack to a copy of the box
+                data = getattr(outlines[name], "data", b"")  # fontTools drops it when empty
+                if data and data != getattr(outlines[notdef], "data", b""):
+                    yield code
+            else:
+                pen = ControlBoundsPen(glyphs)
+                glyphs[name].draw(pen)
+                if pen.bounds is not None:
+                    yield code
+
+
+def find_fonts(
+    paths: Iterable[str | Path],
+    kinds: Collection[str] | None = None,
+    splits: Collection[str] | None = None,
+) -> list[Font]:
+    """Every font under `paths`, sorted by family and path, limited to `kinds` and `splits`.
+
+    A path is a font file, a folder with a `fonts.tsv` table beside its `node_modules`, any other
+    folder (searched deeply; kind `print` unless the folder of the file is called handwriting or
+    script), `fontpkg` for every installed fontpkg-* wheel, or `fontpkg:NAME` for one of them.
+    Raises FontError for a path without a font, or a row of the table whose file is not installed.
+    """
+    found: dict[tuple[Path, int], Font] = {}
+    for path in paths:
+        fonts = list(_fonts_at(path))
+        if not fonts:
+            raise FontError(f"no fonts at {path}")
+        found.update({(f.path, f.index): f for f in fonts})
+    return sorted(
+        (
+            f
+            for f in found.values()
+            if (kinds is None or f.kind in kinds) and (splits is None or f.split in splits)
+        ),
+        key=lambda f: (f.family, str(f.path), f.index),
+    )
+
+
+def _fonts_at(path: str | Path) -> Iterable[Font]:
+    if str(path).partition(":")[0] == "fontpkg":
+        yield from _wheels(str(path).partition(":")[2])
+        return
+    path = Path(path)
+    if (path / TABLE).is_file():
+        yield from _table(path)
+    elif path.is_dir():
+        for file in sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES):
+            yield from _faces(file)
+    elif path.is_file():
+        yield from _faces(path)
+
+
+def _faces(path: Path, family: str = "", kind: str = "") -> Iterable[Font]:
+    from fontTools.ttLib import TTFont
+    from fontTools.ttLib.sfnt import readTTCHeader
+
+    kind = kind or (path.parent.name if path.parent.name in ("handwriting", "script") else "print")
+    try:
+        count = 1
+        if path.suffix.lower() in (".ttc", ".otc"):
+            with path.open("rb") as file:
+                count = readTTCHeader(file).numFonts
+        for index in range(count):
+            with TTFont(path, fontNumber=index, lazy=True) as face:
+                name = face["name"].getBestFamilyName() if "name" in face else None
+            yield Font(path, family or name or path.stem, kind, index)
+    except Exception as error:
+        raise FontError(f"cannot read font {path}: {error}") from error
+
+
+def _table(folder: Path) -> Iterable[Font]:
+    with (folder / TABLE).open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
+            path = folder / "node_modules" / row["package"] / row["file"]
+            if not path.is_file():
+                raise FontError(f"{path} is not installed: run `npm install` in {folder}")
+            yield Font(
+                path,
+                row["family"],
+                row["class"],
+                split=row["split"],
+                caps_only=row["caps_only"] == "1",
+            )
+
+
+def _wheels(name: str) -> Iterable[Font]:
+    for entry in entry_points(group="fontpkg.family"):
+        if name and entry.name != name:
+            continue
+        root = Path(entry.load().ROOT)
+        about = json.loads((root / "metadata.json").read_text(encoding="utf-8"))
+        categories = [c.lower() for c in about.get("category", [])]
+        kind = next((_KINDS[c] for c in categories if c in _KINDS), "print")
+        for file in sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES):
+            yield from _faces(file, entry.load().FAMILY, kind)

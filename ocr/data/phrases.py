@@ -1,0 +1,262 @@
+"""Short texts that prose lacks: numbers, dates, amounts, addresses, signs, rare letters."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Callable
+
+import numpy as np
+
+from ocr.data.letters import Word, accents, initials, integer, one, soup
+
+_MONTHS = str.split(
+    "January February March April May June July August September October November December "
+    "Jan. Feb. Mar. Apr. Aug. Sept. Oct. Nov. Dec. "
+    "janvier février mars avril mai juin juillet août septembre octobre novembre décembre "
+    "Januar Februar März April Mai Juni Juli August September Oktober November Dezember "
+    "enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre "
+    "gennaio febbraio marzo aprile maggio giugno luglio agosto settembre ottobre novembre dicembre "
+    "7bre 8bre 9bre Xbre ledna února března dubna května června července srpna září října "
+    "stycznia lutego marca kwietnia maja czerwca lipca sierpnia września października"
+)
+_ABBREVIATIONS = str.split(
+    "Mr. Mrs. Dr. Prof. St. Ste Mme Mlle MM. M. Hr. Fr. Sr. Sra. Sig. etc. &c. e.g. i.e. cf. viz. "
+    "vol. no. nos. pp. p. fol. f° r° v° n° N° § Abs. Art. art. usw. z.B. d.h. u.a. bzw. ca. vgl. "
+    "Nr. S. Bd. Jr. Esq. Co. Ltd. Inc. Cie Cie. Bros. P.S. N.B. a.m. p.m. A.D. B.C. U.S.A. U.N. "
+    "R.I.P. S.A. dept. Dép. ch. chap. fig. ibid. op. cit. ed. éd. tél. Tel. av. bd 1er 1re 2e 3me "
+    "1st 2nd 3rd 4th Vve dite feu née ép. dud. lad. sr ms. mss. obs. inst. ult. prox. recd yrs. wd"
+)
+_UNITS = str.split(
+    "km m cm mm kg g mg l ml h min s °C °F % ‰ fr. fr c. livres sols lbs oz. ft in. ha a ans µm"
+)
+_DOMAINS = str.split("com org net fr de eu co.uk es it gov edu info io cz pl")
+_ROMAN = (
+    (100, "C"), (90, "XC"), (50, "L"), (40, "XL"), (10, "X"), (9, "IX"), (5, "V"), (4, "IV"),
+    (1, "I"),
+)  # fmt: skip
+
+
+def _roman(n: int) -> str:
+    out = ""
+    for value, sign in _ROMAN:
+        out, n = out + sign * (n // value), n % value
+    return out
+
+
+def _magnitude(rng: np.random.Generator) -> int:
+    """A number whose count of digits, not its size, is uniform."""
+    return int(10 ** rng.uniform(0, 7))
+
+
+def number(rng: np.random.Generator, word: Word) -> str:
+    n = _magnitude(rng)
+    shape = integer(rng, 0, 9)
+    if shape < 3:
+        return str(n)
+    if shape == 3:
+        return f"{n:,}".replace(",", one(rng, [",", " ", ".", "’", "'"]))
+    if shape == 4:
+        return f"{n / 100:.2f}".replace(".", one(rng, ",."))
+    if shape == 5:
+        return " ".join(str(_magnitude(rng)) for _ in range(integer(rng, 2, 7)))
+    if shape == 6:
+        return str(integer(rng, 1400, 2035)) + one(rng, ["", "", "-", "–", "/"])
+    if shape == 7:
+        return f"{one(rng, '-+−±~')}{n}"
+    return f"{integer(rng, 1, 30)}{one(rng, '½¼¾⅓⅔⅛⅜⅝⅞')}"
+
+
+def date(rng: np.random.Generator, word: Word) -> str:
+    d, m, y = integer(rng, 1, 32), integer(rng, 1, 13), integer(rng, 1650, 2035)
+    month = one(rng, _MONTHS)
+    sep = one(rng, "/.-")
+    return one(
+        rng,
+        [
+            f"{d} {month} {y}", f"{d} {month} {y}", f"{month} {d}, {y}", f"{d}. {month} {y}",
+            f"{d:02}{sep}{m:02}{sep}{y}", f"{d}{sep}{m}{sep}{y % 100:02}", f"{y}-{m:02}-{d:02}",
+            f"{month} {y}", f"{month} {d}", f"le {d} {month} {y}", f"{word().title()}, {d}.{m}.{y}",
+            f"{d} {_roman(m)} {y}", f"{d} {month}", f"d. {d}. {m}. {y}", f"den {d}. {month} {y}",
+            f"'{y % 100:02}", f"ca. {y}", f"{y}–{(y + d) % 100:02}", f"{y}/{(y + 1) % 100:02}",
+        ],
+    )  # fmt: skip
+
+
+def time(rng: np.random.Generator, word: Word) -> str:
+    h, m = integer(rng, 0, 24), integer(rng, 0, 60)
+    forms = [
+        f"{h}:{m:02}",
+        f"{h:02}:{m:02}:{integer(rng, 0, 60):02}",
+        f"{h}h{m:02}",
+        f"{h} h. {m:02}",
+    ]
+    return one(
+        rng, [*forms, f"{h % 12 + 1} {one(rng, ['a.m.', 'p.m.', 'AM', 'pm'])}", f"{h}.{m:02} Uhr"]
+    )
+
+
+def amount(rng: np.random.Generator, word: Word) -> str:
+    n, c = int(10 ** rng.uniform(0, 6)), integer(rng, 0, 100)
+    thousands = f"{n:,}".replace(",", one(rng, [",", ".", " ", ""]))
+    text = f"{thousands}{one(rng, ',.')}{c:02}" if rng.random() < 0.6 else thousands
+    sign = one(rng, "€£$¥¢¤€£$")
+    return one(
+        rng,
+        [
+            f"{sign}{text}", f"{text} {sign}", f"{text}{sign}", f"{text} fr.", f"{text} F",
+            f"CHF {text}", f"£{n} {c % 20}s. {c % 12}d.", f"{text} Kč", f"{text} DM", f"EUR {text}",
+            f"{c} %", f"{c},5%", f"{n} ½ %", f"{text} ƒ", f"-{text} {sign}", f"{text}.–",
+            f"{n}⁄{c + 1}",
+        ],
+    )  # fmt: skip
+
+
+def phone(rng: np.random.Generator, word: Word) -> str:
+    g = [f"{integer(rng, 0, 100):02}" for _ in range(5)]
+    return one(
+        rng,
+        [
+            " ".join(g), ".".join(g), f"+{integer(rng, 1, 99)} {g[0]} {g[1]}{g[2]} {g[3]}{g[4]}",
+            f"({g[0]}{integer(rng, 0, 9)}) {g[1]}{integer(rng, 0, 9)}-{g[2]}{g[3]}",
+            f"Tél. {'.'.join(g)}", f"Tel. {g[0]}/{g[1]}{g[2]}{g[3]}", f"0{g[0]}-{g[1]}{g[2]}{g[3]}",
+        ],
+    )  # fmt: skip
+
+
+def name(rng: np.random.Generator, word: Word) -> str:
+    a, b, c = word().title(), word().title(), word().title()
+    i, j = one(rng, "ABCDEFGHIJKLMNOPQRSTUVWXYZ"), one(rng, "ABCDEFGHIJKLMNOPRSTVW")
+    return one(
+        rng,
+        [
+            f"{a} {b.upper()}", f"{b.upper()}, {a}", f"{i}. {j}. {b}", f"{a} {i}. {b}",
+            f"{b} - {a} {c}", f"{b} {a}-{c}", f"{one(rng, _ABBREVIATIONS[:14])} {b}", f"{a} {b}",
+            f"{i}.{j}.", f"{i}{j}", f"{a} {b} & {c}", f"{a} {b} & Cie", f"{b} ({a})",
+            f"{a.upper()} {b.upper()}", f"{i}. {b.upper()}", f"{a} von {b}", f"{a} de la {b}",
+            f"O'{b}", f"Mac{b}", f"{a} {b}, Jr.",
+        ],
+    )  # fmt: skip
+
+
+def address(rng: np.random.Generator, word: Word) -> str:
+    ascii_ = [_ascii(word()) or "mail" for _ in range(3)]
+    a, b, c = ascii_
+    at = f"{a}{one(rng, ['.', '_', '-', ''])}{b}@{c}.{one(rng, _DOMAINS)}"
+    street = one(rng, ["rue", "rue de", "avenue", "bd", "place", "quai"])
+    return one(
+        rng,
+        [
+            at, at, f"www.{a}{b}.{one(rng, _DOMAINS)}",
+            f"https://{a}.{one(rng, _DOMAINS)}/{b}/{c}",
+            f"http://www.{a}-{b}.{one(rng, _DOMAINS)}", f"@{a}_{b}", f"#{a}{b.title()}",
+            f"{integer(rng, 1, 300)}, {street} {word().title()}",
+            f"{integer(rng, 1, 99)} {word().title()} Street",
+            f"{word().title()}straße {integer(rng, 1, 99)}{one(rng, ['', 'a', 'b'])}", f"{a}.{b}",
+            f"{integer(rng, 1000, 99999)} {word().title()}", f"C:\\{a}\\{b}.txt", f"/{a}/{b}",
+            f"~{a}",
+        ],
+    )  # fmt: skip
+
+
+def _ascii(text: str) -> str:
+    plain = unicodedata.normalize("NFD", text.lower()).encode("ascii", "ignore").decode()
+    return "".join(c for c in plain if c.isalnum())
+
+
+def page(rng: np.random.Generator, word: Word) -> str:
+    n = integer(rng, 1, 900)
+    return one(
+        rng,
+        [
+            str(n), f"— {n} —", f"- {n} -", f"p. {n}", f"pp. {n}–{n + 7}", f"[{n}]", f"({n})",
+            f"{n}.", f"{n})", _roman(n % 89 + 1), f"{_roman(n % 40 + 1)}.",
+            _roman(n % 60 + 1).lower(), f"{n}/{n + 9}",
+            f"fol. {n} {one(rng, ['r°', 'v°', 'recto', 'verso'])}", f"Page {n}",
+            f"{n} {word().upper()}", f"{word().upper()} {n}", f"{n}*", f"{n}†", f"n° {n}",
+            f"N° {n}", f"№ {n}", f"Nr. {n}", f"# {n}",
+        ],
+    )  # fmt: skip
+
+
+def cell(rng: np.random.Generator, word: Word) -> str:
+    n = _magnitude(rng)
+    return one(
+        rng,
+        [
+            word(), word().title(), f"{word().title()} {n}", f"{word()} .... {n}", f"{word()}: {n}",
+            "id.", "idem", '"', "»", "-", "—", "do", "ditto", f"{n} {word()}",
+            f"{word().title()} :", f"| {n} | {word()}", "Total", f"{n};{word()}",
+            f"{word()}/{word()}", "x", "?", "Néant", "oui", "non", f"{n} = {word()}", "&",
+            "id. ...",
+        ],
+    )  # fmt: skip
+
+
+def measure(rng: np.random.Generator, word: Word) -> str:
+    n, u = _magnitude(rng), one(rng, _UNITS)
+    return one(
+        rng,
+        [
+            f"{n} {u}", f"{n}{u}", f"{n / 10:.1f} {u}", f"{n} × {n + 3} {u}", f"{n}²", f"{n} m³",
+            f"{n}°", f"{n}° {integer(rng, 0, 60)}′ {integer(rng, 0, 60)}″ {one(rng, 'NSEWO')}",
+            f"{n} + {integer(rng, 1, 99)} = ?", f"{n} x {integer(rng, 1, 99)}",
+            f"{n} ÷ {integer(rng, 2, 9)}", f"a{one(rng, '<>=±')}{n}", f"{n} µg",
+            f"{one(rng, 'xyzabc')}{one(rng, '²³¹')} = {n}", f"{n}¹", f"1º {u}", "2ª",
+            f"¬{one(rng, 'pq')}",
+        ],
+    )  # fmt: skip
+
+
+def abbreviation(rng: np.random.Generator, word: Word) -> str:
+    parts = (
+        one(rng, _ABBREVIATIONS) if rng.random() < 0.6 else word()
+        for _ in range(integer(rng, 1, 5))
+    )
+    return " ".join(parts)
+
+
+def quoted(rng: np.random.Generator, word: Word) -> str:
+    left, right = one(
+        rng,
+        [
+            ('"', '"'), ("'", "'"), ("“", "”"), ("‘", "’"), ("«", "»"), ("« ", " »"), ("„", "“"),
+            ("‚", "‘"), ("(", ")"), ("[", "]"), ("{", "}"), ("<", ">"), ("‹", "›"), ("»", "«"),
+            ("*", "*"), ("_", "_"), ("¿", "?"), ("¡", "!"), ("- ", ""), ("— ", ""), ("– ", ""),
+            ("• ", ""), ("…", "…"), ("`", "`"), ("/", "/"), ("// ", ""), ("+ ", ""), ("=", "="),
+            ("† ", ""), ("‡ ", ""), ("¶ ", ""), ("· ", ""),
+        ],
+    )  # fmt: skip
+    inner = " ".join(word() for _ in range(integer(rng, 1, 6)))
+    end = one(rng, ["", "", ".", ",", "!", "?", "…", "..."])
+    return f"{left}{inner}{end}{right}{one(rng, ['', '', *',.;:'])}"
+
+
+def reference(rng: np.random.Generator, word: Word) -> str:
+    n = integer(rng, 1, 400)
+    code = "".join(
+        one(rng, "ABCDEFGHJKLMNPRSTUVWXYZ0123456789-") for _ in range(integer(rng, 3, 12))
+    )
+    return one(
+        rng,
+        [
+            code, f"{code}/{n}", f"§ {n}", f"§§ {n}–{n + 2}", f"Art. {n}",
+            f"{word().title()} {n}:{n % 40}", f"({n}a)", f"© {word().title()} {n + 1600}",
+            f"{word().title()}®", f"{word()}™", f"cf. {word()}, p. {n}", f"[{code}]",
+            f"ISBN 978-{n}-{n * 31}-{n % 10}", f"{code}_{n}", f"v{n % 9}.{n % 7}", f"{n}% {code}",
+            f"^{n}", f"{code}|{n}",
+        ],
+    )  # fmt: skip
+
+
+_KINDS: tuple[tuple[Callable[[np.random.Generator, Word], str], float], ...] = (
+    (number, 16), (date, 16), (time, 3), (amount, 10), (phone, 4), (name, 14), (address, 7),
+    (page, 7), (cell, 8), (measure, 7), (abbreviation, 6), (quoted, 10), (reference, 6),
+    (accents, 12), (soup, 4), (initials, 2),
+)  # fmt: skip
+_CUMULATIVE = np.cumsum([w for _, w in _KINDS]) / sum(w for _, w in _KINDS)
+
+
+def phrase(rng: np.random.Generator, word: Word) -> str:
+    """One generated text of 1 to about 80 characters; `word()` gives a word of the corpus."""
+    kind = _KINDS[int(np.searchsorted(_CUMULATIVE, rng.random()))][0]
+    return kind(rng, word)

@@ -1,0 +1,246 @@
+"""Text lines that nobody wrote: corpus text, drawn with fonts, on paper, through a camera."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import cv2
+import numpy as np
+
+from ocr.data import ink, paper
+from ocr.data.fonts import Font, FontError
+from ocr.data.frame import framed
+from ocr.data.writing import SIZES, Hand, Written, metrics, write
+
+KINDS: Mapping[str, float] = {"handwriting": 0.6, "script": 0.12, "print": 0.28}
+TALLEST = 96
+_PLAIN = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "–": "-"})
+
+
+class Texts(Protocol):
+    """What a renderer draws lines of text from; `Corpus` is one."""
+
+    def line(self, rng: np.random.Generator) -> str: ...
+
+
+class LineRenderer:
+    """Draws synthetic text lines.
+
+    fonts: from `find_fonts`. texts: gives the next text, as `Corpus` does. kinds: weight of each
+    kind of font (default `KINDS`; kinds without a font are left out). clean: share of lines without
+    damage. Raises FontError when there is no font of any weighted kind.
+    """
+
+    def __init__(
+        self,
+        fonts: Sequence[Font],
+        texts: Texts,
+        *,
+        kinds: Mapping[str, float] | None = None,
+        clean: float = 0.33,
+    ):
+        weights = KINDS if kinds is None else kinds
+        self.texts, self.clean = texts, clean
+        self._fonts = {k: [f for f in fonts if f.kind == k] for k, w in weights.items() if w > 0}
+        self._fonts = {k: f for k, f in self._fonts.items() if f}
+        if not self._fonts:
+            raise FontError(f"no font of the kinds {', '.join(weights)}")
+        self._kinds = tuple(self._fonts)
+        self._weights = np.cumsum([weights[k] for k in self._kinds])
+
+    def line(self, rng: np.random.Generator) -> tuple[np.ndarray, str]:
+        """One line and its text: uint8 H x W, paper light, ink dark; H mostly 40..96.
+
+        The same state of `rng` gives the same line. Raises FontError when thirty texts in a row
+        hold characters that no font has.
+        """
+        image, text, _ = self.drawn(rng)
+        return image, text
+
+    def drawn(self, rng: np.random.Generator) -> tuple[np.ndarray, str, Font]:
+        """As `line`, and the font that drew it."""
+        for _ in range(30):
+            text = self.texts.line(rng)
+            chosen = self.pick(text, rng)
+            if chosen is not None:
+                font, text = chosen
+                return self.render(text, font, rng), text, font
+        raise FontError(f"no font covers {text!r}")
+
+    def pick(self, text: str, rng: np.random.Generator) -> tuple[Font, str] | None:
+        """A font that has every character of `text`, and the text as that font can show it."""
+        kind = self._kinds[int(np.searchsorted(self._weights, rng.random() * self._weights[-1]))]
+        fonts = self._fonts[kind]
+        others = [f for k in self._kinds if k != kind for f in self._fonts[k]]
+        for attempt in range(60):
+            pool = fonts if attempt < 20 or not others else others
+            font = pool[int(rng.integers(len(pool)))]
+            shown = text
+            if font.kind != "print" and attempt % 8 != 7:
+                shown = shown.translate(_PLAIN)  # no eye tells ’ from ' in a hand
+            if font.caps_only:
+                shown = shown.upper()
+            if font.covers(shown) and not shown.isspace():
+                return font, shown
+        return None
+
+    def render(self, text: str, font: Font, rng: np.random.Generator) -> np.ndarray:
+        """An image of `text` in `font`. Raises FontError if the font lacks a character of it."""
+        clean = rng.random() < self.clean
+        height = SIZES[int(rng.integers(len(SIZES)))]
+        written = write(text, font, height, hand(font, clean, rng), rng)
+        mask, baseline = _inked(written, font, clean, rng)
+        mask, baseline, pitch = framed(mask, baseline, written, clean, rng)
+        sheet = sheet_of_paper(font, clean, written.stroke, rng)
+        image = paper.lay(mask, baseline, pitch, sheet, rng)
+        if rng.random() < (0.04 if clean else 0.16):
+            image = paper.cut_out(
+                image, baseline - round(0.8 * height), baseline + height // 4, rng
+            )
+        return _captured(image, sheet, clean, written.stroke, rng)
+
+
+def hand(font: Font, clean: bool, rng: np.random.Generator) -> Hand:
+    """Draw how this line is set: nearly straight for print, freely for handwriting."""
+    measure = metrics(str(font.path), font.index)
+    space = measure.space / measure.height
+    if font.kind == "print":
+        typed = measure.fixed
+        letters = typed or rng.random() < 0.15
+        worn = 0.0 if clean or not letters else rng.random()
+        return Hand(
+            slant=rng.normal(0, 0.12) if rng.random() < 0.12 else 0.0,
+            slope=rng.normal(0, 0.002),
+            stretch=rng.uniform(0.85, 1.2),
+            gap=space * rng.uniform(0.75, 1.6),
+            tracking=rng.normal(0, 0.02) if letters and not typed else 0.0,
+            letters=letters,
+            wander=0.03 * worn if typed else 0.008 * worn,
+            uneven=0.3 * worn * (rng.random() < 0.5),
+        )
+    letters = not measure.joined and rng.random() < (0.25 if clean else 0.4)
+    loose = rng.gamma(2.0, 0.5)  # mostly careful hands, some wild ones
+    return Hand(
+        slant=float(np.clip(rng.normal(0.1, 0.24), -0.45, 0.9)),
+        slope=rng.normal(0, 0.006),
+        stretch=float(np.exp(rng.normal(0.08, 0.2))),
+        wander=0.018 * loose if letters else 0.03 * loose,
+        turn=0.012 * loose,
+        sway=0.05 * loose,
+        gap=float(np.clip(np.exp(rng.normal(-1.0, 0.4)), 0.18, 1.1)),
+        gap_sway=0.06 * loose,
+        tracking=rng.normal(0.0, 0.02),
+        letters=letters,
+        raised=0.0 if clean or rng.random() < 0.8 else 0.08,
+        uneven=0.0 if rng.random() < 0.6 else 0.12 * loose,
+    )
+
+
+def _inked(written: Written, font: Font, clean: bool, rng: np.random.Generator):
+    """The mask as ink: margins for the lines drawn around it, weight, wear. Also its baseline."""
+    pad = max(4, written.height // 5)
+    mask = cv2.copyMakeBorder(written.mask, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
+    baseline = written.baseline + pad
+    chance = rng.random(8)
+    by_hand = font.kind != "print"
+    measure = metrics(str(font.path), font.index)
+    if by_hand and chance[0] < (0.2 if clean else 0.45):
+        mask = ink.wave(mask, baseline, written.height * 0.03 * rng.gamma(2, 0.5), rng)
+    typed = measure.fixed and not by_hand
+    if chance[1] < (0.65 if by_hand else 0.3):
+        # fonts that imitate hands have heavier strokes than real pens at this height
+        mean = -0.45 if by_hand else 0.35 if typed else 0.0
+        mask = ink.weight(mask, float(np.clip(rng.normal(mean, 0.4), -1, 1)), written.stroke)
+    _drawn_lines(mask, written, baseline, pad, by_hand, rng)
+    if clean:
+        return mask, baseline
+    if chance[2] < (0.4 if by_hand or typed else 0.15):
+        mask = ink.pressure(mask, rng.uniform(0.3, 1.0), 10.0 if chance[3] < 0.5 else 30.0, rng)
+    if chance[4] < (0.45 if typed else 0.18):
+        mask = ink.rough(mask, rng.uniform(0.2, 0.8) * min(1, written.stroke / 4), rng)
+    if chance[5] < 0.08 and written.stroke > 3:
+        mask = ink.gaps(mask, rng.uniform(0.0, 0.1), rng)
+    if chance[6] < 0.1 and written.stroke > 2.5:
+        mask = ink.outline(mask, rng.uniform(0.15, 0.5))
+    if not by_hand and chance[7] < 0.03 and written.height >= 42:
+        mask = ink.dots(mask, 3)
+    return mask, baseline
+
+
+def _drawn_lines(mask, written: Written, baseline: int, pad: int, by_hand: bool, rng) -> None:
+    """Underlines and, seldom, a word that is struck through yet legible."""
+    draw = rng.random()
+    if draw > 0.09:
+        return
+    first = int(rng.integers(len(written.words))) if draw < 0.06 else 0
+    last = first + int(rng.integers(1, 4)) if draw < 0.06 else len(written.words)
+    span = written.words[first:last]
+    x0, x1 = span[0][0] + pad, span[-1][1] + pad
+    thickness = max(1, round(written.stroke * rng.uniform(0.5, 1.1)))
+    drop = rng.uniform(0.05, 0.18) * written.height
+    y = baseline + drop if draw > 0.012 else baseline - written.x_height * rng.uniform(0.3, 0.6)
+    level = int(rng.uniform(150, 255))
+    shake = 0.35 if by_hand else 0.0
+    ink.stroke_line(mask, x0, x1, y, thickness, level, shake, rng)
+    if 0.05 < draw < 0.06:
+        ink.stroke_line(mask, x0, x1, y + 3 + thickness, thickness, level, shake, rng)
+
+
+def sheet_of_paper(font: Font, clean: bool, stroke: float, rng: np.random.Generator) -> paper.Paper:
+    """Draw paper and ink: a clean scan, or an old sheet in poor light.
+
+    Hairlines (`stroke` in pixels) get more contrast, or blur would leave nothing to read.
+    """
+    ruling = ""
+    draw = rng.random()
+    if draw < (0.2 if font.kind != "print" else 0.06):
+        ruling = "border" if draw < 0.04 else "grid" if draw < 0.065 else "line"
+    if clean:
+        level = int(rng.integers(225, 256))
+        return paper.Paper(level, int(rng.integers(0, 90)), ruling=ruling if draw < 0.12 else "")
+    level = int(np.clip(rng.normal(208, 32), 110, 255))
+    contrast = max(
+        45.0 if stroke > 2.5 else 75.0, level * float(np.clip(rng.beta(3.0, 2.2), 0.2, 0.97))
+    )
+    return paper.Paper(
+        level,
+        int(level - contrast),
+        # of the contrast, so that no faint ink drowns
+        grain=min(0.5, float(rng.gamma(1.5, 0.045))) * contrast / 160
+        if rng.random() < 0.7
+        else 0.0,
+        clouds=min(0.5, float(rng.gamma(1.5, 0.06))) * contrast / 160
+        if rng.random() < 0.5
+        else 0.0,
+        light=rng.uniform(0.05, 0.35) if rng.random() < 0.3 else 0.0,
+        bleed=rng.uniform(0.05, 0.3) if rng.random() < 0.12 else 0.0,
+        ruling=ruling,
+    )
+
+
+def _captured(
+    image: np.ndarray, sheet: paper.Paper, clean: bool, stroke: float, rng: np.random.Generator
+) -> np.ndarray:
+    chance = rng.random(8)
+    if chance[0] < 0.35:
+        image = paper.soften(image, rng.uniform(0.4, 0.7 if clean or stroke < 2.5 else 1.2))
+    if chance[1] < (0.1 if clean else 0.25):
+        image = paper.resample(image, rng.uniform(0.5, 0.9))
+    if not clean:
+        if chance[2] < 0.04:
+            image = paper.shake(image, int(rng.integers(3, 6)), rng.uniform(0, np.pi))
+        if chance[3] < 0.07 and not (
+            sheet.ruling or sheet.bleed or sheet.light or sheet.clouds > 0.1
+        ):
+            image = paper.bitonal(image, int(rng.integers(-25, 15)))
+        if chance[4] < 0.12:
+            image = paper.jpeg(image, int(rng.integers(15, 75)))
+        if chance[6] < 0.03:
+            paper.dark_edge(image, rng)
+    if image.shape[0] > TALLEST:
+        width = max(8, round(image.shape[1] * TALLEST / image.shape[0]))
+        image = cv2.resize(image, (width, TALLEST), interpolation=cv2.INTER_AREA)
+    if chance[5] < 0.02:
+        image = 255 - image
+    return np.ascontiguousarray(image)

@@ -1,0 +1,51 @@
+"""Synthetic lines as a folder on disk, in the format of any other labelled folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from ocr.data.fonts import Font
+from ocr.data.render import LineRenderer, Texts
+
+
+def render_folder(
+    out: str | Path,
+    count: int,
+    fonts: Sequence[Font],
+    texts: Texts,
+    *,
+    seed: int = 0,
+    split: str = "train",
+    language: str = "",
+    kinds: Mapping[str, float] | None = None,
+    clean: float = 0.33,
+    progress: bool = True,
+) -> Path:
+    """Write `count` lines as `lines/000000.png` ... and `labels.tsv` below `out`.
+
+    labels.tsv has the columns path, text, group (the font's family), split and language. Line i
+    depends on `seed` and i only, so a longer run begins with the lines of a shorter one.
+    Raises FontError as `LineRenderer` does, FileExistsError when `out` already holds labels.
+    Returns the path of labels.tsv.
+    """
+    from rich.progress import track
+
+    renderer = LineRenderer(fonts, texts, kinds=kinds, clean=clean)
+    out = Path(out)
+    labels = out / "labels.tsv"
+    if labels.exists():
+        raise FileExistsError(f"{labels} exists already")
+    (out / "lines").mkdir(parents=True, exist_ok=True)
+    with labels.open("w", encoding="utf-8", newline="") as file:
+        file.write("path\ttext\tgroup\tsplit\tlanguage\n")
+        for i in track(range(count), description="Rendering", disable=not progress):
+            image, text, font = renderer.drawn(np.random.default_rng((seed, i)))
+            name = f"lines/{i:06}.png"
+            if not cv2.imwrite(str(out / name), image):
+                raise OSError(f"cannot write {out / name}")
+            file.write(f"{name}\t{text}\t{font.family}\t{split}\t{language}\n")
+    return labels

@@ -1,0 +1,208 @@
+"""Text -> ink coverage: where the pen, the press or the typewriter puts each word.
+
+Words are drawn whole, so that the letters of a cursive font stay joined, then each is scaled,
+slanted, turned and shifted a little by itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from PIL import ImageFont
+
+from ocr.data.fonts import Font, FontError
+
+SIZES = (34, 40, 48, 56)  # pixels from the lowest tail to the highest head of hdlpgH
+_PROBE = 64
+
+
+@lru_cache(maxsize=1024)
+def _face(path: str, index: int, size: float) -> ImageFont.FreeTypeFont:
+    try:
+        return ImageFont.truetype(path, size, index=index)
+    except OSError as error:
+        raise FontError(f"cannot read font {path}: {error}") from error
+
+
+def _draw(face: ImageFont.FreeTypeFont, text: str) -> tuple[np.ndarray, int, int]:
+    """Coverage of `text`, uint8 h x w, and its left and top edge from the pen's start."""
+    core, (left, top) = face.getmask2(text, mode="L", anchor="ls")
+    width, height = core.size
+    return np.frombuffer(bytes(core), np.uint8).reshape(height, width), left, top
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Measures of a face as shares of its size in pixels; `joined`: it is a connected script."""
+
+    height: float  # from the lowest tail to the highest head of hdlpgH
+    x_height: float
+    space: float
+    stroke: float
+    joined: bool
+    fixed: bool  # every letter equally wide, as on a typewriter
+
+
+@lru_cache(maxsize=2048)
+def metrics(path: str, index: int) -> Metrics:
+    """Measured from drawn letters, because the tables of handwriting fonts often lie."""
+    face = _face(path, index, _PROBE)
+    tall, x = _draw(face, "hdlpgH")[0], _draw(face, "x")[0]
+    word = _draw(face, "nunmu")[0]
+    # area over half the outline: the mean width of the strokes
+    inner = cv2.erode(word, np.ones((3, 3), np.uint8))
+    edge = max(1.0, float(word.sum()) - float(inner.sum()))
+    stroke = 2 * float(word.sum()) / edge
+    parts = cv2.connectedComponents((word > 96).astype(np.uint8))[0] - 1 if word.size else 9
+    return Metrics(
+        max(tall.shape[0], 8) / _PROBE,
+        max(x.shape[0], 4) / _PROBE,
+        face.getlength(" ") / _PROBE,
+        stroke / _PROBE,
+        parts <= 2,
+        abs(face.getlength("i") - face.getlength("m")) < 1,
+    )
+
+
+@lru_cache(maxsize=8192)
+def _glyph(path: str, index: int, size: float, text: str) -> tuple[np.ndarray, int, int, float]:
+    face = _face(path, index, size)
+    return *_draw(face, text), face.getlength(text)
+
+
+@dataclass(frozen=True)
+class Hand:
+    """How one writer, press or machine sets a line. Lengths are shares of the letters' height."""
+
+    slant: float = 0.0  # horizontal shift per unit of height
+    slope: float = 0.0  # rise of the baseline per unit of length
+    stretch: float = 1.0
+    wander: float = 0.0  # baseline, from word to word or from letter to letter
+    turn: float = 0.0  # radians, from word to word
+    sway: float = 0.0  # size and slant, from word to word
+    gap: float = 0.3  # between words
+    gap_sway: float = 0.0
+    tracking: float = 0.0  # between letters, only where they are drawn one by one
+    raised: float = 0.0  # chance that the end of a word stands high and small, as in Mme and 2nd
+    letters: bool = False  # draw letters one by one
+    uneven: float = 0.0  # ink, from letter to letter or from word to word
+
+
+@dataclass(frozen=True)
+class Written:
+    """Coverage of a line: uint8 H x W, 255 where there is full ink; measures in pixels."""
+
+    mask: np.ndarray
+    baseline: int
+    x_height: int
+    height: int
+    stroke: float
+    words: tuple[tuple[int, int], ...]  # first and last column of each word
+
+
+def write(text: str, font: Font, height: int, hand: Hand, rng: np.random.Generator) -> Written:
+    """Draw `text` so that tall letters and tails (hdlpgH) are `height` pixels high together.
+
+    Raises FontError when the font lacks a character (a box would stand under a wrong label).
+    """
+    if not font.covers(text):
+        raise FontError(f"{font.family} lacks {font.missing(text)}")
+    path, measure = str(font.path), metrics(str(font.path), font.index)
+    size = round(height / measure.height, 1)
+    words = text.split(" ")
+    pieces = []  # (mask, x, y from the baseline)
+    spans = []
+    x = 0.0
+    sway = rng.normal(size=(len(words), 5))
+    for word, (s_gap, s_base, s_turn, s_size, s_slant) in zip(words, sway, strict=True):
+        start = x
+        if hand.letters:
+            letters = rng.normal(size=(len(word), 3))
+            for letter, (l_x, l_y, l_ink) in zip(word, letters, strict=True):
+                mask, left, top, advance = _glyph(path, font.index, size, letter)
+                if hand.uneven:
+                    # a weak key leaves less ink, never none
+                    mask = cv2.convertScaleAbs(mask, alpha=max(0.45, 1 - hand.uneven * abs(l_ink)))
+                shift = hand.wander * height
+                pieces.append((mask, x + left + l_x * shift * 0.5, top + l_y * shift))
+                x += advance + hand.tracking * height
+        else:
+            raised = ""
+            if (
+                hand.raised
+                and 3 <= len(word) <= 6
+                and word.isalnum()
+                and rng.random() < hand.raised
+            ):
+                word, raised = word[:-2], word[-2:]
+            mask, left, top = _draw(_face(path, font.index, size), word)
+            if mask.size:
+                scale = 1 + hand.sway * 0.5 * s_size
+                slant = hand.slant + hand.sway * 0.5 * s_slant
+                mask, left, top = _bend(
+                    mask,
+                    left,
+                    top,
+                    hand.stretch * scale,
+                    scale,
+                    slant,
+                    hand.turn * s_turn - hand.slope,
+                )
+                if hand.uneven:
+                    mask = cv2.convertScaleAbs(mask, alpha=max(0.55, 1 - hand.uneven * abs(s_base)))
+                pieces.append((mask, x, top + hand.wander * height * s_base))
+                x += mask.shape[1]
+            if raised:
+                mask, left, top = _draw(_face(path, font.index, round(size * 0.65, 1)), raised)
+                pieces.append((mask, x, top + (hand.wander * s_base - 0.3) * height))
+                x += mask.shape[1]
+        spans.append((int(start), int(x)))
+        # words that touch would be read as one: never narrower than a sixth of the height
+        x += height * max(0.17, hand.gap + hand.gap_sway * s_gap)
+    return _paste(pieces, spans, hand, measure, size, height)
+
+
+def _bend(mask, left, top, sx, sy, slant, turn):
+    """One word through an affine map about its start on the baseline; new mask, left and top."""
+    h, w = mask.shape
+    c, s = np.cos(turn), np.sin(turn)
+    # axes of the word: x right, y down, baseline 0; scale, lean to the right going up, turn
+    m = np.array([[c, -s], [s, c]]) @ np.array([[sx, -slant * sy], [0, sy]])
+    corners = m @ np.array([[left, left + w, left, left + w], [top, top, top + h, top + h]])
+    x0, y0 = np.floor(corners.min(1))
+    x1, y1 = np.ceil(corners.max(1))
+    shift = m @ np.array([left, top]) - (x0, y0)
+    affine = np.column_stack([m, shift])
+    size = (max(1, int(x1 - x0)), max(1, int(y1 - y0)))
+    if abs(sx - 1) + abs(sy - 1) + abs(slant) + abs(turn) < 1e-3:
+        return mask, left, top
+    return cv2.warpAffine(mask, affine, size, flags=cv2.INTER_LINEAR), int(x0), int(y0)
+
+
+def _paste(pieces, spans, hand: Hand, measure: Metrics, size: float, height: int) -> Written:
+    placed = []
+    for mask, x, y in pieces:
+        if mask.size:
+            placed.append((mask, round(x), round(y - hand.slope * x)))
+    if not placed:
+        raise ValueError("nothing to draw: the text is blank")
+    left = min(x for _, x, _ in placed)
+    top = min(y for _, _, y in placed)
+    right = max(x + m.shape[1] for m, x, _ in placed)
+    bottom = max(y + m.shape[0] for m, _, y in placed)
+    canvas = np.zeros((bottom - top, right - left), np.uint8)
+    for mask, x, y in placed:
+        h, w = mask.shape
+        part = canvas[y - top : y - top + h, x - left : x - left + w]
+        cv2.max(part, mask, dst=part)
+    return Written(
+        canvas,
+        -top,
+        max(3, round(measure.x_height * size)),
+        height,
+        measure.stroke * size,
+        tuple((a - left, b - left) for a, b in spans),
+    )

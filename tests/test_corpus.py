@@ -1,0 +1,106 @@
+import gzip
+import unicodedata
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ocr.alphabet import Alphabet
+from ocr.data.corpus import Corpus
+from ocr.data.phrases import phrase
+
+PROSE = [
+    'It was -- as far as he knew -- the best of times, it was the worst of "times", he said.',
+    "Portez ce vieux whisky au juge blond qui fume, s'il vous plaît, à l'hôtel de la gare.",
+    "Zwölf Boxkämpfer jagen Viktor quer über den großen Sylter Deich, und zwar täglich.",
+]
+
+
+@pytest.fixture(scope="module")
+def prose(tmp_path_factory):
+    path = tmp_path_factory.mktemp("corpus") / "prose.txt.gz"
+    with gzip.open(path, "wt", encoding="utf-8") as file:
+        file.write("\n\n".join(PROSE))
+    return path
+
+
+def test_lines_are_nfc_short_and_tidy(prose):
+    corpus = Corpus([prose], longest=60)
+    rng = np.random.default_rng(0)
+    lines = [corpus.line(rng) for _ in range(3000)]
+    for line in lines:
+        assert 1 <= len(line) <= 60
+        assert line == unicodedata.normalize("NFC", line)
+        assert line == " ".join(line.split())
+    lengths = [len(line) for line in lines]
+    assert np.percentile(lengths, 10) < 12 and np.percentile(lengths, 80) > 35
+
+
+def test_the_same_seed_gives_the_same_lines(prose):
+    a, b = (
+        [Corpus([prose]).line(rng) for _ in range(20)]
+        for rng in (np.random.default_rng(5), np.random.default_rng(5))
+    )
+    assert a == b
+    assert len(set(a)) > 15
+
+
+def test_prose_is_cut_between_words_or_marked_as_broken(prose):
+    corpus = Corpus([prose], generated=0)
+    words = {w.strip('"“”«»„,.').casefold() for p in PROSE for w in p.split()}
+    rng = np.random.default_rng(1)
+    broken = 0
+    for _ in range(500):
+        *whole, last = corpus.line(rng).split(" ")
+        if len(last) > 3 and last[-1] in "-¬=":
+            broken += 1
+            assert any(w.startswith(last[:-1].casefold().lstrip('"“«„')) for w in words)
+        else:
+            whole.append(last)
+        assert {w.casefold() for w in whole if w.isalpha()} <= words
+    assert 5 < broken < 200
+
+
+def test_every_letter_is_met(prose):
+    corpus = Corpus([prose], generated=1)
+    rng = np.random.default_rng(2)
+    seen = set("".join(corpus.line(rng) for _ in range(25000)))
+    letters = {c for c in Alphabet.latin().characters if c.isalpha() or c.isascii()}
+    assert letters - seen == set()
+
+
+@settings(max_examples=200, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), word=st.text(min_size=1, max_size=20))
+def test_phrases_take_any_word(seed, word):
+    assert phrase(np.random.default_rng(seed), lambda: word) != ""
+
+
+def test_a_large_file_is_sampled_evenly(tmp_path):
+    path = tmp_path / "numbers.txt"
+    path.write_text("\n".join(f"paragraph{i}" for i in range(20000)), "utf-8")
+    corpus = Corpus([path], generated=0, megabytes=0.02)
+    (file,) = corpus._files
+    assert 5000 < len(file.block) <= 0.02 * 2**20
+    numbers = [int(file[i].removeprefix("paragraph")) for i in range(len(file))]
+    assert numbers == sorted(numbers)
+    assert abs(np.mean(numbers) - 10000) < 1500
+
+
+def test_weights_choose_the_file(tmp_path):
+    for name in ("alpha", "beta"):
+        (tmp_path / name).write_text(f"{name}\n", "utf-8")
+    paths = [tmp_path / "alpha", tmp_path / "beta"]
+    rng = np.random.default_rng(0)
+    only = Corpus(paths, [0, 1], generated=0)
+    assert {only.line(rng)[:3].lower() for _ in range(30)} == {"bet"}
+    with pytest.raises(ValueError, match="1 weights for 2"):
+        Corpus(paths, [1])
+
+
+def test_no_text_is_an_error(tmp_path):
+    (tmp_path / "empty.txt").write_text("\n \n", "utf-8")
+    with pytest.raises(ValueError, match="no text in .*empty.txt"):
+        Corpus([tmp_path / "empty.txt"])
+    with pytest.raises(ValueError, match="at least one"):
+        Corpus([])

@@ -1,0 +1,190 @@
+import csv
+
+import cv2
+import numpy as np
+import pytest
+
+from ocr.data import ink, paper
+from ocr.data.fonts import Font, FontError, find_fonts
+from ocr.data.render import LineRenderer
+from ocr.data.rendered import render_folder
+from ocr.data.writing import Hand, metrics, write
+
+FONTS = find_fonts(["fontpkg:zeyada", "fontpkg:caveat", "fontpkg:lora"])
+ZEYADA = next(f for f in FONTS if f.family == "Zeyada")
+LORA = next(f for f in FONTS if f.family == "Lora")
+
+
+class Sentences:
+    """Stands for a corpus: the given texts at random."""
+
+    def __init__(self, *texts: str):
+        self.texts = texts
+
+    def line(self, rng):
+        return self.texts[int(rng.integers(len(self.texts)))]
+
+
+TEXTS = Sentences("Quick brown foxes, “12” of them", "a", "—", "Żółć & co.", "12.50 €", "of " * 25)
+
+
+def rng(*seed):
+    return np.random.default_rng(seed or 0)
+
+
+def test_lines_are_images_with_something_on_them():
+    renderer = LineRenderer(FONTS, TEXTS)
+    for i in range(300):
+        image, text, font = renderer.drawn(rng(i))
+        assert image.dtype == np.uint8 and image.ndim == 2 and image.flags.c_contiguous
+        assert 16 <= image.shape[0] <= 96 and image.shape[1] >= 4
+        assert font.covers(text)
+        assert int(image.max()) - int(image.min()) >= 15, (i, text)
+
+
+def test_ink_is_darker_than_paper_except_in_negatives():
+    renderer = LineRenderer(FONTS, TEXTS)
+    images = [renderer.line(rng(i))[0] for i in range(300)]
+    # ink covers the smaller part, so the median is the paper
+    light = [np.median(i) - i.min() > i.max() - np.median(i) for i in images]
+    assert 0.9 < np.mean(light) < 1
+
+
+def test_the_same_seed_gives_the_same_line_whatever_was_drawn_before():
+    first, second = LineRenderer(FONTS, TEXTS), LineRenderer(FONTS, TEXTS)
+    for i in range(20):
+        second.line(rng(i, 1))
+    for i in range(20):
+        (a, s), (b, t) = first.line(rng(i)), second.line(rng(i))
+        assert s == t and np.array_equal(a, b)
+
+
+def test_text_goes_to_a_font_that_covers_it():
+    lacking = [Font(ZEYADA.path, "capitals", "handwriting", caps_only=True)]
+    renderer = LineRenderer(
+        [*lacking, LORA], Sentences("ŵŷ ŋ"), kinds={"handwriting": 1, "print": 1}
+    )
+    drawn = {renderer.drawn(rng(i))[2].family for i in range(30)}
+    assert drawn == {"Lora"}
+
+
+def test_text_that_no_font_covers_is_an_error():
+    with pytest.raises(FontError, match="日本"):
+        LineRenderer(FONTS, Sentences("日本")).line(rng())
+    with pytest.raises(FontError, match="lacks"):
+        write("日本", LORA, 40, Hand(), rng())
+
+
+def test_capitals_only_fonts_get_capital_labels():
+    capitals = Font(ZEYADA.path, "capitals", "handwriting", caps_only=True)
+    _, text = LineRenderer([capitals], Sentences("Straße à Nîmes")).line(rng())
+    assert text == "STRASSE À NÎMES"
+
+
+def test_hands_do_not_tell_curly_from_straight_quotes():
+    handwritten = LineRenderer([ZEYADA], Sentences("“don’t”"))
+    printed = LineRenderer([LORA], Sentences("“don’t”"))
+    shown = [handwritten.line(rng(i))[1] for i in range(20)]
+    assert shown.count('"don\'t"') > 14
+    assert printed.line(rng())[1] == "“don’t”"
+
+
+def test_no_font_of_the_kind_is_an_error():
+    with pytest.raises(FontError, match="script"):
+        LineRenderer(FONTS, TEXTS, kinds={"script": 1})
+
+
+def test_height_is_that_of_the_tall_letters_and_tails():
+    for font in (ZEYADA, LORA):
+        written = write("hdlpgH", font, 48, Hand(), rng())
+        assert abs(written.mask.shape[0] - 48) <= 3
+        assert 0 < written.x_height < written.baseline < written.mask.shape[0]
+
+
+def test_words_stay_apart_even_in_a_narrow_hand():
+    narrow = Hand(gap=0.0, gap_sway=0.3, sway=0.1)
+    for seed in range(20):
+        columns = write("mm mm", LORA, 40, narrow, rng(seed)).mask.max(axis=0)
+        blank = np.flatnonzero(columns < 20)
+        runs = np.split(blank, np.flatnonzero(np.diff(blank) > 1) + 1)
+        assert max(len(r) for r in runs) >= 5
+
+
+def test_letters_one_by_one_use_the_same_shapes():
+    whole = write("hollow", LORA, 40, Hand(), rng()).mask
+    single = write("hollow", LORA, 40, Hand(letters=True), rng()).mask
+    assert whole.shape[0] == single.shape[0]
+    assert abs(whole.astype(int).sum() - single.astype(int).sum()) < 0.02 * whole.sum(dtype=int)
+
+
+def test_slant_leans_to_the_right_going_up():
+    upright = write("l", LORA, 50, Hand(), rng()).mask
+    leaning = write("l", LORA, 50, Hand(slant=0.5), rng()).mask
+
+    def middle(row):
+        return np.average(np.arange(len(row)), weights=row)
+
+    lean = middle(leaning[4]) - middle(leaning[-5])
+    assert lean > middle(upright[4]) - middle(upright[-5]) + 10
+
+
+def test_weight_thickens_and_thins_without_losing_hairlines():
+    mask = np.zeros((40, 40), np.uint8)
+    mask[:, 20] = 255
+    mask[:, 5:11] = 255
+    assert ink.weight(mask, 1, 6).sum(dtype=int) > mask.sum(dtype=int)
+    thin = ink.weight(mask, -1, 2)
+    assert thin.sum(dtype=int) < mask.sum(dtype=int)
+    assert thin[20, 20] >= 125
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda m, r: ink.pressure(m, 0.8, 30.0, r),
+        lambda m, r: ink.rough(m, 0.6, r),
+        lambda m, r: ink.gaps(m, 0.1, r),
+        lambda m, r: ink.outline(m, 0.4),
+        lambda m, r: ink.dots(m, 3),
+        lambda m, r: ink.wave(m, 40, 1.5, r),
+    ],
+)
+def test_wear_changes_the_ink_and_keeps_the_word(damage):
+    mask = cv2.copyMakeBorder(
+        write("minimum", LORA, 50, Hand(), rng()).mask, 9, 9, 9, 9, cv2.BORDER_CONSTANT, value=0
+    )
+    worn = damage(mask, rng())
+    assert worn.shape == mask.shape and worn.dtype == np.uint8
+    assert not np.array_equal(worn, mask)
+    assert np.corrcoef(worn.ravel(), mask.ravel())[0, 1] > 0.5
+
+
+def test_camera_keeps_shape_and_bitonal_has_two_levels():
+    image = LineRenderer(FONTS, Sentences("hello world"), clean=1).line(rng(3))[0]
+    for bad in (
+        paper.soften(image, 1.0),
+        paper.shake(image, 4, 0.7),
+        paper.resample(image, 0.5),
+        paper.jpeg(image, 30),
+    ):
+        assert bad.shape == image.shape and not np.array_equal(bad, image)
+    assert set(np.unique(paper.bitonal(image, 0))) == {0, 255}
+
+
+def test_joined_fonts_are_told_from_detached_ones():
+    assert not metrics(str(LORA.path), 0).joined
+    assert not metrics(str(LORA.path), 0).fixed
+
+
+def test_folder_of_lines(tmp_path):
+    labels = render_folder(tmp_path, 6, FONTS, TEXTS, seed=4, split="valid", progress=False)
+    with labels.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    assert [r["path"] for r in rows] == [f"lines/{i:06}.png" for i in range(6)]
+    assert {r["split"] for r in rows} == {"valid"}
+    assert {r["group"] for r in rows} <= {"Zeyada", "Caveat", "Lora"}
+    image, text = LineRenderer(FONTS, TEXTS).line(rng(4, 2))
+    assert text == rows[2]["text"]
+    assert np.array_equal(cv2.imread(str(tmp_path / rows[2]["path"]), 0), image)
+    with pytest.raises(FileExistsError):
+        render_folder(tmp_path, 1, FONTS, TEXTS, progress=False)
