@@ -1,0 +1,96 @@
+"""Two ways from prepared lines to emissions, behind one call: an onnxruntime session, a torch module.
+
+emissions(images uint8 B x 1 x H x W with ink = 255, widths B) -> B arrays T x C of
+log-probabilities, float32, each with its line's own frames only.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from ocr.weights import Card, WeightsError, load_weights, parse_card
+
+if TYPE_CHECKING:
+    from ocr.model import CRNN
+
+
+class Emissions(Protocol):
+    """What the recogniser asks of a network."""
+
+    card: Card
+
+    def __call__(self, images: np.ndarray, widths: np.ndarray) -> list[np.ndarray]: ...
+
+
+class OnnxEmissions:
+    """A network exported by `ocr export`, run by onnxruntime."""
+
+    def __init__(self, path: Path | str, threads: int = 1):
+        import onnxruntime as ort
+
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        try:
+            self.session = ort.InferenceSession(
+                str(path), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime raises a class of its own for each cause
+            raise WeightsError(f"{path}: cannot be loaded by onnxruntime: {error}") from None
+        self.card = parse_card(self.session.get_modelmeta().custom_metadata_map, str(path))
+
+    def __call__(self, images: np.ndarray, widths: np.ndarray) -> list[np.ndarray]:
+        widths = np.asarray(widths, np.int64)
+        (scores,) = self.session.run(None, {"images": images, "widths": widths})
+        frames = self.card.architecture.frames
+        return [scores[: frames(w), i] for i, w in enumerate(widths)]
+
+
+class TorchEmissions:
+    """The torch module itself (training, GPU)."""
+
+    def __init__(self, model: CRNN, card: Card, device: str = "cpu", bf16: bool = False):
+        self.card = card
+        self.device = device
+        self.bf16 = bf16
+        self.model = model.eval().to(device)
+
+    @classmethod
+    def load(cls, path: Path | str, device: str = "cpu", bf16: bool = False) -> TorchEmissions:
+        """From a weights file. Raises WeightsError."""
+        model, card = load_model(path)
+        return cls(model, card, device, bf16)
+
+    def __call__(self, images: np.ndarray, widths: np.ndarray) -> list[np.ndarray]:
+        import torch
+
+        with torch.inference_mode(), torch.autocast(self.device, torch.bfloat16, self.bf16):
+            pixels = torch.as_tensor(images).to(self.device).float().div_(255)
+            lengths = torch.as_tensor(np.asarray(widths, np.int64)).to(self.device)
+            logits = self.model(pixels, lengths).float() / self.card.temperature
+            scores = torch.log_softmax(logits, 2).cpu().numpy()
+        frames = self.card.architecture.frames
+        return [scores[: frames(int(w)), i] for i, w in enumerate(widths)]
+
+
+def load_model(path: Path | str) -> tuple[CRNN, Card]:
+    """The torch module of a weights file, in evaluation mode, and its card. Raises WeightsError."""
+    import torch
+
+    from ocr.model import CRNN
+
+    tensors, card = load_weights(path)
+    model = CRNN(card.architecture, len(card.alphabet))
+    state = model.state_dict()
+    state.update({name: torch.from_numpy(t) for name, t in tensors.items()})
+    counters = {name for name in state if name.endswith("num_batches_tracked")}
+    try:
+        if missing := model.state_dict().keys() - tensors.keys() - counters:
+            raise RuntimeError(f"missing: {sorted(missing)}")
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        raise WeightsError(f"{path}: its tensors do not fit its card: {error}") from None
+    return model.eval(), card

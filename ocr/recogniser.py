@@ -1,0 +1,116 @@
+"""Images -> width-sorted batches -> emissions -> decoder -> Lines, as an iterator."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ocr.alphabet import Alphabet
+from ocr.ctc.greedy import greedy
+from ocr.emissions import Emissions
+from ocr.image import ImageError, Prepared, Source, describe, load
+from ocr.line import Character, Line
+
+# lines taken from the input at once, so that a batch finds neighbours of about its own width
+WINDOW = 64
+# pixels of a batch: more is no faster on a CPU, and takes memory
+BATCH_AREA = 8 * 768 * 48
+
+
+class Recogniser:
+    """Reads line images. Make one by `ocr.load()`; use it from one thread at a time."""
+
+    def __init__(self, emissions: Emissions):
+        self.emissions = emissions
+        self.card = emissions.card
+        self.alphabet: Alphabet = self.card.alphabet
+
+    def read(
+        self,
+        images: Source | Iterable[Source],
+        on_error: Callable[[ImageError], None] | None = None,
+    ) -> Iterator[Line]:
+        """Lines in the order of `images` (paths, bytes, arrays or Pillow images; or a single one).
+
+        An image that cannot be read raises ImageError, after the lines before it; where `on_error`
+        is given, the error is passed to it and the image left out.
+        """
+        if isinstance(images, (str, bytes, np.ndarray, Path)) or not isinstance(images, Iterable):
+            images = [images]
+        stream = enumerate(images, start=1)
+        while window := list(itertools.islice(stream, WINDOW)):
+            lines: list[Prepared] = []
+            names: list[str] = []
+            failure: ImageError | None = None
+            for number, image in window:
+                name = describe(image, number)
+                try:
+                    lines.append(load(image, self.card.preparation, name))
+                    names.append(name)
+                except ImageError as error:
+                    if on_error is None:
+                        failure = error
+                        break
+                    on_error(error)
+            yield from self.read_prepared(lines, names)
+            if failure is not None:
+                raise failure
+
+    def read_prepared(
+        self, lines: Sequence[Prepared], names: Sequence[str] | None = None
+    ) -> list[Line]:
+        """Lines of prepared images, in their order."""
+        names = names or [""] * len(lines)
+        read: list[Line | None] = [None] * len(lines)
+        for batch in self._batches(lines):
+            for i, scores in zip(batch, self._emit([lines[i] for i in batch]), strict=True):
+                read[i] = self._line(scores, lines[i], names[i])
+        return [line for line in read if line is not None]
+
+    def emit(self, lines: Sequence[Prepared]) -> list[np.ndarray]:
+        """Emissions T x C of prepared lines, in their order."""
+        out: list[np.ndarray] = [np.zeros((0, len(self.alphabet)), np.float32)] * len(lines)
+        for batch in self._batches(lines):
+            for i, scores in zip(batch, self._emit([lines[i] for i in batch]), strict=True):
+                out[i] = scores
+        return out
+
+    def _batches(self, lines: Sequence[Prepared]) -> Iterator[list[int]]:
+        order = sorted(range(len(lines)), key=lambda i: lines[i].pixels.shape[1])
+        batch: list[int] = []
+        for i in order:
+            height, width = lines[i].pixels.shape
+            if batch and (len(batch) + 1) * width * height > BATCH_AREA:
+                yield batch
+                batch = []
+            batch.append(i)
+        if batch:
+            yield batch
+
+    def _emit(self, lines: Sequence[Prepared]) -> list[np.ndarray]:
+        widths = np.array([p.pixels.shape[1] for p in lines])
+        # torch prepares its kernels for each shape: a few widths only
+        wide = -(-int(widths.max()) // 32) * 32
+        images = np.zeros((len(lines), 1, lines[0].pixels.shape[0], wide), np.uint8)
+        for row, line in zip(images, lines, strict=True):
+            row[0, :, : line.pixels.shape[1]] = line.pixels
+        return self.emissions(images, widths)
+
+    def _line(self, scores: np.ndarray, line: Prepared, name: str) -> Line:
+        path = greedy(scores)
+        step = self.card.architecture.frame_width
+        # the last frame may reach beyond the line
+        edges = np.minimum(np.stack([path.starts, path.ends]) * step, line.pixels.shape[1])
+        starts, ends = (line.left + edges / line.scale).tolist()
+        characters = tuple(
+            Character(self.alphabet.decode([label]), probability, (start, end))
+            for label, start, end, probability in zip(
+                path.labels, starts, ends, path.probabilities.tolist(), strict=True
+            )
+        )
+        # the probability of the best path's symbols, per frame: 1 only if every frame is sure
+        confidence = float(np.exp(scores.max(1).mean())) if len(scores) else 0.0
+        return Line(self.alphabet.decode(path.labels), confidence, characters, (), name)

@@ -1,0 +1,156 @@
+"""One safetensors file = tensors + card (architecture, alphabet, preparation, data, metrics).
+
+Readable without torch: tensors come as numpy arrays. No pickle is ever loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from ocr.alphabet import Alphabet
+from ocr.architecture import Architecture
+from ocr.errors import OcrError
+from ocr.image import Preparation
+
+FORMAT = "ocr-crnn-1"
+
+
+class WeightsError(OcrError):
+    """A weights file cannot be used; the message names the file and the reason."""
+
+
+class Card(BaseModel):
+    """The model card that travels inside weights and exported networks."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    architecture: Architecture
+    preparation: Preparation
+    characters: str
+    # scales the logits before the softmax, so that confidence is calibrated
+    temperature: float = Field(1.0, gt=0)
+    licence: str = ""
+    description: str = ""
+    data: list[dict[str, Any]] = []
+    recipe: dict[str, Any] = {}
+    metrics: dict[str, Any] = {}
+    limits: list[str] = []
+
+    @field_validator("characters")
+    @classmethod
+    def _is_an_alphabet(cls, characters: str) -> str:
+        Alphabet(characters)  # raises AlphabetError, a ValueError
+        return characters
+
+    @property
+    def alphabet(self) -> Alphabet:
+        return Alphabet(self.characters)
+
+    def as_text(self) -> str:
+        """The card for people: one `key: value` a line, nested values indented."""
+        lines = [self.name, self.description, ""]
+        lines.append(f"alphabet: {len(self.characters)} characters: {self.characters}")
+        shown = self.model_dump(exclude={"name", "description", "characters"})
+        for key, value in shown.items():
+            if value not in ("", [], {}):
+                lines += _indented(key, value, "")
+        return "\n".join(line for line in lines if line is not None)
+
+
+def _indented(key: str, value: Any, indent: str) -> list[str]:
+    if isinstance(value, dict):
+        return [f"{indent}{key}:"] + [
+            x for k, v in value.items() for x in _indented(k, v, indent + "  ")
+        ]
+    if isinstance(value, (list, tuple)) and any(isinstance(v, (dict, str)) for v in value):
+        lines = [f"{indent}{key}:"]
+        for entry in value:
+            if isinstance(entry, dict):
+                entry = ", ".join(f"{k} {v}" for k, v in entry.items())
+            lines.append(f"{indent}  - {entry}")
+        return lines
+    return [f"{indent}{key}: {value}"]
+
+
+def save_weights(path: Path | str, tensors: Mapping[str, np.ndarray], card: Card) -> None:
+    """Write atomically. Tensors are stored in float16, running statistics in float32.
+
+    Raises WeightsError if a value is no number or too large for float16.
+    """
+    from safetensors.numpy import save
+
+    stored = {}
+    for name, tensor in tensors.items():
+        array = np.ascontiguousarray(tensor)
+        if array.dtype == np.float32 and not name.endswith(("running_mean", "running_var")):
+            with np.errstate(over="ignore"):
+                array = array.astype(np.float16)
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise WeightsError(f"{path}: {name} holds values that are no numbers, or above 65504")
+        stored[name] = array
+    metadata = {"format": FORMAT, "card": card.model_dump_json()}
+    write_atomically(Path(path), save(stored, metadata))
+
+
+def load_weights(path: Path | str) -> tuple[dict[str, np.ndarray], Card]:
+    """Tensors (float32) and card. Raises WeightsError."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), "numpy") as file:
+            card = parse_card(file.metadata() or {}, str(path))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path}: cannot be read as safetensors: {error}") from None
+    return {
+        name: t.astype(np.float32) if t.dtype == np.float16 else t for name, t in tensors.items()
+    }, card
+
+
+def load_card(path: Path | str) -> Card:
+    """The card of a weights file (.safetensors) or of an exported network (.onnx)."""
+    if str(path).endswith(".onnx"):
+        from ocr.emissions import OnnxEmissions
+
+        return OnnxEmissions(path).card
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), "numpy") as file:
+            return parse_card(file.metadata() or {}, str(path))
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(f"{path}: cannot be read as safetensors: {error}") from None
+
+
+def parse_card(metadata: Mapping[str, str], name: str) -> Card:
+    """The card in a file's metadata. Raises WeightsError if it is not one of ours."""
+    if metadata.get("format") != FORMAT:
+        raise WeightsError(
+            f"{name}: holds no {FORMAT} card, so it is no weights file of this program"
+        )
+    try:
+        return Card.model_validate(json.loads(metadata["card"]))
+    except (KeyError, ValueError, ValidationError) as error:
+        raise WeightsError(f"{name}: its card cannot be read: {error}") from None
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """A reader, or a kill, never sees half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(part, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
