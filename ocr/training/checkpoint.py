@@ -1,0 +1,62 @@
+"""The state of a run as one safetensors file: weights, EMA, optimiser, step. No pickle.
+
+Batches, dropout and schedule are pure functions of (seed, rank, step), so this is all that an exact
+resume needs.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ocr.weights import WeightsError, write_atomically
+
+
+def save_checkpoint(
+    path: Path,
+    model: nn.Module,
+    ema: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    progress: dict,
+) -> None:
+    """Write atomically. `progress` (step, best CER and so on) is stored as JSON."""
+    from safetensors.torch import save
+
+    tensors: dict[str, Tensor] = {}
+    for prefix, module in (("model", model), ("ema", ema)):
+        for name, tensor in module.state_dict().items():
+            tensors[f"{prefix}.{name}"] = tensor.detach().cpu().contiguous()
+    for index, state in optimiser.state_dict()["state"].items():
+        for name, tensor in state.items():
+            tensors[f"optimiser.{index}.{name}"] = tensor.detach().cpu().contiguous()
+    write_atomically(path, save(tensors, {"progress": json.dumps(progress)}))
+
+
+def load_checkpoint(
+    path: Path, model: nn.Module, ema: nn.Module, optimiser: torch.optim.Optimizer
+) -> dict:
+    """Restore in place; returns `progress`. Raises WeightsError if the file is of another model."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), "pt") as file:
+            progress = json.loads(file.metadata()["progress"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "ema": {}, "optimiser": {}}
+        for name, tensor in tensors.items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = tensor
+        model.load_state_dict(parts["model"])
+        ema.load_state_dict(parts["ema"])
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise WeightsError(f"{path}: no checkpoint of this run: {error}") from None
+    state: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in parts["optimiser"].items():
+        index, _, key = name.partition(".")
+        state.setdefault(int(index), {})[key] = tensor
+    groups = optimiser.state_dict()["param_groups"]
+    optimiser.load_state_dict({"state": state, "param_groups": groups})
+    return progress

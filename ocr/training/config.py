@@ -1,0 +1,145 @@
+"""Training configuration: pydantic models from YAML, with `--set key=value` overrides."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ocr.architecture import Architecture
+from ocr.data.augment import Augmentation
+from ocr.errors import OcrError
+from ocr.image import Preparation
+
+
+class ConfigError(OcrError):
+    """A configuration cannot be used; the message names the key and, if it can, the nearest one."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FolderData(_Strict):
+    """Real lines: `labels.tsv` or `name.gt.txt` folders, or an IAM tree."""
+
+    kind: Literal["auto", "folder", "iam"] = "auto"
+    path: Path
+    weight: float = Field(1.0, ge=0)
+
+
+class RenderedData(_Strict):
+    """Synthetic lines rendered on the fly, endless."""
+
+    kind: Literal["rendered"]
+    weight: float = Field(1.0, ge=0)
+    fonts: tuple[Path, ...] = (Path("datasets/fonts"),)
+    # class of font -> share of the lines
+    classes: dict[str, float] = Field({"handwriting": 0.5, "script": 0.15, "print": 0.35})
+    # corpus file -> share of the lines
+    texts: dict[Path, float]
+
+
+class Optimisation(_Strict):
+    """AdamW with linear warm-up and cosine decay to `final_rate`."""
+
+    steps: int = Field(gt=0)
+    batch_size: int = Field(16, gt=0, description="lines per process and step")
+    rate: float = Field(2e-3, gt=0)
+    final_rate: float = Field(2e-5, ge=0)
+    warmup: int = Field(500, ge=0)
+    weight_decay: float = Field(0.01, ge=0)
+    clip: float = Field(5.0, gt=0)
+    ema: float = Field(0.999, ge=0, lt=1)
+    shortcut: float = Field(0.2, ge=0)
+
+
+class TrainingConfig(_Strict):
+    """Everything a run needs, stored beside its checkpoints."""
+
+    name: str
+    out: Path
+    seed: int = 1
+    alphabet: Literal["latin"] = "latin"
+    # weights to start from instead of random ones
+    start: Path | None = None
+    architecture: Architecture = Architecture()
+    preparation: Preparation = Preparation()
+    augmentation: Augmentation = Augmentation()
+    data: tuple[FolderData | RenderedData, ...] = Field(min_length=1)
+    optimisation: Optimisation
+    # wider lines are not trained on: they cost much and are few
+    max_width: int = Field(1920, gt=0)
+    devices: int = Field(1, gt=0, description="processes on the CPU, or GPUs")
+    accelerator: Literal["auto", "cpu", "gpu"] = "auto"
+    precision: Literal["bf16", "float32"] = "bf16"
+    workers: int = Field(1, ge=0, description="data workers per process")
+    evaluate_every: int = Field(1000, gt=0)
+    evaluate_lines: int = Field(40, gt=0, description="lines per source in each evaluation")
+    save_every: int = Field(250, gt=0)
+    tensorboard: bool = False
+
+    @model_validator(mode="after")
+    def _heights_agree(self) -> TrainingConfig:
+        if self.architecture.height != self.preparation.height:
+            raise ValueError("architecture.height and preparation.height differ")
+        return self
+
+
+def load_config(path: Path | str, overrides: list[str] | None = None) -> TrainingConfig:
+    """Read YAML and apply `a.b=value` overrides. Relative paths are taken from the folder in which
+    the command runs. Raises ConfigError.
+    """
+    path = Path(path)
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected key: value lines")
+    for override in overrides or []:
+        key, equals, value = override.partition("=")
+        if not equals:
+            raise ConfigError(f"--set {override}: expected key=value")
+        try:
+            _set(values, key.split("."), yaml.safe_load(value))
+        except (yaml.YAMLError, IndexError, TypeError, ValueError) as error:
+            raise ConfigError(f"--set {override}: {error}") from None
+    return parse(values, str(path))
+
+
+def parse(values: dict[str, Any], name: str) -> TrainingConfig:
+    """Validate plain values. Raises ConfigError that names every bad key."""
+    try:
+        return TrainingConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(f"{name}:\n" + "\n".join(_explain(e) for e in error.errors())) from None
+
+
+def _set(values: Any, keys: list[str], value: Any) -> None:
+    *path, last = keys
+    for key in path:
+        values = values[int(key)] if isinstance(values, list) else values.setdefault(key, {})
+        if not isinstance(values, (dict, list)):
+            raise TypeError(f"{key} holds a single value")
+    values[int(last) if isinstance(values, list) else last] = value
+
+
+def _explain(error: Any) -> str:
+    where = ".".join(str(k) for k in error["loc"])
+    if error["type"] != "extra_forbidden":
+        return f"  {where}: {error['msg']}"
+    near = difflib.get_close_matches(str(error["loc"][-1]), _all_keys(TrainingConfig), 1)
+    return f"  {where}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _all_keys(model: type[BaseModel]) -> list[str]:
+    keys = list(model.model_fields)
+    for part in (Architecture, Preparation, Augmentation, FolderData, RenderedData, Optimisation):
+        keys += part.model_fields
+    return keys

@@ -1,0 +1,92 @@
+"""What a person sees of a training: a live bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ocr.training.config import TrainingConfig
+
+
+class Display:
+    """Progress of one run. `quiet` for all processes but the first."""
+
+    def __init__(self, config: TrainingConfig, quiet: bool):
+        self.steps = config.optimisation.steps
+        self.quiet = quiet
+        self.console = Console(quiet=quiet, highlight=False)
+        self._bar: Progress | None = None
+        self._loss = 0.0
+        self._lines_per_second = 0.0
+        self._waiting = 0.0
+        self._time = time.perf_counter()
+        self._told = False
+
+    def say(self, text: str) -> None:
+        self.console.print(text, markup=False)
+
+    @contextmanager
+    def preparing(self) -> Iterator[Callable[[int], None]]:
+        with Progress(
+            TextColumn("preparing lines"), TextColumn("{task.completed:,}"),
+            console=self.console, disable=self.quiet, transient=True,
+        ) as bar:  # fmt: skip
+            task = bar.add_task("", total=None)
+            yield lambda n: bar.advance(task, n)
+
+    @contextmanager
+    def training(self, start: int) -> Iterator[None]:
+        live = self.console.is_terminal and not self.quiet
+        self._time = time.perf_counter()
+        if not live:
+            yield
+            return
+        with Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+            TimeRemainingColumn(), console=self.console,
+        ) as bar:  # fmt: skip
+            self._bar = bar
+            self._task = bar.add_task("training", total=self.steps, completed=start)
+            yield
+            self._bar = None
+
+    def step(self, step: int, loss: float, rate: float, lines: int, waited: float) -> None:
+        """Called after every update; averages over about fifty of them."""
+        now = time.perf_counter()
+        seconds, self._time = now - self._time, now
+        share = 0.02 if self._loss else 1.0
+        self._loss += share * (loss - self._loss)
+        self._lines_per_second += share * (lines / seconds - self._lines_per_second)
+        self._waiting += share * (waited / seconds - self._waiting)
+        text = (
+            f"loss {self._loss:.3f}  rate {rate:.1e}  {self._lines_per_second:.0f} lines/s  "
+            f"waiting for data {100 * self._waiting:.0f} %"
+        )
+        if self._bar:
+            self._bar.update(self._task, completed=step, description=text)
+        elif step % 100 == 0:
+            self.say(f"step {step:,} of {self.steps:,}  {text}")
+
+    def rates(self) -> dict[str, float]:
+        return {
+            "mean_loss": round(self._loss, 4),
+            "lines_per_second": round(self._lines_per_second, 1),
+            "waiting": round(self._waiting, 3),
+        }
+
+    def evaluation(self, step: int, scores: dict[str, float], shown: list) -> None:
+        """CER per set and one reading of each."""
+        self.say(f"step {step:,}  CER %  " + "  ".join(f"{k} {v:.1f}" for k, v in scores.items()))
+        for name, text, reading in shown:
+            self.say(f"  {name}\n    text    {text}\n    reading {reading}")
+        if shown and not self._told and not any(reading for _, _, reading in shown):
+            self._told = True
+            self.say(
+                "  Only blanks so far. That is normal: CTC first learns to say nothing, and begins "
+                "to read after some thousands of lines."
+            )
+        self._time = time.perf_counter()

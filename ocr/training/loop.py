@@ -1,0 +1,287 @@
+"""The training loop, in plain sight: Lightning Fabric for devices, precision and several processes."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from ocr.alphabet import Alphabet
+from ocr.ctc.loss import ctc_loss
+from ocr.data.augment import Augmenter
+from ocr.data.batches import Batch, BatchStream
+from ocr.data.inspection import inspect
+from ocr.emissions import TorchEmissions, load_model
+from ocr.evaluation.metrics import errors
+from ocr.model import CRNN
+from ocr.recogniser import Recogniser
+from ocr.training.checkpoint import load_checkpoint, save_checkpoint
+from ocr.training.config import Optimisation, TrainingConfig
+from ocr.training.display import Display
+from ocr.training.sources import load_lines, training_sources, validation_lines
+from ocr.weights import Card, save_weights
+
+
+def train(config: TrainingConfig, resume: bool = False, stop_after: int | None = None) -> Path:
+    """Run (or go on with) a training; returns the path of the best weights so far.
+
+    Writes into `config.out`: `log.jsonl`, `checkpoint.safetensors` (everything that an exact resume
+    needs), `last.safetensors` and `best.safetensors` (EMA weights with card). `stop_after` ends this
+    call after that many steps of its own, with a checkpoint: long runs in pieces.
+    """
+    from lightning_fabric import Fabric
+
+    # one thread for each process: several collapse as soon as anything else runs
+    torch.set_num_threads(1)
+    precision = "bf16-mixed" if config.precision == "bf16" else "32-true"
+    strategy = "ddp" if config.devices > 1 else "auto"
+    fabric = Fabric(
+        accelerator=config.accelerator,
+        strategy=strategy,
+        devices=config.devices,
+        precision=precision,
+    )
+    fabric.launch()
+    torch.manual_seed(config.seed)
+    display = Display(config, quiet=not fabric.is_global_zero)
+
+    if fabric.is_global_zero:
+        config.out.mkdir(parents=True, exist_ok=True)
+        text = config.model_dump_json(indent=1)
+        (config.out / "config.json").write_text(text, encoding="utf-8")
+        with display.preparing() as advance:
+            load_lines(config, advance)
+    fabric.barrier()
+    labelled = load_lines(config)
+    sources = training_sources(config, labelled)
+    valid = validation_lines(labelled, config.evaluate_lines)
+
+    alphabet = Alphabet.latin()
+    if config.start is not None:
+        model, old = load_model(config.start)
+        alphabet = old.alphabet
+        model.train()
+    else:
+        model = CRNN(config.architecture, len(alphabet))
+    if fabric.is_global_zero and labelled.samples:
+        frame_width = model.architecture.frame_width
+        found = inspect(labelled.samples, labelled.lines, alphabet, frame_width, config.max_width)
+        display.console.print(found.table())
+    model.to(memory_format=torch.channels_last)
+    card = Card(
+        name=config.name,
+        architecture=model.architecture,
+        preparation=config.preparation,
+        characters="".join(alphabet.characters),
+    )
+    optimiser = torch.optim.AdamW(
+        parameter_groups(model, config.optimisation.weight_decay),
+        lr=config.optimisation.rate,
+        betas=(0.9, 0.98),
+    )
+    ema = AveragedModel(model, multi_avg_fn=_ema(config.optimisation.ema), use_buffers=True)
+    progress = {"step": 0, "best": math.inf, "lines": 0}
+    checkpoint = config.out / "checkpoint.safetensors"
+    if resume and checkpoint.is_file():
+        progress = load_checkpoint(checkpoint, model, ema, optimiser)
+        display.say(f"resumed at step {progress['step']:,}")
+    ema.to(fabric.device)
+    ddp, optimiser = fabric.setup(model, optimiser)
+
+    stream = BatchStream(
+        sources,
+        alphabet,
+        Augmenter(config.augmentation),
+        batch_size=config.optimisation.batch_size,
+        frame_width=config.architecture.frame_width,
+        max_width=config.max_width,
+        seed=config.seed,
+        rank=fabric.global_rank,
+        ranks=fabric.world_size,
+        start=progress["step"],
+    )
+    batches = iter(
+        torch.utils.data.DataLoader(
+            stream,
+            batch_size=None,
+            num_workers=config.workers,
+            prefetch_factor=32 if config.workers else None,
+            worker_init_fn=_worker,
+        )
+    )
+    log = None
+    if fabric.is_global_zero:
+        log = Log(config.out / "log.jsonl", config.tensorboard, progress["step"])
+    last = config.optimisation.steps
+    if stop_after is not None:
+        last = min(last, progress["step"] + stop_after)
+    ddp.train()
+    with display.training(progress["step"]):
+        for step in range(progress["step"], last):
+            started = time.perf_counter()
+            batch = next(batches)
+            waited = time.perf_counter() - started
+            rate = learning_rate(step, config.optimisation)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            # dropout, too, is a function of (seed, rank, step)
+            torch.manual_seed(hash((config.seed, fabric.global_rank, step)) % 2**31)
+            loss, left_out = _step(fabric, ddp, optimiser, batch, config.optimisation)
+            ema.update_parameters(model)
+            progress["step"] = step + 1
+            progress["lines"] += len(batch) * fabric.world_size
+            display.step(step + 1, loss, rate, len(batch) * fabric.world_size, waited)
+            for text in left_out:
+                display.say(f"left out, its text needs more frames than its image has: {text!r}")
+            if log and (step + 1) % 20 == 0:
+                log.write(
+                    step=step + 1, loss=loss, rate=rate, lines=progress["lines"], **display.rates()
+                )
+            done = step + 1 == last
+            if (step + 1) % config.evaluate_every == 0 or done:
+                scores, shown = _evaluate(fabric, ema.module, card, valid)
+                display.evaluation(step + 1, scores, shown)
+                if log:
+                    log.write(step=step + 1, cer=scores)
+                    card.recipe = {"lines_seen": progress["lines"], "steps": step + 1}
+                    mean = float(np.mean(list(scores.values()))) if scores else -float(step)
+                    if mean < progress["best"]:
+                        progress["best"] = mean
+                        _save(config.out / "best.safetensors", ema.module, card)
+                    _save(config.out / "last.safetensors", ema.module, card)
+            if log and ((step + 1) % config.save_every == 0 or done):
+                save_checkpoint(checkpoint, model, ema, optimiser, progress)
+    del batches  # ends the data workers
+    fabric.barrier()
+    return config.out / "best.safetensors"
+
+
+def _step(fabric, model, optimiser, batch: Batch, o: Optimisation) -> tuple[float, list[str]]:
+    """One update. A loss or gradient that is no number changes nothing."""
+    images = batch.images.to(fabric.device, non_blocking=True).float().div_(255)
+    images = images.contiguous(memory_format=torch.channels_last)
+    widths = batch.widths.to(fabric.device, non_blocking=True)
+    logits, side = model(images, widths, shortcut=True)
+    frames = (batch.widths + (w := model.module.architecture.frame_width) - 1) // w
+    loss, _, left_out = ctc_loss(logits, frames, batch.labels)
+    total = loss
+    if o.shortcut:
+        total = loss + o.shortcut * ctc_loss(side, frames, batch.labels)[0]
+    fabric.backward(total)
+    norm = nn.utils.clip_grad_norm_(model.parameters(), o.clip)
+    # the gradient is averaged over the ranks, so all of them come to the same verdict
+    if torch.isfinite(norm):
+        optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    return float(loss.detach()), [batch.texts[i] for i in left_out]
+
+
+def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
+    """Biases and norms are not decayed."""
+    matrices = [p for p in model.parameters() if p.ndim > 1]
+    others = [p for p in model.parameters() if p.ndim <= 1]
+    return [
+        {"params": matrices, "weight_decay": weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+
+
+def learning_rate(step: int, o: Optimisation) -> float:
+    """Linear warm-up, then cosine from `rate` to `final_rate`."""
+    if step < o.warmup:
+        return o.rate * (step + 1) / o.warmup
+    share = (step - o.warmup) / max(1, o.steps - o.warmup)
+    return o.final_rate + (o.rate - o.final_rate) * 0.5 * (1 + math.cos(math.pi * min(1, share)))
+
+
+def _ema(decay: float):
+    """Exponential average that follows quickly at first: decay min(d, (1 + n) / (10 + n))."""
+
+    @torch.no_grad()
+    def update(averages, values, updates):
+        n = float(updates)
+        weight = 1 - min(decay, (1 + n) / (10 + n))
+        if torch.is_floating_point(averages[0]):
+            torch._foreach_lerp_(averages, values, weight)
+        else:  # counters
+            for average, value in zip(averages, values, strict=True):
+                average.copy_(value)
+
+    return update
+
+
+def _worker(_: int) -> None:
+    import cv2
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+
+
+def _evaluate(fabric, model: CRNN, card: Card, valid) -> tuple[dict[str, float], list]:
+    """CER per set with the averaged weights, each rank reading its share; some readings to show."""
+    recogniser = Recogniser(TorchEmissions(model, card, str(fabric.device), bf16=True))
+    scores, shown = {}, []
+    for name, lines in valid.items():
+        own = lines[fabric.global_rank :: fabric.world_size]
+        read = recogniser.read_prepared([p for p, _ in own])
+        texts = [text for _, text in own]
+        e = errors(texts, [line.text for line in read])
+        total = fabric.all_reduce(
+            torch.tensor([e.character_edits, e.characters], dtype=torch.float64), reduce_op="sum"
+        )
+        scores[name] = round(100 * float(total[0]) / max(1.0, float(total[1])), 2)
+        if read:
+            shown.append((name, texts[0], read[0].text))
+    return scores, shown
+
+
+def _save(path: Path, model: CRNN, card: Card) -> None:
+    tensors = {k: v.detach().cpu().float().numpy() for k, v in model.state_dict().items()
+               if not k.endswith("num_batches_tracked")}  # fmt: skip
+    save_weights(path, tensors, card)
+
+
+class Log:
+    """One JSON object a line; TensorBoard too where it is asked for."""
+
+    def __init__(self, path: Path, tensorboard: bool, step: int):
+        """Records behind `step` are of a run that was killed after its last checkpoint: they go."""
+        self.path = path
+        self.board = None
+        if path.is_file():
+            kept = [r for r in path.read_text().splitlines() if _step_of(r) <= step]
+            path.write_text("".join(r + "\n" for r in kept))
+        if tensorboard:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self.board = SummaryWriter(path.parent / "tensorboard")
+
+    def write(self, step: int, **values) -> None:
+        record = {"time": round(time.time(), 1), "step": step, **values}
+        with open(self.path, "a", encoding="utf-8") as out:
+            out.write(json.dumps(record) + "\n")
+        if self.board:
+            for key, value in _flat(values):
+                self.board.add_scalar(key, value, step)
+
+
+def _step_of(record: str) -> float:
+    try:
+        return json.loads(record)["step"]
+    except (ValueError, KeyError, TypeError):  # cut off by a kill
+        return math.inf
+
+
+def _flat(values: dict) -> Iterator[tuple[str, float]]:
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from ((f"{key}/{k}", v) for k, v in value.items())
+        else:
+            yield key, value

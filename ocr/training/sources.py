@@ -1,0 +1,107 @@
+"""From a configuration's data entries to training sources and validation lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ocr.data.batches import DataSource
+from ocr.data.cache import PreparedLines, prepare_lines
+from ocr.data.sample import Sample
+from ocr.data.sets import read_samples
+from ocr.image import Preparation, Prepared, prepare
+from ocr.training.config import FolderData, RenderedData, TrainingConfig
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledLines:
+    """All labelled sets of a configuration, prepared. `sets` maps a name to its weight and to the
+    positions of its samples."""
+
+    samples: list[Sample]
+    lines: PreparedLines
+    sets: dict[str, tuple[float, range]]
+
+    def split(self, name: str, split: str) -> list[int]:
+        """Positions of the readable lines of one split of a set."""
+        positions = self.sets[name][1]
+        errors = self.lines.errors
+        return [i for i in positions if self.samples[i].split == split and i not in errors]
+
+
+def load_lines(
+    config: TrainingConfig, advance: Callable[[int], None] = lambda n: None
+) -> LabelledLines:
+    """Prepare every labelled set of the configuration (or map the cache that is there).
+
+    The test split stays unseen: it is neither trained on nor chosen by.
+    """
+    samples: list[Sample] = []
+    sets: dict[str, tuple[float, range]] = {}
+    for data in config.data:
+        if isinstance(data, FolderData):
+            seen = [s for s in read_samples(data.path, data.kind) if s.split in ("train", "valid")]
+            name = data.path.name if data.path.name not in sets else str(data.path)
+            sets[name] = (data.weight, range(len(samples), len(samples) + len(seen)))
+            samples += seen
+    lines = prepare_lines(samples, config.preparation, config.out / "cache", advance)
+    return LabelledLines(samples, lines, sets)
+
+
+def training_sources(config: TrainingConfig, labelled: LabelledLines) -> list[DataSource]:
+    """Weighted sources of prepared lines for `BatchStream`."""
+    sources = [
+        _labelled_source(labelled, name) for name in labelled.sets if labelled.split(name, "train")
+    ]
+    for number, data in enumerate(config.data):
+        if isinstance(data, RenderedData):
+            sources.append(rendered_source(data, config.preparation, f"rendered{number}"))
+    return sources
+
+
+def _labelled_source(labelled: LabelledLines, name: str) -> DataSource:
+    train = labelled.split(name, "train")
+
+    def draw(index: int, rng: np.random.Generator) -> tuple[np.ndarray, str] | None:
+        pixels = labelled.lines.pixels(train[index])
+        return None if pixels is None else (pixels, labelled.samples[train[index]].text)
+
+    return DataSource(name, labelled.sets[name][0], len(train), draw)
+
+
+def rendered_source(data: RenderedData, settings: Preparation, name: str) -> DataSource:
+    """Endless rendered lines; the fonts kept out of training are never among them."""
+    from ocr.data.corpus import Corpus
+    from ocr.data.fonts import find_fonts
+    from ocr.data.render import LineRenderer
+
+    fonts = [f for f in find_fonts(data.fonts) if f.split != "heldout"]
+    corpus = Corpus(list(data.texts), list(data.texts.values()))
+    # fonts of a plain folder have no class
+    renderer = LineRenderer(
+        fonts, corpus, kinds=data.classes if any(f.kind for f in fonts) else None
+    )
+
+    def draw(index: int, rng: np.random.Generator) -> tuple[np.ndarray, str] | None:
+        image, text = renderer.line(rng)
+        return prepare(image, settings).pixels, text
+
+    return DataSource(name, data.weight, 0, draw)
+
+
+def validation_lines(labelled: LabelledLines, most: int) -> dict[str, list[tuple[Prepared, str]]]:
+    """Per set, at most `most` readable lines of its valid split, evenly spread over it."""
+    chosen: dict[str, list[tuple[Prepared, str]]] = {}
+    for name in labelled.sets:
+        positions = labelled.split(name, "valid")
+        step = max(1, -(-len(positions) // most))
+        lines = []
+        for i in positions[::step]:
+            pixels = labelled.lines.pixels(i)
+            if pixels is not None:
+                lines.append((Prepared(pixels, 1.0, 0.0), labelled.samples[i].text))
+        if lines:
+            chosen[name] = lines
+    return chosen

@@ -1,0 +1,152 @@
+"""Real runs of `ocr train` on a tiny set: learning, kill and resume, two ranks, bad configurations."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image, ImageDraw, ImageFont
+from safetensors.numpy import load_file
+
+from ocr.training.config import ConfigError, load_config
+
+TINY = {
+    "height": 32,
+    "stem": [8, 16],
+    "stages": [{"channels": 24, "blocks": 1, "pool": [2, 1]}],
+    "lstm_hidden": 32,
+    "lstm_layers": 1,
+    "dropout": 0.1,
+}
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory):
+    """A labelled folder of 48 drawn lines over the alphabet a–e."""
+    folder = tmp_path_factory.mktemp("lines")
+    rng = np.random.default_rng(0)
+    font = ImageFont.load_default(28)
+    rows = ["path\ttext\tgroup\tsplit"]
+    for i in range(48):
+        text = "".join(rng.choice(list("abcde"), int(rng.integers(2, 6))))
+        image = Image.new("L", (30 + 20 * len(text), 40), 240)
+        ImageDraw.Draw(image).text((8, 2), text, 20, font)
+        image.save(folder / f"{i}.png")
+        rows.append(f"{i}.png\t{text}\t{i}\t{'valid' if i % 6 == 0 else 'train'}")
+    (folder / "labels.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder
+
+
+def write_config(lines, out, **changes):
+    values = {
+        "name": "tiny",
+        "out": str(out),
+        "architecture": TINY,
+        "preparation": {"height": 32},
+        "data": [{"path": str(lines)}],
+        "optimisation": {"steps": 8, "batch_size": 4, "rate": 3e-3, "warmup": 2},
+        "accelerator": "cpu",
+        "workers": 0,
+        "evaluate_every": 1000,
+        "save_every": 1,
+    }
+    for key, value in changes.items():
+        if isinstance(value, dict):
+            value = {**values.get(key, {}), **value}
+        values[key] = value
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "config.yaml"
+    path.write_text(yaml.safe_dump(values), encoding="utf-8")
+    return path
+
+
+def start(config, *arguments):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "ocr.cli", "train", str(config), *arguments]
+    return subprocess.Popen(
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def finish(process):
+    output, _ = process.communicate(timeout=240)
+    assert process.returncode == 0, output
+    return output
+
+
+def same_state(one, other):
+    a, b = load_file(one), load_file(other)
+    assert a.keys() == b.keys()
+    different = [name for name in a if not np.array_equal(a[name], b[name])]
+    assert not different
+
+
+def test_killed_and_resumed_equals_uninterrupted(lines, tmp_path):
+    whole = write_config(lines, tmp_path / "whole", workers=1)
+    broken = write_config(lines, tmp_path / "broken", workers=1)
+    finish(start(whole))
+    victim = start(broken)
+    checkpoint = tmp_path / "broken" / "checkpoint.safetensors"
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(victim.pid, signal.SIGKILL)
+    victim.communicate()
+    assert checkpoint.exists()
+    output = finish(start(broken, "--resume"))
+    assert "resumed at step" in output
+    same_state(tmp_path / "whole" / "checkpoint.safetensors", checkpoint)
+    records = [json.loads(r) for r in (tmp_path / "broken" / "log.jsonl").read_text().splitlines()]
+    steps = [r["step"] for r in records if "cer" in r]
+    assert steps == [8]
+
+
+def test_two_ranks_in_pieces_equal_one_go(lines, tmp_path):
+    whole = write_config(lines, tmp_path / "whole", devices=2, optimisation={"steps": 4})
+    pieces = write_config(lines, tmp_path / "pieces", devices=2, optimisation={"steps": 4})
+    output = finish(start(whole))
+    assert "2 processes" in output
+    finish(start(pieces, "--stop-after", "2"))
+    finish(start(pieces, "--resume"))
+    same_state(
+        tmp_path / "whole" / "checkpoint.safetensors",
+        tmp_path / "pieces" / "checkpoint.safetensors",
+    )
+
+
+def test_learns_a_tiny_alphabet(lines, tmp_path):
+    config = write_config(
+        lines,
+        tmp_path / "run",
+        optimisation={"steps": 700, "batch_size": 8, "rate": 5e-3, "ema": 0.95},
+        augmentation={"plain": 1.0},
+        save_every=1000,
+    )
+    output = finish(start(config))
+    record = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
+    assert record["cer"][lines.name] < 10, output
+
+
+def test_a_misspelt_key_names_the_nearest(lines, tmp_path):
+    config = write_config(lines, tmp_path / "run", optimisation={"bach_size": 3})
+    with pytest.raises(ConfigError, match=r"optimisation\.bach_size.*batch_size"):
+        load_config(config)
+    with pytest.raises(ConfigError, match="expected key=value"):
+        load_config(write_config(lines, tmp_path / "other"), ["steps"])
+
+
+def test_set_overrides_nested_values(lines, tmp_path):
+    config = write_config(lines, tmp_path / "run")
+    loaded = load_config(config, ["optimisation.steps=3", "data.0.weight=2.5"])
+    assert loaded.optimisation.steps == 3
+    assert loaded.data[0].weight == 2.5
