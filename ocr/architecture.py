@@ -65,7 +65,7 @@ class Architecture(BaseModel):
         return radius
 
     def guard(self, radius: int) -> int:
-        """Paper to add behind a batch so that no own frame sees its end: whole frames, in pixels."""
+        """Paper to add behind a batch so that no own frame sees its end: whole frames, in px."""
         return -(-radius // self.frame_width) * self.frame_width
 
     def frames(self, width: int) -> int:

@@ -143,8 +143,8 @@ def inspect(
 ) -> None:
     """Say what is in labelled data before training on it.
 
-    Lines per source and split, characters outside the alphabet, unreadable files, texts too long for
-    their image, duplicates across splits.
+    Lines per source and split, characters outside the alphabet, unreadable files, texts too long
+    for their image, duplicates across splits.
 
     Example: `ocr inspect my-lines other-lines`
     """

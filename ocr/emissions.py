@@ -1,4 +1,4 @@
-"""Two ways from prepared lines to emissions, behind one call: an onnxruntime session, a torch module.
+"""Two ways from prepared lines to emissions behind one call: onnxruntime, or the torch module.
 
 emissions(images uint8 B x 1 x H x W with ink = 255, widths B) -> B arrays T x C of
 log-probabilities, float32, each with its line's own frames only.

@@ -32,8 +32,8 @@ def find_weights(name: Path | str = DEFAULT) -> Path:
 def load(weights: Path | str = DEFAULT, *, device: str = "cpu", threads: int = 1) -> Recogniser:
     """A recogniser with shipped weights (by name), or with those of a file.
 
-    `.onnx` runs in onnxruntime with `threads`; `.safetensors`, or another `device` than "cpu", needs
-    torch (the extra `train`). Raises WeightsError.
+    `.onnx` runs in onnxruntime with `threads`; `.safetensors`, or another `device` than "cpu",
+    needs torch (the extra `train`). Raises WeightsError.
     """
     path = find_weights(weights)
     if device != "cpu" and path.suffix == ".onnx":

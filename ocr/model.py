@@ -85,8 +85,9 @@ class CRNN(nn.Module):
     Retsinas et al. 2022.
 
     forward(images B x 1 x H x W in [0, 1] with ink = 1 and paper = 0, widths B) gives logits
-    T x B x C; with `shortcut=True` also those of the shortcut head, which only helps training. Only the first `frames(widths)` frames of a line are its own; they are the same
-    whatever else is in the batch (in evaluation mode).
+    T x B x C; with `shortcut=True` also those of the shortcut head, which only helps training. The
+    first `frames(widths)` frames of a line are its own; they are the same whatever else is in the
+    batch (in evaluation mode).
     """
 
     def __init__(self, architecture: Architecture, classes: int):

@@ -18,7 +18,11 @@ def bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
         console=console, disable=not console.is_terminal, transient=True,
     ) as progress:  # fmt: skip
         task = progress.add_task(label, total=total)
-        yield lambda n=1: progress.advance(task, n)
+
+        def advance(lines: int = 1) -> None:
+            progress.advance(task, lines)
+
+        yield advance
 
 
 def print_table(table: RenderableType) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr.alphabet import Alphabet
-from ocr.data.corpus import Corpus
+from ocr.data.corpus import Corpus, CorpusError
 from ocr.data.phrases import phrase
 
 PROSE = [
@@ -100,7 +100,15 @@ def test_weights_choose_the_file(tmp_path):
 
 def test_no_text_is_an_error(tmp_path):
     (tmp_path / "empty.txt").write_text("\n \n", "utf-8")
-    with pytest.raises(ValueError, match="no text in .*empty.txt"):
+    with pytest.raises(ValueError, match="empty.txt: holds no text"):
         Corpus([tmp_path / "empty.txt"])
     with pytest.raises(ValueError, match="at least one"):
         Corpus([])
+
+
+def test_unreadable_files_are_named(tmp_path):
+    damaged = tmp_path / "damaged.txt.gz"
+    damaged.write_bytes(gzip.compress(b"some text\n" * 100)[:-20])
+    for path in (damaged, tmp_path / "missing.txt", tmp_path):
+        with pytest.raises(CorpusError, match=path.name):
+            Corpus([path])

@@ -54,7 +54,7 @@ def _built(path: Path, **outlines: bool) -> Path:
         side = 500 if shown == "copy" else 300
         glyphs[name] = square(side) if shown else TTGlyphPen(None).glyph()
     builder.setupGlyf(glyphs)
-    builder.setupHorizontalMetrics({n: (600, 0) for n in names})
+    builder.setupHorizontalMetrics(dict.fromkeys(names, (600, 0)))
     builder.setupHorizontalHeader(ascent=800, descent=-200)
     builder.setupNameTable({"familyName": "Built", "styleName": "Regular"})
     builder.setupOS2()

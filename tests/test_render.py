@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from ocr.data import ink, paper
+from ocr.data.folder import DataError
 from ocr.data.fonts import Font, FontError, find_fonts
 from ocr.data.render import LineRenderer
 from ocr.data.rendered import render_folder
@@ -186,5 +187,5 @@ def test_folder_of_lines(tmp_path):
     image, text = LineRenderer(FONTS, TEXTS).line(rng(4, 2))
     assert text == rows[2]["text"]
     assert np.array_equal(cv2.imread(str(tmp_path / rows[2]["path"]), 0), image)
-    with pytest.raises(FileExistsError):
+    with pytest.raises(DataError):
         render_folder(tmp_path, 1, FONTS, TEXTS, progress=False)

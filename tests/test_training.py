@@ -1,4 +1,4 @@
-"""Real runs of `ocr train` on a tiny set: learning, kill and resume, two ranks, bad configurations."""
+"""Real runs of `ocr train` on a tiny set: learning, kill and resume, two ranks, bad settings."""
 
 import json
 import os

@@ -163,7 +163,7 @@ class BatchStream(torch.utils.data.IterableDataset):
     def _fits(self, pixels: np.ndarray, text: str) -> bool:
         if not text or self.alphabet.unknown(text):
             return False
-        return frames_needed(self.alphabet.encode(text)) <= pixels.shape[1] // self.frame_width
+        return frames_needed(self.alphabet.encode(text)) <= -(-pixels.shape[1] // self.frame_width)
 
 
 _PERMUTATIONS: dict[tuple[int, int, int, int], np.ndarray] = {}

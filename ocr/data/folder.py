@@ -46,7 +46,7 @@ def _from_table(table: Path) -> list[Sample]:
             raise DataError(f"{table}, line 1: must name the columns path and text")
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
-        raise DataError(f"{table}, line {reader.line_num}: {error}") from None
+        raise DataError(f"{table}, line {reader.reader.line_num}: {error}") from None
     for number, row in rows:
         path, text = row["path"], row["text"]
         if not path or text is None:

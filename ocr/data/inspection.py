@@ -74,26 +74,27 @@ class Inspection:
 
     def table(self) -> RenderableType:
         """For a terminal: one row for each source and split, then the findings by example."""
+        from rich import box
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
-        headings = (
-            "lines",
-            "usable",
-            "unreadable",
-            "unknown chars",
-            "empty",
-            "too long",
-            "too wide",
-        )
-        table = Table("source", "split", title="Labelled lines", title_justify="left")
-        for heading in headings:
+        findings = {
+            "unknown": [sum(u.count for u in p.unknown.values()) for p in self.parts],
+            "unread": [len(p.unreadable) for p in self.parts],
+            "empty": [len(p.empty) for p in self.parts],
+            "long": [len(p.too_long) for p in self.parts],
+            "wide": [len(p.too_wide) for p in self.parts],
+        }
+        # a terminal has 80 columns: what was not found takes none
+        findings = {heading: counts for heading, counts in findings.items() if any(counts)}
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
+        table.add_column("source", no_wrap=True)
+        table.add_column("split", no_wrap=True)
+        for heading in ("lines", "usable", *findings):
             table.add_column(heading, justify="right")
-        for p in self.parts:
-            unknown = sum(u.count for u in p.unknown.values())
-            counts = (len(p.unreadable), unknown, len(p.empty), len(p.too_long), len(p.too_wide))
-            shown = [str(n) if n else "" for n in counts]
+        for i, p in enumerate(self.parts):
+            shown = [str(counts[i] or "") for counts in findings.values()]
             table.add_row(Text(p.source), Text(p.split), str(p.lines), str(p.usable), *shown)
         # Text, not markup: file names and labels may hold square brackets
         return Group(table, *(Text(note) for note in self._notes()))

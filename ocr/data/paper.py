@@ -141,4 +141,4 @@ def bitonal(image: np.ndarray, shift: int) -> np.ndarray:
 def jpeg(image: np.ndarray, quality: int) -> np.ndarray:
     """Written as JPEG of `quality` and read again."""
     _, data = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, quality))
-    return cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE))

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ocr.data.folder import DataError
 from ocr.data.fonts import Font
 from ocr.data.render import LineRenderer, Texts
 
@@ -29,7 +30,7 @@ def render_folder(
 
     labels.tsv has the columns path, text, group (the font's family), split and language. Line i
     depends on `seed` and i only, so a longer run begins with the lines of a shorter one.
-    Raises FontError as `LineRenderer` does, FileExistsError when `out` already holds labels.
+    Raises FontError as `LineRenderer` does, DataError when `out` already holds labels.
     Returns the path of labels.tsv.
     """
     from rich.progress import track
@@ -38,7 +39,7 @@ def render_folder(
     out = Path(out)
     labels = out / "labels.tsv"
     if labels.exists():
-        raise FileExistsError(f"{labels} exists already")
+        raise DataError(f"{labels}: exists already; choose another folder")
     (out / "lines").mkdir(parents=True, exist_ok=True)
     with labels.open("w", encoding="utf-8", newline="") as file:
         file.write("path\ttext\tgroup\tsplit\tlanguage\n")

@@ -13,11 +13,13 @@ Kind = Literal["auto", "folder", "iam"]
 def read_samples(path: Path | str, kind: Kind = "auto", split: str | None = None) -> list[Sample]:
     """Samples of a labelled folder or an IAM tree, all or those of one split. Raises DataError.
 
-    "auto" takes a folder with `ascii/lines.txt` or `xml/` and without labels.tsv for IAM.
+    "auto" takes a folder with `lines.txt`, `ascii/lines.txt` or `xml/`, and without labels.tsv, for
+    IAM.
     """
     path = Path(path)
     if kind == "auto":
-        tree = (path / "xml").is_dir() or (path / "ascii" / "lines.txt").is_file()
+        tables = [path / "ascii" / "lines.txt", path / "lines.txt"]
+        tree = (path / "xml").is_dir() or any(t.is_file() for t in tables)
         kind = "iam" if tree and not (path / "labels.tsv").is_file() else "folder"
     if kind == "iam":
         from ocr.data.iam import read_iam

@@ -1,4 +1,5 @@
-"""CER and WER at corpus level: all edits over all reference characters or words (jiwer)."""
+"""CER and WER at corpus level: all edits over all reference characters or words, as jiwer
+counts them."""
 
 from __future__ import annotations
 

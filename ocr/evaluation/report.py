@@ -43,11 +43,11 @@ article img { display: block; max-width: max(100%, 44rem); height: auto; backgro
 del { color: var(--gone); text-decoration: line-through 2px; }
 ins { color: var(--added); text-decoration: underline double; text-underline-offset: 3px; }
 mark { color: var(--other); background: none; border: 1px dashed currentColor; border-radius: 3px; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; max-width: 100%; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .2rem .75rem .2rem 0; text-align: right; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; } td:first-child, th:first-child { text-align: left; }
-.tables { display: flex; flex-wrap: wrap; gap: 0 3rem; }
+.tables { display: flex; flex-wrap: wrap; gap: 1.5rem 3rem; }
 code { font: 1rem ui-monospace, monospace; }
 """
 
@@ -162,8 +162,8 @@ def _image(result: LineResult) -> str:
     encoded = base64.b64encode(np.asarray(data).tobytes()).decode("ascii")
     height, width = grey.shape
     return (
-        f'<div class=scroll><img src="data:image/webp;base64,{encoded}" width={width} height={height} '
-        f'alt="{escape(result.reference)}"></div>'
+        f'<div class=scroll><img src="data:image/webp;base64,{encoded}" '
+        f'width={width} height={height} alt="{escape(result.reference)}"></div>'
     )
 
 
@@ -183,7 +183,8 @@ def _confusions(results: Sequence[LineResult]) -> str:
         )
         total = f"{sum(n for _, n in found):,}"
         tables.append(_table((f"{kind} ({total})", "count"), rows))
-    return f"<h2>Confusions</h2><div class=tables>{''.join(tables)}</div>"
+    heading = "<h2>Confusions</h2><p class=soft>Reference → reading.</p>"
+    return f"{heading}<div class=tables>{''.join(tables)}</div>"
 
 
 def _sign(character: str) -> str:

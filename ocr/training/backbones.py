@@ -1,7 +1,7 @@
 """torchvision networks as backbones: cut for text lines, trained from random weights.
 
-Only networks whose columns do not see the whole line are offered (no squeeze-and-excitation): what a
-line reads as must not depend on its padding.
+Only networks whose columns do not see the whole line are offered (no squeeze-and-excitation): what
+a line reads as must not depend on its padding.
 """
 
 from __future__ import annotations
@@ -69,14 +69,17 @@ def _narrow(layers: nn.Module) -> int:
     for name, layer in layers.named_modules():
         if not isinstance(layer, (nn.Conv2d, nn.MaxPool2d)):
             continue
-        stride = layer.stride[1] if isinstance(layer.stride, tuple) else layer.stride
+        stride = _pair(layer.stride)[1]
         if "downsample" in name:  # the parallel 1x1 path of a block: same stride, no radius
-            layer.stride = (layer.stride[0], 1)
+            layer.stride = (_pair(layer.stride)[0], 1)
             continue
-        size = layer.kernel_size
-        radius += step * ((size[1] if isinstance(size, tuple) else size) // 2)
+        radius += step * (_pair(layer.kernel_size)[1] // 2)
         if stride == 2 and step == 4:
             layer.stride = (2, 1)
         else:
             step *= stride
     return radius
+
+
+def _pair(size: int | tuple[int, ...]) -> tuple[int, ...]:
+    return size if isinstance(size, tuple) else (size, size)

@@ -1,4 +1,4 @@
-"""The training loop, in plain sight: Lightning Fabric for devices, precision and several processes."""
+"""The training loop, in plain sight; Lightning Fabric brings devices, precision and processes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ocr.emissions import TorchEmissions, load_model
 from ocr.evaluation.metrics import errors
 from ocr.model import CRNN
 from ocr.recogniser import Recogniser
-from ocr.training.checkpoint import load_checkpoint, save_checkpoint
+from ocr.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ocr.training.config import Optimisation, TrainingConfig
 from ocr.training.display import Display
 from ocr.training.sources import load_lines, training_sources, validation_lines
@@ -33,20 +33,19 @@ def train(config: TrainingConfig, resume: bool = False, stop_after: int | None =
     """Run (or go on with) a training; returns the path of the best weights so far.
 
     Writes into `config.out`: `log.jsonl`, `checkpoint.safetensors` (everything that an exact resume
-    needs), `last.safetensors` and `best.safetensors` (EMA weights with card). `stop_after` ends this
-    call after that many steps of its own, with a checkpoint: long runs in pieces.
+    needs), `last.safetensors` and `best.safetensors` (EMA weights with card). `stop_after` ends
+    this call after that many steps of its own, with a checkpoint: long runs in pieces.
     """
     from lightning_fabric import Fabric
 
     # one thread for each process: several collapse as soon as anything else runs
     torch.set_num_threads(1)
-    precision = "bf16-mixed" if config.precision == "bf16" else "32-true"
     strategy = "ddp" if config.devices > 1 else "auto"
     fabric = Fabric(
         accelerator=config.accelerator,
         strategy=strategy,
         devices=config.devices,
-        precision=precision,
+        precision="bf16-mixed" if config.precision == "bf16" else "32-true",
     )
     fabric.launch()
     torch.manual_seed(config.seed)
@@ -74,7 +73,7 @@ def train(config: TrainingConfig, resume: bool = False, stop_after: int | None =
         frame_width = model.architecture.frame_width
         found = inspect(labelled.samples, labelled.lines, alphabet, frame_width, config.max_width)
         display.console.print(found.table())
-    model.to(memory_format=torch.channels_last)
+    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     card = Card(
         name=config.name,
         architecture=model.architecture,
@@ -87,11 +86,11 @@ def train(config: TrainingConfig, resume: bool = False, stop_after: int | None =
         betas=(0.9, 0.98),
     )
     ema = AveragedModel(model, multi_avg_fn=_ema(config.optimisation.ema), use_buffers=True)
-    progress = {"step": 0, "best": math.inf, "lines": 0}
+    progress = Progress()
     checkpoint = config.out / "checkpoint.safetensors"
     if resume and checkpoint.is_file():
         progress = load_checkpoint(checkpoint, model, ema, optimiser)
-        display.say(f"resumed at step {progress['step']:,}")
+        display.say(f"resumed at step {progress.step:,}")
     ema.to(fabric.device)
     ddp, optimiser = fabric.setup(model, optimiser)
 
@@ -105,7 +104,7 @@ def train(config: TrainingConfig, resume: bool = False, stop_after: int | None =
         seed=config.seed,
         rank=fabric.global_rank,
         ranks=fabric.world_size,
-        start=progress["step"],
+        start=progress.step,
     )
     batches = iter(
         torch.utils.data.DataLoader(
@@ -118,13 +117,13 @@ def train(config: TrainingConfig, resume: bool = False, stop_after: int | None =
     )
     log = None
     if fabric.is_global_zero:
-        log = Log(config.out / "log.jsonl", config.tensorboard, progress["step"])
+        log = Log(config.out / "log.jsonl", config.tensorboard, progress.step)
     last = config.optimisation.steps
     if stop_after is not None:
-        last = min(last, progress["step"] + stop_after)
+        last = min(last, progress.step + stop_after)
     ddp.train()
-    with display.training(progress["step"]):
-        for step in range(progress["step"], last):
+    with display.training(progress.step):
+        for step in range(progress.step, last):
             started = time.perf_counter()
             batch = next(batches)
             waited = time.perf_counter() - started
@@ -135,14 +134,14 @@ def train(config: TrainingConfig, resume: bool = False, stop_after: int | None =
             torch.manual_seed(hash((config.seed, fabric.global_rank, step)) % 2**31)
             loss, left_out = _step(fabric, ddp, optimiser, batch, config.optimisation)
             ema.update_parameters(model)
-            progress["step"] = step + 1
-            progress["lines"] += len(batch) * fabric.world_size
+            progress.step = step + 1
+            progress.lines += len(batch) * fabric.world_size
             display.step(step + 1, loss, rate, len(batch) * fabric.world_size, waited)
             for text in left_out:
                 display.say(f"left out, its text needs more frames than its image has: {text!r}")
             if log and (step + 1) % 20 == 0:
                 log.write(
-                    step=step + 1, loss=loss, rate=rate, lines=progress["lines"], **display.rates()
+                    step=step + 1, loss=loss, rate=rate, lines=progress.lines, **display.rates()
                 )
             done = step + 1 == last
             if (step + 1) % config.evaluate_every == 0 or done:
@@ -150,10 +149,10 @@ def train(config: TrainingConfig, resume: bool = False, stop_after: int | None =
                 display.evaluation(step + 1, scores, shown)
                 if log:
                     log.write(step=step + 1, cer=scores)
-                    card.recipe = {"lines_seen": progress["lines"], "steps": step + 1}
+                    card.recipe = {"lines_seen": progress.lines, "steps": step + 1}
                     mean = float(np.mean(list(scores.values()))) if scores else -float(step)
-                    if mean < progress["best"]:
-                        progress["best"] = mean
+                    if mean < progress.best:
+                        progress.best = mean
                         _save(config.out / "best.safetensors", ema.module, card)
                     _save(config.out / "last.safetensors", ema.module, card)
             if log and ((step + 1) % config.save_every == 0 or done):
@@ -224,7 +223,7 @@ def _worker(_: int) -> None:
     cv2.setNumThreads(0)
 
 
-def _evaluate(fabric, model: CRNN, card: Card, valid) -> tuple[dict[str, float], list]:
+def _evaluate(fabric, model, card: Card, valid) -> tuple[dict[str, float], list]:
     """CER per set with the averaged weights, each rank reading its share; some readings to show."""
     recogniser = Recogniser(TorchEmissions(model, card, str(fabric.device), bf16=True))
     scores, shown = {}, []
@@ -242,7 +241,7 @@ def _evaluate(fabric, model: CRNN, card: Card, valid) -> tuple[dict[str, float],
     return scores, shown
 
 
-def _save(path: Path, model: CRNN, card: Card) -> None:
+def _save(path: Path, model: nn.Module, card: Card) -> None:
     tensors = {k: v.detach().cpu().float().numpy() for k, v in model.state_dict().items()
                if not k.endswith("num_batches_tracked")}  # fmt: skip
     save_weights(path, tensors, card)

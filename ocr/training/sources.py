@@ -79,7 +79,6 @@ def rendered_source(data: RenderedData, settings: Preparation, name: str) -> Dat
 
     fonts = [f for f in find_fonts(data.fonts) if f.split != "heldout"]
     corpus = Corpus(list(data.texts), list(data.texts.values()))
-    # fonts of a plain folder have no class
     renderer = LineRenderer(
         fonts, corpus, kinds=data.classes if any(f.kind for f in fonts) else None
     )

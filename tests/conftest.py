@@ -1,0 +1,37 @@
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch comes in
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import settings
+from PIL import Image, ImageDraw, ImageFont
+
+cv2.setNumThreads(1)
+settings.register_profile("steady", deadline=None)  # a busy machine is no failure
+settings.load_profile("steady")
+
+
+def draw_text(text, size=40, margin=(8, 12), ink=20, paper=235):
+    """A grey line image: `text` in Pillow's own font, `margin` (rows, columns) around it."""
+    font = ImageFont.load_default(size)
+    left, top, right, bottom = font.getbbox(text)
+    rows, columns = margin
+    image = Image.new("L", (int(right - left) + 2 * columns, int(bottom - top) + 2 * rows), paper)
+    ImageDraw.Draw(image).text((columns - left, rows - top), text, ink, font)
+    return np.asarray(image).copy()
+
+
+def likeness(a, b):
+    """Correlation of two prepared lines; lines of clearly different width are not alike at all."""
+    if not 0.95 < a.shape[1] / b.shape[1] < 1.05:
+        return 0.0
+    b = cv2.resize(b, a.shape[::-1], interpolation=cv2.INTER_AREA)
+    return float(np.corrcoef(a.ravel(), b.ravel())[0, 1])
+
+
+@pytest.fixture(scope="session")
+def line():
+    """One drawn line, dark on light paper."""
+    return draw_text("Grey quick fox, 1892")

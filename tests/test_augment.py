@@ -1,0 +1,109 @@
+import random
+
+import numpy as np
+import pytest
+from conftest import draw_text
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from ocr.data.augment import Augmentation, Augmenter, erase_columns, thicken_or_thin, warp
+from ocr.image import Preparation, prepare
+
+ALL = Augmenter(Augmentation(plain=0, stroke=1, photometric=1, erase=1))
+USUAL = Augmenter(Augmentation())
+LINE = prepare(draw_text("Grey quick fox, 1892"), Preparation()).pixels
+
+
+def rng(*seed):
+    return np.random.default_rng(seed)
+
+
+@pytest.mark.parametrize("augment", [ALL, USUAL])
+def test_form_is_kept_and_the_line_is_left_alone(augment):
+    before = LINE.copy()
+    LINE.flags.writeable = False  # as lines mapped from the cache are
+    for seed in range(40):
+        out = augment(LINE, rng(seed))
+        assert out.dtype == np.uint8 and out.ndim == 2
+        assert out.shape[0] == LINE.shape[0]
+        assert 0.5 < out.shape[1] / LINE.shape[1] < 1.6
+    assert np.array_equal(LINE, before)
+
+
+def test_the_generator_decides_alone():
+    first = [ALL(LINE, rng(seed)) for seed in range(25)]
+    random.seed(0)
+    fresh = Augmenter(ALL.settings)
+    for seed in reversed(range(25)):
+        assert np.array_equal(first[seed], fresh(LINE, rng(seed))), seed
+    differ = [first[i].shape != first[j].shape or (first[i] != first[j]).any()
+              for i in range(25) for j in range(i)]  # fmt: skip
+    assert all(differ)
+
+
+def test_ink_stays():
+    """What was written can still be seen: neither all gone nor run together."""
+    ink = (LINE > 80).mean()
+    for seed in range(40):
+        out = ALL(LINE, rng(seed))
+        assert 0.25 * ink < (out > 80).mean() < 2.5 * ink, seed
+
+
+@pytest.mark.parametrize("width", [30, 400])
+def test_paper_stays_paper(width):
+    blank = np.zeros((48, width), np.uint8)
+    for seed in range(40):
+        out = ALL(blank, rng(seed))
+        assert out.mean() < 40 and np.percentile(out, 99) < 110, seed
+    quiet = Augmenter(Augmentation(photometric=0, plain=0))
+    assert not any(quiet(blank, rng(seed)).any() for seed in range(20))
+
+
+@pytest.mark.parametrize("width", range(1, 9))
+@pytest.mark.parametrize("height", [16, 48])
+def test_tiny_lines(width, height):
+    pixels = rng(width).integers(0, 255, (height, width), np.uint8)
+    for seed in range(12):
+        out = ALL(pixels, rng(seed))
+        assert out.dtype == np.uint8 and out.shape[0] == height and out.shape[1] >= 1
+
+
+def test_nothing_turned_on_changes_nothing():
+    off = Augmentation(**dict.fromkeys(Augmentation.model_fields, 0.0))
+    assert np.array_equal(Augmenter(off)(LINE, rng(0)), LINE)
+    assert Augmenter(Augmentation(plain=1))(LINE, rng(0)) is LINE
+
+
+def test_the_plain_share():
+    augment = Augmenter(Augmentation(plain=0.3))
+    plain = sum(augment(LINE, rng(seed)) is LINE for seed in range(300))
+    assert 60 < plain < 120
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 2**31))
+def test_strength_bounds_the_width(seed):
+    s = Augmentation(shear=0.5, stretch=0.2, zoom=0)
+    width = warp(LINE, s, rng(seed)).shape[1]
+    assert LINE.shape[1] * np.exp(-0.2) - 1 <= width
+    assert width <= LINE.shape[1] * np.exp(0.2) + 0.5 * LINE.shape[0] + 1
+
+
+def test_strokes_get_broader_and_finer():
+    change = [int(thicken_or_thin(LINE, rng(s)).sum()) - int(LINE.sum()) for s in range(30)]
+    assert 5 < sum(c > 0 for c in change) < 25 and 0 not in change
+
+
+def test_erasing_takes_little_and_adds_nothing():
+    for seed in range(30):
+        out = erase_columns(LINE, rng(seed))
+        assert (out <= LINE).all()
+        touched = (out != LINE).any(0).sum()
+        assert touched <= 3 * LINE.shape[0] // 5
+
+
+@pytest.mark.parametrize("bad", [{"shear": -1}, {"plain": 2}, {"shaer": 0.1}])
+def test_bad_strengths_are_refused(bad):
+    with pytest.raises(ValidationError):
+        Augmentation(**bad)

@@ -1,0 +1,200 @@
+import random
+from collections import Counter
+from itertools import islice
+
+import numpy as np
+import pytest
+import torch
+
+from ocr.alphabet import Alphabet
+from ocr.data.augment import Augmentation, Augmenter
+from ocr.data.batches import BatchStream, DataSource, collate, padded_width
+
+ALPHABET = Alphabet("abcdefghijklmnopqrstuvwxyz0123456789 ")
+STEP = 4
+
+
+def source(name="lines", size=50, weight=1.0, bad=(), texts=None):
+    """Lines of many widths that carry their own number; those in `bad` cannot be used."""
+
+    def draw(index, rng):
+        if index in bad:
+            return None
+        generator = np.random.default_rng([index, len(name)])
+        width = int(generator.integers(60, 400))
+        text = texts[index] if texts else f"{name} {index}"
+        return generator.integers(0, 255, (32, width), np.uint8), text
+
+    return DataSource(name, weight, size, draw)
+
+
+def stream(*sources, augment=None, **options):
+    defaults = {"batch_size": 4, "frame_width": STEP, "max_width": 600, "batches_per_chunk": 5}
+    return BatchStream(
+        sources or [source()],
+        ALPHABET,
+        Augmenter(augment) if augment else None,
+        **defaults | options,
+    )
+
+
+def texts(batches):
+    return [text for batch in batches for text in batch.texts]
+
+
+def same(a, b):
+    return (
+        torch.equal(a.images, b.images)
+        and torch.equal(a.widths, b.widths)
+        and a.texts == b.texts
+        and all(map(torch.equal, a.labels, b.labels))
+    )
+
+
+def test_collate_pads_with_paper():
+    lines = [(np.full((8, w), w, np.uint8), t) for w, t in ((70, "ab"), (5, "c"), (64, ""))]
+    batch = collate(lines, ALPHABET)
+    assert len(batch) == 3 and batch.texts == ["ab", "c", ""]
+    assert batch.images.shape == (3, 1, 8, 128) and batch.images.dtype == torch.uint8
+    assert batch.widths.tolist() == [70, 5, 64]
+    assert [k.tolist() for k in batch.labels] == [[1, 2], [3], []]
+    for image, (pixels, _) in zip(batch.images, lines, strict=True):
+        width = pixels.shape[1]
+        assert (image[:, :, :width] == width).all() and not image[:, :, width:].any()
+
+
+@pytest.mark.parametrize("width, bucket", [(1, 64), (64, 64), (65, 128), (640, 640)])
+def test_buckets(width, bucket):
+    assert padded_width(width) == bucket
+
+
+MIXED = (source("x", 30, 2.0, bad={3, 4}), source("y", 7, 1.0), source("z", 0, 3.0))
+EVERYTHING = Augmentation(plain=0.2)
+
+
+@pytest.mark.parametrize("augment", [None, EVERYTHING])
+@pytest.mark.parametrize("start", [1, 4, 5, 13])
+def test_a_later_start_is_the_same_stream(augment, start):
+    options = {"seed": 5, "rank": 1, "ranks": 2}
+    whole = list(islice(stream(*MIXED, augment=augment, **options), 17))
+    later = list(islice(stream(*MIXED, augment=augment, start=start, **options), 17 - start))
+    assert all(map(same, whole[start:], later))
+    assert not same(whole[0], whole[1])
+
+
+def test_other_streams_do_not_disturb():
+    alone = list(islice(stream(*MIXED, augment=EVERYTHING), 6))
+    first = iter(stream(*MIXED, augment=EVERYTHING))
+    other = iter(stream(*MIXED, augment=EVERYTHING, seed=9))
+    mixed = []
+    for _ in range(6):
+        next(other)
+        mixed.append(next(first))
+        torch.rand(1)
+        random.random()
+    assert all(map(same, alone, mixed))
+    assert not same(alone[0], next(iter(stream(*MIXED, augment=EVERYTHING, seed=9))))
+
+
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_data_workers_share_the_work_and_resume(workers):
+    def loader(start):
+        torch.manual_seed(start)  # from which a loader seeds its workers
+        data = stream(source(size=600), augment=EVERYTHING, batches_per_chunk=4, start=start)
+        return torch.utils.data.DataLoader(
+            data, batch_size=None, num_workers=workers, multiprocessing_context="fork"
+        )
+
+    whole = list(islice(loader(0), 24))
+    assert len(set(texts(whole))) == 96  # no line twice
+    assert all(map(same, whole[5:10], islice(loader(5), 5)))
+    if workers == 1:
+        here = stream(source(size=600), augment=EVERYTHING, batches_per_chunk=4)
+        assert all(map(same, whole, here))
+
+
+def test_ranks_read_different_lines_of_about_the_same_width():
+    options = {"batch_size": 8, "batches_per_chunk": 12}
+    ranks = [stream(source(size=4000), rank=r, ranks=3, **options) for r in range(3)]
+    batches = [list(islice(s, 24)) for s in ranks]
+    read = [text for own in batches for text in texts(own)]
+    assert len(set(read)) == len(read) == 3 * 24 * 8
+    widths = np.array([[int(b.widths.max()) for b in own] for own in batches])
+    assert np.ptp(widths, 0).mean() < 0.15 * widths.mean()
+    # and that is no accident: other steps have other widths
+    assert np.ptp(widths, 1).mean() > widths.mean()
+
+
+def test_little_of_a_batch_is_padding():
+    batches = list(islice(stream(source(size=4000), batch_size=8, batches_per_chunk=24), 48))
+    own = sum(int(b.widths.sum()) for b in batches)
+    assert own > 0.8 * sum(b.images.shape[3] * len(b) for b in batches)
+
+
+def test_unusable_lines_never_come_out():
+    # nothing to read, unknown characters, too long for its 25 frames (twice); the last has no image
+    what = ["fine", "", "naïve", "a" * 26, "aa" * 7, None]
+
+    def draw(index, rng):
+        return what[index] and (np.zeros((32, 100), np.uint8), what[index])
+
+    batches = list(islice(stream(DataSource("x", 1.0, 6, lambda i, r: draw(i, r) or None)), 20))
+    assert set(texts(batches)) == {"fine"}
+
+
+@pytest.mark.parametrize("text, width, fits", [
+    ("ab", 8, True), ("ab", 5, True), ("ab", 4, False), ("aa", 9, True), ("aa", 8, False),
+    ("a", 600, True), ("a", 601, False), ("a", 1, True),
+])  # fmt: skip
+def test_the_length_rule(text, width, fits):
+    lines = DataSource("x", 1.0, 1, lambda i, rng: (np.zeros((32, width), np.uint8), text))
+    if fits:
+        assert texts(islice(stream(lines), 2)) == [text] * 8
+    else:
+        with pytest.raises(ValueError, match="no usable line in 100 draws.*'x'"):
+            next(iter(stream(lines)))
+
+
+@pytest.mark.parametrize("augment", [None, EVERYTHING])
+def test_every_line_of_every_source_comes_up_equally_often(augment):
+    sources = (source("x", 23, 3.0), source("y", 40, 2.0), source("w", 11, 5.0))
+    two = [stream(*sources, augment=augment, rank=r, ranks=2) for r in range(2)]
+    count = 30 if augment else 60
+    seen = Counter(t for s in two for t in texts(islice(s, count)))
+    total = sum(seen.values())
+    for s in sources:
+        share = s.weight / 10
+        times = [seen[f"{s.name} {i}"] for i in range(s.size)]
+        assert sum(times) == pytest.approx(total * share, abs=5)
+        assert max(times) - min(times) <= 1 + bool(augment)
+
+
+def test_passes_over_a_source_differ():
+    read = texts(islice(stream(source("x", 20)), 15))
+    passes = [read[i : i + 20] for i in (0, 20, 40)]
+    assert all(len(set(p)) == 20 for p in passes)
+    assert passes[0] != passes[1] != passes[2]
+
+
+def test_an_unusable_line_is_made_up_for_by_others():
+    seen = Counter(texts(islice(stream(source("x", 10, bad={0, 1, 2})), 50)))
+    assert len(seen) == 7 and min(seen.values()) >= 20
+
+
+def test_endless_sources_get_numbers_of_their_own():
+    endless, short = source("z", 0, 1.0), source("x", 5, 1.0)
+    two = [stream(endless, short, rank=r, ranks=2) for r in range(2)]
+    seen = Counter(t for s in two for t in texts(islice(s, 20)))
+    assert sorted(seen[f"z {i}"] for i in range(80)) == [1] * 80
+
+
+def test_streams_need_a_source():
+    with pytest.raises(ValueError, match="no data source"):
+        BatchStream([], ALPHABET, None, batch_size=1, frame_width=4, max_width=9)
+    with pytest.raises(ValueError, match="no data source"):
+        stream(source(weight=0))
+
+
+def test_a_source_without_weight_is_left_alone():
+    assert {t[0] for t in texts(islice(stream(source("x"), source("y", weight=0)), 20))} == {"x"}

@@ -1,0 +1,98 @@
+import os
+
+import cv2
+import numpy as np
+import pytest
+from conftest import draw_text
+
+from ocr.data.cache import load_sample, prepare_lines
+from ocr.data.sample import Sample
+from ocr.image import ImageError, Preparation, prepare
+
+SETTINGS = Preparation()
+WORDS = ["one", "a longer line", "W"]
+
+
+@pytest.fixture
+def samples(tmp_path):
+    made = []
+    for i, word in enumerate(WORDS):
+        path = tmp_path / f"{i}.png"
+        cv2.imwrite(str(path), draw_text(word))
+        made.append(Sample(path, word))
+    (tmp_path / "bad.png").write_text("no image")
+    return [made[0], Sample(tmp_path / "bad.png", "?"), *made[1:], Sample(tmp_path / "no.png", "?")]
+
+
+def test_lines_come_back_as_they_were_prepared(samples, tmp_path):
+    done = []
+    lines = prepare_lines(samples, SETTINGS, tmp_path / "cache", done.append)
+    assert sum(done) == len(samples)
+    for i, word in ((0, "one"), (2, "a longer line"), (3, "W")):
+        expected = prepare(draw_text(word), SETTINGS).pixels
+        assert np.array_equal(lines.pixels(i), expected)
+        assert lines.widths[i] == expected.shape[1]
+    assert lines.pixels(1) is None and lines.pixels(4) is None
+    assert lines.errors == {
+        1: f"{tmp_path / 'bad.png'}: not an image of a known format",
+        4: f"{tmp_path / 'no.png'}: No such file or directory",
+    }
+    assert lines.widths.tolist()[1] == lines.widths.tolist()[4] == 0
+
+
+def test_the_second_time_nothing_is_prepared(samples, tmp_path):
+    first = prepare_lines(samples, SETTINGS, tmp_path / "cache")
+    done = []
+    again = prepare_lines(samples, SETTINGS, tmp_path / "cache", done.append)
+    assert done == [] and again.errors == first.errors
+    assert all(np.array_equal(first.pixels(i), again.pixels(i)) for i in (0, 2, 3))
+
+
+def test_changed_files_boxes_and_settings_are_prepared_anew(samples, tmp_path):
+    cache = tmp_path / "cache"
+    prepare_lines(samples, SETTINGS, cache)
+    lower = prepare_lines(samples, Preparation(height=32), cache)
+    assert lower.pixels(0).shape[0] == 32
+
+    cv2.imwrite(str(samples[0].image), draw_text("other"))
+    os.utime(samples[0].image, ns=(1, 1))
+    changed = prepare_lines(samples, SETTINGS, cache)
+    assert np.array_equal(changed.pixels(0), prepare(draw_text("other"), SETTINGS).pixels)
+
+    boxed = [Sample(samples[2].image, "a", box=(0, 0, 60, 50))]
+    whole = [Sample(samples[2].image, "a")]
+    widths = [prepare_lines(s, SETTINGS, cache).widths[0] for s in (boxed, whole)]
+    assert widths[0] < widths[1] / 2
+    assert len(list(cache.iterdir())) == 5
+
+
+def test_an_interrupted_cache_is_made_again(samples, tmp_path):
+    cache = tmp_path / "cache"
+    prepare_lines(samples, SETTINGS, cache)
+    (folder,) = cache.iterdir()
+    (folder / "index.json").unlink()
+    (folder / "pixels.u8").write_bytes(b"half")
+    lines = prepare_lines(samples, SETTINGS, cache)
+    assert np.array_equal(lines.pixels(0), prepare(draw_text("one"), SETTINGS).pixels)
+
+
+def test_no_readable_line_is_no_crash(samples, tmp_path):
+    lines = prepare_lines([samples[1]], SETTINGS, tmp_path / "cache")
+    assert lines.pixels(0) is None and list(lines.errors) == [0]
+
+
+def test_a_box_cuts_the_line_out_of_a_page(tmp_path):
+    line = draw_text("Grey quick fox")
+    page = np.full((400, 900), 235, np.uint8)
+    height, width = line.shape
+    page[100 : 100 + height, 50 : 50 + width] = line
+    cv2.imwrite(str(tmp_path / "page.png"), page)
+    box = (50, 100, 50 + width, 100 + height)
+    got = load_sample(Sample(tmp_path / "page.png", "", box=box), SETTINGS)
+    assert np.array_equal(got.pixels, prepare(line, SETTINGS).pixels)
+    # a box that reaches over the edge is cut, one outside is refused
+    got = load_sample(Sample(tmp_path / "page.png", "", box=(-30, -20, 5000, 5000)), SETTINGS)
+    assert np.array_equal(got.pixels, prepare(page, SETTINGS).pixels)
+    for outside in [(900, 0, 950, 50), (-50, 0, -10, 50), (0, -90, 50, -10), (60, 60, 60, 90)]:
+        with pytest.raises(ImageError, match=r"page\.png: the box .* lies outside"):
+            load_sample(Sample(tmp_path / "page.png", "", box=outside), SETTINGS)

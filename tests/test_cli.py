@@ -1,0 +1,127 @@
+"""The command line as a person uses it: real processes, the shipped weights, the sample lines."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SAMPLES = ROOT / "datasets" / "samples"
+
+
+def ocr(*arguments, folder=None, code=0):
+    done = subprocess.run(
+        [sys.executable, "-m", "ocr.cli", *map(str, arguments)],
+        capture_output=True,
+        encoding="utf-8",
+        cwd=folder,
+        env={**os.environ, "COLUMNS": "200", "PYTHONPATH": str(ROOT)},
+        timeout=120,
+    )
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def labels():
+    rows = (SAMPLES / "labels.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    return dict(row.split("\t")[:2] for row in rows)
+
+
+def test_read_prints_path_and_text():
+    names = ["print.png", "accents.png"]
+    done = ocr("read", *(SAMPLES / n for n in names))
+    rows = [row.split("\t") for row in done.stdout.splitlines()]
+    assert [row[0] for row in rows] == [str(SAMPLES / n) for n in names]
+    assert rows[0][1] == labels()["print.png"]
+
+
+def test_read_json_has_characters_with_spans(tmp_path):
+    done = ocr("read", "--format", "json", SAMPLES / "print.png", folder=tmp_path)
+    (line,) = json.loads(done.stdout)
+    assert line["text"] == "".join(c["text"] for c in line["characters"])
+    assert 0 < line["confidence"] <= 1
+    lefts = [c["span"][0] for c in line["characters"]]
+    assert lefts == sorted(lefts)
+    assert all(0 < c["confidence"] <= 1 for c in line["characters"])
+
+
+def test_unreadable_files_go_to_the_error_stream_and_the_others_are_read(tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    shutil.copy(SAMPLES / "print.png", tmp_path)
+    for form in ("text", "json"):
+        done = ocr(
+            "read", "-f", form, "broken.png", "print.png", "missing.png", folder=tmp_path, code=1
+        )
+        assert labels()["print.png"] in done.stdout
+        assert "broken.png" in done.stderr and "missing.png" in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_nothing_readable_still_gives_valid_json(tmp_path):
+    done = ocr("read", "-f", "json", "missing.png", folder=tmp_path, code=1)
+    assert json.loads(done.stdout) == []
+
+
+def test_evaluate_prints_one_object(tmp_path):
+    report = tmp_path / "report.html"
+    done = ocr("evaluate", SAMPLES, "--format", "json", "--report", report)
+    result = json.loads(done.stdout)
+    assert {"cer", "wer", "lines", "skipped", "seconds", "weights", "decoder"} <= result.keys()
+    assert result["lines"] == len(labels())
+    assert 0 <= result["cer"] < 15
+    assert "<img" in report.read_text(encoding="utf-8")
+
+
+def test_evaluate_names_an_empty_split():
+    done = ocr("evaluate", SAMPLES, "--split", "valid", code=2)
+    assert "no lines in the split 'valid'" in done.stderr
+
+
+@pytest.mark.parametrize("weights", ["nonesuch", "missing.onnx", "missing.safetensors"])
+def test_unknown_weights_are_one_line(weights):
+    done = ocr("read", SAMPLES / "print.png", "--weights", weights, code=2)
+    assert done.stderr.startswith("error: ") and weights in done.stderr
+
+
+def test_info_prints_the_card():
+    text = ocr("info").stdout
+    assert "CC BY-SA 4.0" in text and "copiste_dun_jour" in text
+    assert json.loads(ocr("info", "--format", "json").stdout)["name"] == "latin-small"
+
+
+def test_inspect_reports_an_unknown_character(tmp_path):
+    shutil.copy(SAMPLES / "print.png", tmp_path / "a.png")
+    (tmp_path / "a.gt.txt").write_text("ж", encoding="utf-8")
+    done = ocr("inspect", tmp_path, "--format", "json")
+    assert json.loads(done.stdout)["clean"] is False
+    assert "U+0436" in ocr("inspect", tmp_path).stdout
+
+
+def test_render_writes_a_labelled_folder(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("A few words to be drawn.\n" * 20, encoding="utf-8")
+    out = tmp_path / "out"
+    ocr("render", out, "--text", text, "--fonts", "fontpkg:zeyada", "--count", 4)
+    assert len(list((out / "lines").glob("*.png"))) == 4
+    assert ocr("evaluate", out, "--split", "train", "-f", "json").stdout
+
+
+def test_plain_start_needs_no_heavy_import():
+    heavy = "{'torch', 'onnxruntime', 'cv2', 'numpy', 'torchvision', 'albumentations'}"
+    code = f"import sys, ocr, ocr.cli; found = {heavy} & set(sys.modules); sys.exit(str(found) if found else 0)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_command_has_an_example_and_stands_in_the_readme():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    from ocr.cli import app
+
+    for command in app.registered_commands:
+        name = command.callback.__name__
+        assert f"ocr {name}" in readme, name
+        assert f"`ocr {name}" in command.callback.__doc__, name

@@ -1,0 +1,89 @@
+"""The exported network gives the torch module's emissions; the shipped pair agrees."""
+
+import numpy as np
+import pytest
+
+from ocr.architecture import Architecture, Stage
+from ocr.emissions import OnnxEmissions, TorchEmissions
+from ocr.export import export
+from ocr.image import Preparation
+from ocr.loading import find_weights
+from ocr.model import CRNN
+from ocr.weights import Card, WeightsError, save_weights
+
+WIDTHS = [1, 3, 4, 5, 63, 64, 65, 200, 331, 640, 1500]
+
+
+def close(one, other, height, widths):
+    rng = np.random.default_rng(1)
+    images = rng.integers(0, 256, (len(widths), 1, height, max(widths)), np.uint8)
+    for a, b in zip(one(images, widths), other(images, widths), strict=True):
+        assert a.shape == b.shape
+        assert np.abs(a - b).max() < 1e-3
+
+
+@pytest.fixture
+def random_weights(tmp_path):
+    import torch
+
+    torch.manual_seed(0)
+    architecture = Architecture(
+        height=32,
+        stem=(8, 16),
+        stages=(Stage(channels=16, blocks=1), Stage(channels=24, blocks=2, pool=(2, 2))),
+        lstm_hidden=16,
+        lstm_layers=2,
+    )
+    model = CRNN(architecture, 6)
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.2)
+            module.running_var.uniform_(0.5, 2)
+    card = Card(
+        name="random",
+        architecture=architecture,
+        preparation=Preparation(height=32),
+        characters="abcde",
+        temperature=1.7,
+    )
+    path = tmp_path / "random.safetensors"
+    tensors = {k: v.numpy() for k, v in model.state_dict().items() if "num_batches" not in k}
+    save_weights(path, tensors, card)
+    return path
+
+
+def test_a_random_network_agrees_on_many_widths(random_weights, tmp_path):
+    out = export(random_weights, tmp_path / "random.onnx")
+    onnx, torch_ = OnnxEmissions(out), TorchEmissions.load(random_weights)
+    assert onnx.card == torch_.card
+    close(onnx, torch_, 32, WIDTHS)
+    for width in WIDTHS:
+        close(onnx, torch_, 32, [width])
+
+
+def test_the_shipped_files_agree():
+    onnx = OnnxEmissions(find_weights("latin-small").with_suffix(".onnx"))
+    torch_ = TorchEmissions.load(find_weights("latin-small").with_suffix(".safetensors"))
+    assert onnx.card == torch_.card
+    close(onnx, torch_, 48, WIDTHS)
+
+
+def test_lines_do_not_depend_on_their_batch(random_weights, tmp_path):
+    emissions = OnnxEmissions(export(random_weights, tmp_path / "random.onnx"))
+    rng = np.random.default_rng(2)
+    images = rng.integers(0, 256, (len(WIDTHS), 1, 32, max(WIDTHS)), np.uint8)
+    together = emissions(images, WIDTHS)
+    for i, width in enumerate(WIDTHS):
+        (alone,) = emissions(images[i : i + 1, :, :, :width], [width])
+        assert np.abs(alone - together[i]).max() < 1e-3
+
+
+def test_refusals(random_weights, tmp_path):
+    with pytest.raises(WeightsError, match=r"ends in \.onnx"):
+        export(random_weights, tmp_path / "random.bin")
+    with pytest.raises(WeightsError, match="nothing"):
+        export(tmp_path / "nothing.safetensors", tmp_path / "x.onnx")
+    broken = tmp_path / "broken.onnx"
+    broken.write_bytes(b"no network")
+    with pytest.raises(WeightsError, match=r"broken\.onnx"):
+        OnnxEmissions(broken)

@@ -1,0 +1,145 @@
+from pathlib import Path
+
+import pytest
+
+from ocr.alphabet import normalise
+from ocr.data.folder import DataError, read_folder
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def table(folder, content):
+    return write(folder / "labels.tsv", content)
+
+
+def test_labels_tsv(tmp_path):
+    table(
+        tmp_path / "hands",
+        "split\tpath\tgroup\ttext\tlanguage\n"
+        "train\ta.png\tp1\tOne line\ten\n"
+        "valid\tsub/b.jpg\tp2\tDeux\tfr\n"
+        "\tc.png\t\tthree\t\n",
+    )
+    folder = tmp_path / "hands"
+    a, b, c = read_folder(folder)
+    assert (a.image, a.text, a.group, a.split) == (folder / "a.png", "One line", "p1", "train")
+    assert (a.source, a.language, a.box) == ("hands", "en", None)
+    assert (b.image, b.split, b.language) == (folder / "sub" / "b.jpg", "valid", "fr")
+    assert (c.text, c.group, c.split, c.language) == ("three", "", "train", "")
+    assert read_folder(str(folder), "valid") == [b]
+    assert read_folder(folder, "train") == [a, c]
+
+
+@pytest.mark.parametrize("bom", ["", "\ufeff"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("last", [True, False])
+def test_byte_order_marks_and_line_ends(bom, end, last, tmp_path):
+    content = bom + end.join(["path\ttext", "a.png\tone", "b.png\ttwo"]) + (end if last else "")
+    table(tmp_path, content)
+    assert [(s.image.name, s.text) for s in read_folder(tmp_path)] == [
+        ("a.png", "one"),
+        ("b.png", "two"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"quoted"',
+        '"',
+        '""',
+        '"open',
+        "it's, so; it |is",
+        "back\\slash \\t",
+        " spaces around ",
+        "#hash",
+        "e\u0301 a\u00a0b",
+        "line\u2028separator\x0b\x0c\x85",
+        "x" * 100_000,
+        "",
+    ],
+)
+def test_texts_are_kept_as_they_are(text, tmp_path):
+    table(tmp_path, f"path\ttext\nfirst.png\tfirst\na.png\t{text}\nlast.png\tlast\n")
+    assert [s.text for s in read_folder(tmp_path)] == ["first", normalise(text), "last"]
+    pairs = tmp_path / "pairs"
+    write(pairs / "a.png", "")
+    write(pairs / "a.gt.txt", text + "\n")
+    assert [s.text for s in read_folder(pairs)] == [normalise(text)]
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("", "line 1: must name the columns path and text"),
+        ("a.png\tone\n", "line 1: must name the columns path and text"),
+        ("path,text\na.png,one\n", "line 1: must name the columns path and text"),
+        ("path\ttranscription\na.png\tone\n", "line 1: must name"),
+        ("path\ttext\n", "no lines"),
+        ("path\ttext\na.png\tone\nb.png\n", "line 3: expected path<TAB>text"),
+        ("path\ttext\n\n\na.png\tone\n\nb.png\n", "line 6: expected path<TAB>text"),
+        ("path\ttext\na.png\tone\n\ttwo\n", "line 3: expected path<TAB>text"),
+        ("path\ttext\na.png\tone\nb.png\t" + "x" * 200_000, "line 3: field larger"),
+        ("path\ttext\na.png\tone\nb.png\ttwo\tthree\n", "line 3: more columns"),
+        (b"path\ttext\na.png\tone\nb.png\tcaf\xe9\n", r"line 3: not UTF-8 \(byte 29\)"),
+        ("path\ttext\na.png\tone\n".encode("utf-16"), "line 1: not UTF-8"),
+    ],
+)
+def test_bad_tables_are_named_with_their_line(content, message, tmp_path):
+    path = table(tmp_path, content)
+    with pytest.raises(DataError, match=message) as caught:
+        read_folder(tmp_path)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_pairs_of_image_and_text(tmp_path):
+    root = tmp_path / "pages"
+    for name in ("b.png", "a.JPG", "sub/c.bin.png", "sub/d.tif", "1.2.webp", "lonely.png"):
+        write(root / name, "")
+    for name in ("b", "a", "sub/c", "sub/d", "1.2", "no_image"):
+        write(root / f"{name}.gt.txt", f"text of {name}\r\n")
+    write(root / "notes.txt", "not a label")
+    got = {s.image.relative_to(root).as_posix(): s for s in read_folder(root)}
+    assert {k: s.text for k, s in got.items()} == {
+        "1.2.webp": "text of 1.2",
+        "a.JPG": "text of a",
+        "b.png": "text of b",
+        "sub/c.bin.png": "text of sub/c",
+        "sub/d.tif": "text of sub/d",
+    }
+    assert {s.source for s in got.values()} == {"pages"}
+    assert {s.split for s in got.values()} == {"train"}
+    assert got["sub/d.tif"].group == got["sub/c.bin.png"].group != got["b.png"].group
+    assert read_folder(root, "test") == []
+
+
+def test_bad_pairs_are_named(tmp_path):
+    write(tmp_path / "a.png", "")
+    label = write(tmp_path / "a.gt.txt", b"fine\ncaf\xe9")
+    with pytest.raises(DataError, match=r"line 2: not UTF-8 \(byte 8\)") as caught:
+        read_folder(tmp_path)
+    assert str(caught.value).startswith(str(label))
+    label.unlink()
+    label.mkdir()
+    write(tmp_path / "b.png", "")
+    with pytest.raises(DataError, match="neither labels.tsv nor"):
+        read_folder(tmp_path)
+
+
+def test_folders_without_lines(tmp_path):
+    with pytest.raises(DataError, match=f"^{tmp_path}: neither labels.tsv nor name.gt.txt"):
+        read_folder(tmp_path)
+    for path in (tmp_path / "missing", write(tmp_path / "file", "")):
+        with pytest.raises(DataError, match=f"^{path}: no such folder"):
+            read_folder(path)
+
+
+def test_a_table_goes_before_pairs(tmp_path):
+    write(tmp_path / "a.png", "")
+    write(tmp_path / "a.gt.txt", "from the pair")
+    table(tmp_path, "path\ttext\na.png\tfrom the table\n")
+    assert [s.text for s in read_folder(Path(tmp_path))] == ["from the table"]

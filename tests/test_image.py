@@ -1,0 +1,428 @@
+import io
+import struct
+import time
+import zlib
+
+import cv2
+import numpy as np
+import pytest
+from conftest import draw_text, likeness
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from PIL import Image
+
+from ocr.image import MAX_PIXELS, ImageError, Preparation, describe, is_light_on_dark, load, read
+from ocr.image import prepare as prepare_with
+
+SETTINGS = Preparation()
+CLEAN = draw_text("Grey quick fox, 1892")
+HEIGHT = SETTINGS.height
+
+
+def prepare(grey, settings=SETTINGS):
+    return prepare_with(grey, settings)
+
+
+PREPARED = prepare(CLEAN).pixels
+
+
+def transparent(ink):
+    """The line's ink alone, of one colour, on transparent ground."""
+    cover = 255 - cv2.normalize(CLEAN, None, 0, 255, cv2.NORM_MINMAX)
+    rgba = np.full((*CLEAN.shape, 4), ink, np.uint8)
+    rgba[:, :, 3] = cover
+    return rgba
+
+
+def polygon():
+    """The line on its own paper, cut out of a page with slanting transparent ends."""
+    rgba = np.dstack([CLEAN] * 3 + [np.full_like(CLEAN, 255)])
+    height = len(CLEAN)
+    for y in range(height):
+        rgba[y, : y // 6] = 0
+        rgba[y, CLEAN.shape[1] - (height - y) // 6 :] = 0
+    return rgba
+
+
+def saved(image, form, **options):
+    if isinstance(image, np.ndarray):
+        image = Image.fromarray(image)
+    out = io.BytesIO()
+    image.save(out, form, **options)
+    return out.getvalue()
+
+
+def encoded(array, suffix):
+    return cv2.imencode(suffix, array)[1].tobytes()
+
+
+GREY = Image.fromarray(CLEAN)
+COLOUR = Image.merge("RGB", [GREY.point(lambda v, k=k: min(255, v + k)) for k in (0, 10, 20)])
+DEEP = CLEAN.astype(np.uint16) * 257
+PALETTE = GREY.convert("P", palette=Image.Palette.ADAPTIVE, colors=32)
+
+FILES = {
+    "png grey": lambda: saved(GREY, "PNG"),
+    "png colour": lambda: saved(COLOUR, "PNG"),
+    "png 1 bit": lambda: saved(GREY.point(lambda v: 255 * (v > 128)).convert("1"), "PNG"),
+    "png 16 bit": lambda: saved(DEEP, "PNG"),
+    "png 12 of 16 bits": lambda: saved(DEEP >> 4, "PNG"),
+    "png 16 bit colour": lambda: encoded(np.dstack([DEEP] * 3), ".png"),
+    "png palette": lambda: saved(PALETTE, "PNG"),
+    "png grey and alpha": lambda: saved(GREY.convert("LA"), "PNG"),
+    "png dark ink on transparent": lambda: saved(transparent(0), "PNG"),
+    "png white ink on transparent": lambda: saved(transparent(255), "PNG"),
+    "png cut out of a page": lambda: saved(polygon(), "PNG"),
+    "png palette with transparency": lambda: saved(
+        Image.fromarray(transparent(0)).quantize(16, Image.Quantize.FASTOCTREE), "PNG"
+    ),
+    "jpeg grey": lambda: saved(GREY, "JPEG", quality=90),
+    "jpeg colour": lambda: saved(COLOUR, "JPEG", quality=90),
+    "jpeg rgb without ycc": lambda: saved(COLOUR, "JPEG", quality=90, keep_rgb=True),
+    "jpeg cmyk": lambda: saved(COLOUR.convert("CMYK"), "JPEG", quality=90),
+    "jpeg progressive": lambda: saved(COLOUR, "JPEG", quality=90, progressive=True),
+    "webp": lambda: saved(COLOUR, "WEBP", quality=90),
+    "webp lossless alpha": lambda: saved(transparent(0), "WEBP", lossless=True),
+    "tiff lzw": lambda: saved(GREY, "TIFF", compression="tiff_lzw"),
+    "tiff group 4": lambda: saved(
+        GREY.point(lambda v: 255 * (v > 128)).convert("1"), "TIFF", compression="group4"
+    ),
+    "tiff 16 bit": lambda: saved(DEEP, "TIFF"),
+    "tiff float": lambda: saved(Image.fromarray(CLEAN.astype(np.float32) / 255), "TIFF"),
+    "tiff cmyk": lambda: saved(COLOUR.convert("CMYK"), "TIFF"),
+    "tiff lab": lambda: saved(
+        Image.merge("LAB", [GREY, Image.new("L", GREY.size), Image.new("L", GREY.size)]), "TIFF"
+    ),
+    "bmp": lambda: saved(COLOUR, "BMP"),
+    "bmp by opencv": lambda: encoded(CLEAN, ".bmp"),
+    "gif": lambda: saved(PALETTE, "GIF"),
+}
+
+
+@pytest.mark.parametrize("kind", FILES)
+def test_one_line_in_every_kind_of_file(kind, tmp_path):
+    path = tmp_path / kind
+    path.write_bytes(FILES[kind]())
+    prepared = load(path, SETTINGS).pixels
+    assert likeness(PREPARED, prepared) > 0.95
+    assert np.array_equal(prepared, load(path.read_bytes(), SETTINGS).pixels)
+    assert np.array_equal(prepared, load(str(path), SETTINGS).pixels)
+    with Image.open(path) as image:
+        mode = image.mode
+        assert likeness(prepared, load(image, SETTINGS).pixels) > 0.99
+        assert image.mode == mode
+
+
+ARRAYS = {
+    "uint8": CLEAN,
+    "one channel": CLEAN[:, :, None],
+    "rgb": np.dstack([CLEAN] * 3),
+    "bgr turned round": np.dstack([CLEAN] * 3)[:, :, ::-1],
+    "mirrored twice": np.ascontiguousarray(CLEAN[::-1, ::-1])[::-1, ::-1],
+    "every second column": np.repeat(CLEAN, 2, axis=1)[:, ::2],
+    "rgba": transparent(0),
+    "uint16": DEEP,
+    "uint16 rgb": np.dstack([DEEP] * 3),
+    "uint16 rgb of 12 bits": np.dstack([DEEP >> 4] * 3),
+    "float32": CLEAN.astype(np.float32) / 255,
+    "float64": CLEAN / 255,
+    "bool": CLEAN > 128,
+}
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_one_line_in_every_kind_of_array(kind):
+    before = ARRAYS[kind].copy()
+    assert likeness(PREPARED, load(ARRAYS[kind], SETTINGS).pixels) > 0.95
+    assert np.array_equal(before, ARRAYS[kind])
+
+
+@pytest.mark.parametrize(
+    "bad, reason",
+    [
+        (np.zeros((0, 5), np.uint8), "no pixels"),
+        (np.zeros((5, 0), np.uint8), "no pixels"),
+        (np.zeros((5, 0, 3), np.uint8), "no pixels"),
+        (np.zeros(9, np.uint8), "shape"),
+        (np.zeros((), np.uint8), "shape"),
+        (np.zeros((2, 9, 9, 3), np.uint8), "shape"),
+        (np.zeros((9, 9, 2), np.uint8), "shape"),
+        (np.zeros((9, 9), np.int64), "int64"),
+        (np.array([["a"]]), "is no image"),
+        (np.full((9, 9), np.nan), r"\[0, 1\]"),
+        (np.full((9, 9), 255.0), r"\[0, 1\]"),
+        (np.broadcast_to(np.uint8(255), (60_000, 60_000)), "larger than"),
+        (b"", "empty"),
+        (b"plain text", "not an image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\n", "not an image"),
+        (None, "NoneType"),
+        (7, "int"),
+        ("no/such/file.png", "No such file"),
+        ("nul\0byte.png", "null"),
+    ],
+)
+def test_what_is_no_image_is_refused_with_the_reason(bad, reason):
+    with pytest.raises(ImageError, match=reason) as caught:
+        read(bad, "page 7")
+    assert str(caught.value).startswith("page 7: ")
+
+
+def test_errors_name_the_file(tmp_path):
+    with pytest.raises(ImageError, match="directory") as caught:
+        read(tmp_path)
+    assert str(caught.value).startswith(f"{tmp_path}: ")
+    (tmp_path / "a.png").write_text("not a picture at all")
+    with pytest.raises(ImageError) as caught:
+        load(tmp_path / "a.png", SETTINGS)
+    assert str(caught.value) == f"{tmp_path / 'a.png'}: not an image of a known format"
+    assert describe(tmp_path / "a.png") == str(tmp_path / "a.png")
+    assert describe(CLEAN, 3) == "image 3"
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF|Truncated")
+@pytest.mark.parametrize("kind", ["png grey", "png palette", "jpeg colour", "webp", "tiff lzw"])
+def test_truncated_files_raise_nothing_but_image_errors(kind):
+    data = FILES[kind]()
+    refused = 0
+    ends = {*range(min(len(data), 300)), *range(300, len(data), 29)}
+    for end in ends:
+        try:
+            read(data[:end], "cut")
+        except ImageError as error:
+            assert str(error).startswith("cut: ")
+            refused += 1
+    assert refused > 0.9 * len(ends)
+    with pytest.raises(ImageError):
+        read(data[: len(data) // 2])
+
+
+@pytest.mark.filterwarnings("ignore")
+@settings(max_examples=150)
+@given(st.data())
+def test_damaged_files_raise_nothing_but_image_errors(data):
+    kind = data.draw(st.sampled_from(["png grey", "jpeg colour", "webp", "tiff lzw", "bmp", "gif"]))
+    damaged = bytearray(FILES[kind]())
+    places = st.integers(0, min(len(damaged), 400) - 1)
+    for place, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), min_size=1)):
+        damaged[place] = value
+    try:
+        grey = read(bytes(damaged))
+    except ImageError:
+        return
+    assert grey.dtype == np.uint8 and grey.ndim == 2
+
+
+def png(width, height, data):
+    """A 1-bit grey PNG of the claimed size with the given (compressed) data."""
+
+    def chunk(kind, body):
+        return (
+            struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        )
+
+    head = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+
+
+def test_a_small_file_of_one_bit_is_read():
+    rows = b"".join(b"\0" + bytes([255, 0b11100111]) for _ in range(9))
+    grey = read(png(16, 9, zlib.compress(rows)))
+    assert grey.shape == (9, 16) and (grey[:, 11:13] == 0).all() and (grey == 0).sum() == 18
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(
+    "width, height, honest",
+    [(60_000, 60_000, False), (15_000, 15_000, True), (11_000, 11_000, True)],
+)
+def test_decompression_bombs_are_refused_before_they_are_decoded(width, height, honest):
+    row = b"\0" + b"\xff" * (-(-width // 8))
+    bomb = png(width, height, zlib.compress(row * (height if honest else 1), 1))
+    assert len(bomb) < 250_000 and width * height > MAX_PIXELS
+    Image.core.reset_stats()
+    started = time.perf_counter()
+    with pytest.raises(ImageError, match="larger than 120,000,000 pixels"):
+        read(bomb)
+    assert time.perf_counter() - started < 0.2
+    # Pillow takes memory for pictures in blocks: no pixel was given any
+    assert Image.core.get_stats()["allocated_blocks"] == 0
+
+
+def test_pillow_images_without_pixels_or_too_large_are_refused():
+    with pytest.raises(ImageError, match="no pixels"):
+        read(Image.new("L", (0, 9)))
+    with pytest.raises(ImageError, match="truncated"):
+        read(Image.open(io.BytesIO(FILES["jpeg colour"]()[:900])))
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_rotation(form, orientation):
+    turn = {  # how the camera stored what the number says
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    stored = GREY.transpose(turn[orientation]) if orientation in turn else GREY
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    grey = read(saved(stored, form, exif=exif))
+    assert grey.shape == CLEAN.shape
+    assert np.abs(grey.astype(int) - CLEAN).mean() < 3
+
+
+@pytest.mark.parametrize(
+    "text", ["Grey quick fox, 1892", "iiiiiii", "W", "MMMM", "12.50 €", "- — -"]
+)
+@pytest.mark.parametrize("size", [18, 40, 120])
+def test_white_on_black_equals_black_on_white(text, size):
+    grey = draw_text(text, size)
+    assert not is_light_on_dark(grey)
+    assert is_light_on_dark(255 - grey)
+    # not to the last bit: the light that is missing is measured against another paper
+    assert likeness(prepare(grey).pixels, prepare(255 - grey).pixels) > 0.98
+
+
+def test_uneven_light_is_evened_out():
+    height, width = CLEAN.shape
+    for light in (
+        np.linspace(1.0, 0.35, width)[None, :],
+        np.linspace(0.45, 1.0, height)[:, None],
+        1 - 0.5 * np.exp(-((np.arange(width) - 200) ** 2) / 8000)[None, :],
+    ):
+        uneven = (CLEAN * light).astype(np.uint8)
+        assert likeness(PREPARED, prepare(uneven).pixels) > 0.95
+
+
+@pytest.mark.parametrize("paper", [255, 200, 120])
+def test_faint_ink_is_stretched(paper):
+    cover = 1 - (CLEAN.astype(np.float32) - 20) / 215
+    faint = (paper - 15 * cover).round().astype(np.uint8)
+    prepared = prepare(faint).pixels
+    assert likeness(PREPARED, prepared) > 0.95
+    assert np.percentile(prepared, 99) > 130 and np.median(prepared) == 0
+
+
+def test_noise_of_empty_paper_is_not_stretched_to_ink():
+    noise = np.random.default_rng(0).normal(235, 1.5, (60, 500)).round()
+    assert prepare(noise.astype(np.uint8)).pixels.mean() < 40
+    deep = load((noise * 257).astype(np.uint16), SETTINGS).pixels
+    assert deep.mean() < 40
+
+
+@pytest.mark.parametrize("margin", [(8, 60), (8, 400), (25, 12), (25, 300)])
+def test_margins_are_trimmed(margin):
+    wide = prepare(draw_text("Grey quick fox, 1892", 40, margin)).pixels
+    assert abs(wide.shape[1] - PREPARED.shape[1]) < 12
+    assert likeness(PREPARED, wide) > 0.95
+
+
+def test_specks_in_the_margin_do_not_count_as_ink():
+    wide = draw_text("Grey quick fox, 1892", 40, (8, 200))
+    wide[5, 20] = wide[30, -9] = 0
+    assert likeness(PREPARED, prepare(wide).pixels) > 0.95
+
+
+@pytest.mark.parametrize("height", [30, 60, 150, 900])
+def test_aspect_ratio_is_kept(height):
+    grey = np.full((height, 6 * height), 240, np.uint8)
+    for k in (1, 3, 5):
+        cv2.circle(grey, (k * height, height // 2), height // 3, 20, -1, cv2.LINE_AA)
+    ink = prepare(grey).pixels > 128
+    tall = np.ptp(np.flatnonzero(ink.any(1))) + 1
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(ink.astype(np.uint8))
+    assert len(boxes) == 4 and tall > 36
+    assert np.abs(boxes[1:, cv2.CC_STAT_WIDTH] - tall).max() <= 1
+    assert np.abs(np.diff(np.sort(boxes[1:, cv2.CC_STAT_LEFT])) - 3 * tall).max() <= 8
+
+
+@pytest.mark.parametrize("height", [32, 64])
+def test_height_is_a_setting(height):
+    pixels = prepare(CLEAN, Preparation(height=height)).pixels
+    assert pixels.shape[0] == height
+    assert pixels.shape[1] / height == pytest.approx(PREPARED.shape[1] / HEIGHT, rel=0.02)
+
+
+def strokes(width, height=48):
+    """Upright strokes over the whole of an image: nothing to trim."""
+    grey = np.full((height, width), 240, np.uint8)
+    grey[:, 2::16] = grey[:, 3::16] = grey[:, 4::16] = 20
+    return grey
+
+
+def test_long_lines():
+    assert prepare(strokes(9_900)).pixels.shape == (48, 9_900)
+    assert prepare(strokes(19_800, 96)).pixels.shape == (48, 9_900)
+    with pytest.raises(ImageError, match=r"^a.png: 10500 px wide at 48 px height, more than 10000"):
+        prepare_with(strokes(10_500), SETTINGS, "a.png")
+    with pytest.raises(ImageError, match="90000 x 48 is too wide"):
+        prepare(strokes(90_000))
+
+
+def test_long_margins_do_not_make_a_line_too_long():
+    grey = np.full((48, 12_000), 240, np.uint8)
+    grey[:, 3_000:4_000] = strokes(1_000)
+    assert prepare(grey).pixels.shape[1] < 1_100
+
+
+@pytest.mark.parametrize("value", [0, 1, 127, 254, 255])
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (2, 300), (300, 1), (2, 2), (7, 3), (60, 800), (900, 20)]
+)
+def test_blank_images_come_out_blank(value, shape):
+    prepared = prepare(np.full(shape, value, np.uint8))
+    assert prepared.pixels.shape[0] == HEIGHT and prepared.pixels.shape[1] >= 4
+    assert not prepared.pixels.any()
+
+
+@given(arrays.arrays(np.uint8, arrays.array_shapes(min_dims=2, max_dims=2, max_side=40)))
+def test_no_image_is_too_odd(grey):
+    prepared = prepare(grey)
+    assert prepared.pixels.shape[0] == HEIGHT and prepared.pixels.shape[1] >= 4
+    assert prepared.pixels.dtype == np.uint8
+    assert prepared.scale > 0 and 0 <= prepared.left < grey.shape[1]
+    right = prepared.left + prepared.pixels.shape[1] / prepared.scale
+    assert right <= grey.shape[1] + 1e-6
+
+
+def test_a_lone_dash_is_not_blown_up():
+    dash = np.full((60, 120), 240, np.uint8)
+    dash[30:34, 40:80] = 20
+    ink = prepare(dash).pixels > 128
+    rows = np.flatnonzero(ink.any(1))
+    assert 4 <= rows[-1] - rows[0] + 1 <= HEIGHT // 3
+    assert abs((rows[0] + rows[-1]) / 2 - HEIGHT / 2) < 4
+
+
+@pytest.mark.parametrize("shape", [(60, 900), (200, 3_000), (1_000, 9_000), (30, 400)])
+@pytest.mark.parametrize("margin", [0.0, 0.2])
+def test_the_way_back_to_original_pixels(shape, margin):
+    height, width = shape
+    grey = np.full(shape, 240, np.uint8)
+    thick = max(3, height // 15)
+    edge = int(margin * width) + thick
+    marks = np.linspace(edge, width - edge - thick, 9).astype(int)
+    for x in marks:
+        grey[height // 8 : -height // 8, x : x + thick] = 15
+    prepared = prepare(grey)
+    ink = prepared.pixels[HEIGHT // 2].astype(np.float64)
+    count, parts = cv2.connectedComponents((ink > 40).astype(np.uint8)[None, :])
+    assert count - 1 == len(marks)
+    for k, x in enumerate(marks, start=1):
+        own = np.flatnonzero(parts[0] == k)
+        centre = np.average(own + 0.5, weights=ink[own])
+        back = centre / prepared.scale + prepared.left
+        assert abs(back - (x + thick / 2)) < 2
+
+
+def test_a_drawn_line_is_worth_its_tests(line):
+    """The measure of likeness tells lines from each other."""
+    other = prepare(draw_text("Grey quick fix, 1893")).pixels
+    assert likeness(PREPARED, prepare(line).pixels) == pytest.approx(1)
+    assert likeness(PREPARED, other) < 0.9
+    assert likeness(PREPARED, 255 - PREPARED) < 0

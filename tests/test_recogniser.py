@@ -1,0 +1,188 @@
+import cv2
+import numpy as np
+import pytest
+import torch
+from conftest import draw_text
+from PIL import Image
+
+from ocr.alphabet import Alphabet
+from ocr.architecture import Architecture, Stage
+from ocr.emissions import TorchEmissions
+from ocr.image import ImageError, Preparation, load
+from ocr.model import CRNN
+from ocr.recogniser import BATCH_AREA, WINDOW, Recogniser
+from ocr.weights import Card
+
+CARD = Card(
+    name="random",
+    architecture=Architecture(
+        height=32, stem=(4, 8), stages=(Stage(channels=8, blocks=1),), lstm_hidden=8, lstm_layers=1
+    ),
+    preparation=Preparation(height=32),
+    characters="".join(Alphabet.latin().characters[:60]),
+)
+
+
+@pytest.fixture(scope="module")
+def recogniser():
+    """Untrained, but sharp: it reads some characters in every line, and changes with the ink."""
+    torch.manual_seed(3)
+    model = CRNN(CARD.architecture, len(CARD.alphabet))
+    with torch.no_grad():
+        model.head.weight *= 30
+        model.lstm[0].forwards.weight_ih_l0 *= 10
+    return Recogniser(TorchEmissions(model, CARD))
+
+
+WORDS = ["a", "Some longer line of words", "ok", "Grey quick fox, 1892", "iii", "W", "12.50 €"]
+IMAGES = [draw_text(w, size) for w in WORDS for size in (25, 60)]
+
+
+def alone(recogniser, image):
+    (line,) = recogniser.read([image])
+    return line
+
+
+def close(a, b):
+    return (
+        a.text == b.text
+        and abs(a.confidence - b.confidence) < 1e-3
+        and all(
+            c.text == d.text and c.span == d.span and abs(c.confidence - d.confidence) < 1e-3
+            for c, d in zip(a.characters, b.characters, strict=True)
+        )
+    )
+
+
+def test_the_fixture_tells_lines_apart(recogniser):
+    read = [alone(recogniser, image) for image in IMAGES]
+    assert len({line.text for line in read}) > len(WORDS)
+    assert all(0 < line.confidence <= 1 for line in read)
+    assert sum(len(line.text) for line in read) > 3 * len(read)
+
+
+def test_lines_come_in_the_order_of_the_images(recogniser):
+    expected = [alone(recogniser, image) for image in IMAGES]
+    order = np.random.default_rng(0).permutation(len(IMAGES))
+    read = list(recogniser.read([IMAGES[i] for i in order]))
+    assert all(close(line, expected[i]) for line, i in zip(read, order, strict=True))
+
+
+def test_more_than_one_window_and_more_than_one_batch(recogniser):
+    count = 2 * WINDOW + 5
+    images = [IMAGES[i % len(IMAGES)] for i in range(count)]
+    assert sum(load(i, CARD.preparation).pixels.size for i in images[:WINDOW]) > 2 * BATCH_AREA
+    expected = [alone(recogniser, image) for image in IMAGES]
+    read = list(recogniser.read(iter(images)))
+    assert len(read) == count
+    assert all(close(line, expected[i % len(IMAGES)]) for i, line in enumerate(read))
+
+
+def test_images_are_taken_a_window_at_a_time(recogniser):
+    taken = []
+
+    def images():
+        for i in range(3 * WINDOW):
+            taken.append(i)
+            yield IMAGES[0]
+
+    lines = recogniser.read(images())
+    assert taken == []
+    next(lines)
+    assert len(taken) <= WINDOW + 1
+
+
+def test_every_kind_of_source(recogniser, tmp_path):
+    path = tmp_path / "line.png"
+    cv2.imwrite(str(path), IMAGES[3])
+    expected = alone(recogniser, IMAGES[3])
+    for single in (path, str(path), path.read_bytes(), IMAGES[3], Image.fromarray(IMAGES[3])):
+        (line,) = recogniser.read(single)
+        assert close(line, expected)
+        assert line.source == (str(path) if single in (path, str(path)) else "image 1")
+    several = (s for s in [path, IMAGES[0], Image.fromarray(IMAGES[3]), path.read_bytes()])
+    lines = list(recogniser.read(several))
+    assert [line.source for line in lines] == [str(path), "image 2", "image 3", "image 4"]
+    assert lines[0].text == lines[2].text == lines[3].text == expected.text
+    assert list(recogniser.read([])) == []
+
+
+def test_a_bad_image_raises_after_the_lines_before_it(recogniser, tmp_path):
+    lines = recogniser.read([IMAGES[0], IMAGES[1], tmp_path / "missing.png", IMAGES[2]])
+    assert close(next(lines), alone(recogniser, IMAGES[0]))
+    assert close(next(lines), alone(recogniser, IMAGES[1]))
+    with pytest.raises(ImageError, match=r"missing\.png: No such file"):
+        next(lines)
+
+
+def test_bad_images_go_to_on_error_and_the_others_are_read(recogniser, tmp_path):
+    (tmp_path / "text.png").write_text("no image")
+    bad = {0: b"", 3: tmp_path / "text.png", 4: None, WINDOW + 2: np.zeros((0, 3), np.uint8)}
+    images = [bad.get(i, IMAGES[i % len(IMAGES)]) for i in range(WINDOW + 4)]
+    errors = []
+    read = list(recogniser.read(images, errors.append))
+    assert [str(e) for e in errors] == [
+        "image 1: the file is empty",
+        f"{tmp_path / 'text.png'}: not an image of a known format",
+        "image 5: NoneType is no type of image",
+        f"image {WINDOW + 3}: has no pixels",
+    ]
+    good = [i for i in range(len(images)) if i not in bad]
+    assert [line.source for line in read] == [f"image {i + 1}" for i in good]
+    expected = [alone(recogniser, image) for image in IMAGES]
+    assert all(close(line, expected[i % len(IMAGES)]) for line, i in zip(read, good, strict=True))
+
+
+def test_nothing_but_bad_images(recogniser):
+    errors = []
+    assert list(recogniser.read([b"", b"x"], errors.append)) == [] and len(errors) == 2
+
+
+@pytest.mark.parametrize("size", [25, 60, 300])
+@pytest.mark.parametrize("margin", [(4, 0), (10, 150)])
+def test_spans_lie_in_the_original_image_and_increase(recogniser, size, margin):
+    for word in WORDS:
+        image = draw_text(word, size, margin)
+        line = alone(recogniser, image)
+        assert "".join(c.text for c in line.characters) == line.text
+        spans = [c.span for c in line.characters]
+        assert all(0 <= left < right <= image.shape[1] + 1e-6 for left, right in spans)
+        assert all(a[1] <= b[0] + 1e-6 for a, b in zip(spans, spans[1:], strict=False))
+        assert all(0 < c.confidence <= 1 for c in line.characters)
+
+
+def test_spans_follow_the_margins(recogniser):
+    near, far = (draw_text(WORDS[1], 40, (8, m)) for m in (100, 300))
+    a, b = alone(recogniser, near), alone(recogniser, far)
+    assert a.text == b.text
+    shifts = [d.span[0] - c.span[0] for c, d in zip(a.characters, b.characters, strict=True)]
+    assert shifts == pytest.approx([200] * len(shifts), abs=1)
+
+
+def test_lines_are_plain_data(recogniser):
+    line = alone(recogniser, IMAGES[3])
+    data = line.as_dict()
+    assert data["text"] == line.text and data["source"] == "image 1"
+    assert [type(v) for c in data["characters"][:1] for v in (*c["span"], c["confidence"])] == [
+        float
+    ] * 3
+
+
+def test_emissions_of_prepared_lines(recogniser):
+    lines = [load(image, CARD.preparation) for image in IMAGES]
+    emissions = recogniser.emit(lines)
+    for line, scores in zip(lines, emissions, strict=True):
+        frames = CARD.architecture.frames(line.pixels.shape[1])
+        assert scores.shape == (frames, len(CARD.alphabet)) and scores.dtype == np.float32
+        assert np.exp(scores).sum(1) == pytest.approx(np.ones(frames), abs=1e-4)
+        assert np.abs(recogniser.emit([line])[0] - scores).max() < 1e-3
+    read = recogniser.read_prepared(lines)
+    assert [line.text for line in read] == [alone(recogniser, image).text for image in IMAGES]
+
+
+def test_temperature_softens_and_changes_no_text(recogniser):
+    model = recogniser.emissions.model
+    soft = Recogniser(TorchEmissions(model, CARD.model_copy(update={"temperature": 3.0})))
+    for image in IMAGES:
+        cold, warm = alone(recogniser, image), alone(soft, image)
+        assert warm.text == cold.text and warm.confidence < cold.confidence
