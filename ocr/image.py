@@ -76,7 +76,6 @@ def read(source: Source, name: str | None = None) -> np.ndarray:
         if not data:
             raise ImageError(name, "the file is empty")
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            _check_size(*image.size, name)
             if image.format == "JPEG" and image.mode == "RGB":
                 image.draft("L", None)  # decode the luminance plane only
             return _from_pillow(image, name)

@@ -29,7 +29,8 @@ class WeightsError(OcrError):
 class Card(BaseModel):
     """The model card that travels inside weights and exported networks."""
 
-    model_config = ConfigDict(extra="forbid")
+    # what a later version adds is no reason to refuse a file
+    model_config = ConfigDict(extra="ignore")
 
     name: str
     architecture: Architecture

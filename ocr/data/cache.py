@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+import ocr.image
 from ocr.data.sample import Sample
 from ocr.image import ImageError, Preparation, Prepared, prepare, read
 
@@ -110,6 +111,7 @@ def _write(
 
 def _fingerprint(samples: Sequence[Sample], settings: Preparation) -> str:
     digest = hashlib.sha256(settings.model_dump_json().encode())
+    digest.update(Path(ocr.image.__file__).read_bytes())  # another `prepare`, other pixels
     for sample in samples:
         try:
             stat = sample.image.stat()

@@ -75,7 +75,12 @@ def _from_pairs(folder: Path) -> list[Sample]:
             if label.is_file():
                 text = _read_text(label).strip("\r\n")
                 samples.append(
-                    Sample(image, normalise(text), folder.resolve().name, str(image.parent))
+                    Sample(
+                        image,
+                        normalise(text),
+                        folder.resolve().name,
+                        str(image.parent.relative_to(folder)),
+                    )
                 )
                 break
     return samples

@@ -38,6 +38,14 @@ def train(config: TrainingConfig, resume: bool = False, stop_after: int | None =
     """
     from lightning_fabric import Fabric
 
+    start = None
+    if config.start is not None:
+        # sizes and preparation are those of the weights: a difference would undo what they know
+        loaded, card = load_model(config.start)
+        start = loaded, card.alphabet
+        config = config.model_copy(
+            update={"architecture": card.architecture, "preparation": card.preparation}
+        )
     # one thread for each process: several collapse as soon as anything else runs
     torch.set_num_threads(1)
     strategy = "ddp" if config.devices > 1 else "auto"
@@ -63,9 +71,8 @@ def train(config: TrainingConfig, resume: bool = False, stop_after: int | None =
     valid = validation_lines(labelled, config.evaluate_lines)
 
     alphabet = Alphabet.latin()
-    if config.start is not None:
-        model, old = load_model(config.start)
-        alphabet = old.alphabet
+    if start is not None:
+        model, alphabet = start
         model.train()
     else:
         model = CRNN(config.architecture, len(alphabet))
@@ -132,8 +139,9 @@ def train(config: TrainingConfig, resume: bool = False, stop_after: int | None =
                 group["lr"] = rate
             # dropout, too, is a function of (seed, rank, step)
             torch.manual_seed(hash((config.seed, fabric.global_rank, step)) % 2**31)
-            loss, left_out = _step(fabric, ddp, optimiser, batch, config.optimisation)
-            ema.update_parameters(model)
+            loss, left_out, updated = _step(fabric, ddp, optimiser, batch, config.optimisation)
+            if updated:
+                ema.update_parameters(model)
             progress.step = step + 1
             progress.lines += len(batch) * fabric.world_size
             display.step(step + 1, loss, rate, len(batch) * fabric.world_size, waited)
@@ -162,8 +170,10 @@ def train(config: TrainingConfig, resume: bool = False, stop_after: int | None =
     return config.out / "best.safetensors"
 
 
-def _step(fabric, model, optimiser, batch: Batch, o: Optimisation) -> tuple[float, list[str]]:
-    """One update. A loss or gradient that is no number changes nothing."""
+def _step(fabric, model, optimiser, batch: Batch, o: Optimisation) -> tuple[float, list[str], bool]:
+    """One update: (loss, texts left out, whether weights changed). A loss or gradient that is no
+    number changes nothing, running statistics included."""
+    buffers = [b.clone() for b in model.buffers()]
     images = batch.images.to(fabric.device, non_blocking=True).float().div_(255)
     images = images.contiguous(memory_format=torch.channels_last)
     widths = batch.widths.to(fabric.device, non_blocking=True)
@@ -176,10 +186,14 @@ def _step(fabric, model, optimiser, batch: Batch, o: Optimisation) -> tuple[floa
     fabric.backward(total)
     norm = nn.utils.clip_grad_norm_(model.parameters(), o.clip)
     # the gradient is averaged over the ranks, so all of them come to the same verdict
-    if torch.isfinite(norm):
+    finite = bool(torch.isfinite(norm))
+    if finite:
         optimiser.step()
+    else:
+        for buffer, before in zip(model.buffers(), buffers, strict=True):
+            buffer.copy_(before)
     optimiser.zero_grad(set_to_none=True)
-    return float(loss.detach()), [batch.texts[i] for i in left_out]
+    return float(loss.detach()), [batch.texts[i] for i in left_out], finite
 
 
 def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:

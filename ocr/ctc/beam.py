@@ -1,0 +1,120 @@
+"""Prefix beam search: the paths of one prefix are summed, and language models join in as it grows.
+
+Graves & Jaitly 2014, Hannun et al. 2014. With pruning off, no language model and a beam as wide as
+the number of prefixes, the result is exact CTC.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ocr.alphabet import Alphabet
+
+if TYPE_CHECKING:
+    from ocr.lm.lexicon import Lexicon
+    from ocr.lm.ngram import NGram
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """One text: its labels, log p(text | line) of CTC as far as the beam summed it, and the score
+    that ranks it (with language models and length bonus)."""
+
+    labels: np.ndarray
+    log_probability: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class BeamSettings:
+    """`symbol_threshold`: a symbol less likely than this in a frame is not tried; at most
+    `symbols` are. `beam_threshold`: prefixes less likely than this share of the best one go.
+    `lm_weight` (alpha) and `length_bonus` (beta, per character) belong to the character model,
+    `word_weight` and `outside_price` (a log-probability) to the lexicon.
+    """
+
+    width: int = 25
+    symbol_threshold: float = 1e-3
+    symbols: int = 24
+    beam_threshold: float = 1e-6
+    lm_weight: float = 0.5
+    length_bonus: float = 0.5
+    word_weight: float = 0.3
+    outside_price: float = 4.0
+
+    @classmethod
+    def exact(cls, width: int) -> BeamSettings:
+        """No pruning but the width."""
+        return cls(width, 0.0, 2**30, 0.0, 0.0, 0.0)
+
+
+class BeamDecoder:
+    """Decodes emissions T x C of one alphabet. Compiled on first use (seconds; then from disk)."""
+
+    def __init__(
+        self,
+        alphabet: Alphabet,
+        settings: BeamSettings | None = None,
+        lm: NGram | None = None,
+        lexicon: Lexicon | None = None,
+    ):
+        settings = settings or BeamSettings()
+        self.alphabet = alphabet
+        self.settings = settings
+        classes = len(alphabet)
+        log_threshold = np.log(settings.symbol_threshold) if settings.symbol_threshold else -np.inf
+        in_word = np.zeros(classes, np.bool_)
+        characters = np.zeros(classes, np.int32)
+        character_model, start, end = _NO_MODEL, 0, -1
+        length_bonus = 0.0
+        if lm is not None:
+            character_model, start, end = lm.arrays, lm.start, lm.end
+            known = {s: i for i, s in enumerate(lm.symbols)}
+            characters[1:] = [known.get(c, lm.unknown) for c in alphabet.characters]
+            length_bonus = settings.length_bonus
+        words, word_model, word_start, word_end = _NO_WORDS, _NO_MODEL, 0, -1
+        if lexicon is not None:
+            words = lexicon.arrays(alphabet)
+            in_word[1:] = [lexicon.in_word(c) for c in alphabet.characters]
+            if lexicon.model is not None:
+                word_model = lexicon.model.arrays
+                word_start, word_end = lexicon.model.start, lexicon.model.end
+        weights = (settings.lm_weight, length_bonus, settings.word_weight, settings.outside_price)
+        self._before = (settings.width, log_threshold, settings.symbols, settings.beam_threshold)
+        self._models = (
+            in_word, characters, character_model, start, end,
+            words, word_model, word_start, word_end, weights,
+        )  # fmt: skip
+
+    def decode(self, emissions: np.ndarray) -> list[Hypothesis]:
+        """Hypotheses of one line, T x C log-probabilities, best first, at most `width`."""
+        from ocr.ctc.beam_kernel import search
+
+        scores = np.ascontiguousarray(emissions)
+        labels, lengths, fused, log_probs = search(scores, *self._before, *self._models)
+        return [
+            Hypothesis(labels[i, : lengths[i]], float(log_probs[i]), float(fused[i]))
+            for i in range(len(lengths))
+        ]
+
+    def decode_many(
+        self, lines: Sequence[np.ndarray], threads: int | None = None
+    ) -> list[list[Hypothesis]]:
+        """Many lines in parallel; the compiled loop holds no lock."""
+        threads = threads or os.cpu_count() or 1
+        if threads == 1 or len(lines) < 2:
+            return [self.decode(line) for line in lines]
+        with ThreadPoolExecutor(threads) as pool:
+            return list(pool.map(self.decode, lines))
+
+
+_NONE = np.zeros(1, np.int32)
+_FLAT = np.zeros(1, np.float32)
+_NO_MODEL = (_NONE, _NONE, _FLAT, _NONE, _FLAT, _NONE)
+_NO_WORDS = (_NONE, _NONE, _NONE, _NONE, -1)
