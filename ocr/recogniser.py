@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ocr.alphabet import Alphabet
-from ocr.ctc.greedy import greedy
+from ocr.ctc.decoding import Decoded, Decoder, Greedy
 from ocr.emissions import Emissions
 from ocr.image import ImageError, Prepared, Source, describe, load
 from ocr.line import Character, Line
@@ -23,8 +23,9 @@ BATCH_AREA = 8 * 768 * 48
 class Recogniser:
     """Reads line images. Make one by `ocr.load()`; use it from one thread at a time."""
 
-    def __init__(self, emissions: Emissions):
+    def __init__(self, emissions: Emissions, decoder: Decoder | None = None):
         self.emissions = emissions
+        self.decoder: Decoder = decoder or Greedy()
         self.card = emissions.card
         self.alphabet: Alphabet = self.card.alphabet
 
@@ -66,8 +67,9 @@ class Recogniser:
         names = names or [""] * len(lines)
         read: list[Line | None] = [None] * len(lines)
         for batch in self._batches(lines):
-            for i, scores in zip(batch, self._emit([lines[i] for i in batch]), strict=True):
-                read[i] = self._line(scores, lines[i], names[i])
+            scores = self._emit([lines[i] for i in batch])
+            for i, decoded in zip(batch, self.decoder(scores), strict=True):
+                read[i] = self._line(decoded, lines[i], names[i])
         return [line for line in read if line is not None]
 
     def emit(self, lines: Sequence[Prepared]) -> list[np.ndarray]:
@@ -77,6 +79,20 @@ class Recogniser:
             for i, scores in zip(batch, self._emit([lines[i] for i in batch]), strict=True):
                 out[i] = scores
         return out
+
+    def align(self, image: Source, text: str) -> tuple[Line, float]:
+        """Where each character of a known `text` stands in its line image, and log p(text | line).
+
+        Raises ImageError, AlphabetError, or AlignmentError where the text needs more frames.
+        """
+        from ocr.ctc.alignment import align
+        from ocr.ctc.lattice import log_probability
+
+        labels = self.alphabet.encode(text)
+        line = load(image, self.card.preparation)
+        (scores,) = self.emit([line])
+        found = self._line(Decoded(align(scores, labels)), line, describe(image))
+        return found, log_probability(scores, labels)
 
     def _batches(self, lines: Sequence[Prepared]) -> Iterator[list[int]]:
         order = sorted(range(len(lines)), key=lambda i: lines[i].pixels.shape[1])
@@ -99,8 +115,8 @@ class Recogniser:
             row[0, :, : line.pixels.shape[1]] = line.pixels
         return self.emissions(images, widths)
 
-    def _line(self, scores: np.ndarray, line: Prepared, name: str) -> Line:
-        path = greedy(scores)
+    def _line(self, decoded: Decoded, line: Prepared, name: str) -> Line:
+        path = decoded.path
         step = self.card.architecture.frame_width
         # the last frame may reach beyond the line
         edges = np.minimum(np.stack([path.starts, path.ends]) * step, line.pixels.shape[1])
@@ -111,6 +127,8 @@ class Recogniser:
                 path.labels, starts, ends, path.probabilities.tolist(), strict=True
             )
         )
-        # the probability of the best path's symbols, per frame: 1 only if every frame is sure
-        confidence = float(np.exp(scores.max(1).mean())) if len(scores) else 0.0
-        return Line(self.alphabet.decode(path.labels), confidence, characters, (), name)
+        # the expected share of right characters
+        confidence = float(path.probabilities.mean()) if len(path.labels) else 0.0
+        alternatives = tuple((self.alphabet.decode(k), p) for k, p in decoded.alternatives)
+        text = self.alphabet.decode(path.labels)
+        return Line(text, confidence, characters, alternatives, name)

@@ -190,11 +190,6 @@ def test_nothing_to_read(recogniser, samples):
         assert values["cer"] is None
 
 
-def test_an_unknown_decoder_is_an_error(recogniser):
-    with pytest.raises(ValueError, match="unknown decoder 'bean'"):
-        evaluate(recogniser, [], decoder="bean")
-
-
 class _Parser(HTMLParser):
     """Whatever a browser would see: tags with attributes, text outside the style sheet."""
 

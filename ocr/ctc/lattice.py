@@ -2,9 +2,9 @@
 
 A network gives, for each of T frames, a distribution over the alphabet and the blank. A *path* is
 one symbol for each frame; it *collapses* to a text by merging equal neighbours and then dropping
-blanks. Frames are independent given the image, so a path's probability is a product, and the probability of
-a text is the sum over all paths that collapse to it. There are exponentially many; they all run
-through one small lattice.
+blanks. Frames are independent given the image, so a path's probability is a product, and the
+probability of a text is the sum over all paths that collapse to it. There are exponentially many;
+they all run through one small lattice.
 
 Write the text with a blank before, between and behind its labels: S = 2 L + 1 *states*
 

@@ -74,14 +74,9 @@ def _from_pairs(folder: Path) -> list[Sample]:
             label = stem.parent / (stem.name + ".gt.txt")
             if label.is_file():
                 text = _read_text(label).strip("\r\n")
-                samples.append(
-                    Sample(
-                        image,
-                        normalise(text),
-                        folder.resolve().name,
-                        str(image.parent.relative_to(folder)),
-                    )
-                )
+                group = str(image.parent.relative_to(folder)).strip(".")
+                source = folder.resolve().name
+                samples.append(Sample(image, normalise(text), source, group))
                 break
     return samples
 

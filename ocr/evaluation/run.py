@@ -146,17 +146,13 @@ def evaluate(
     recogniser: Recogniser,
     samples: Sequence[Sample],
     *,
-    decoder: str = "greedy",
     advance: Callable[[int], None] = lambda n: None,
 ) -> Evaluation:
     """Read every sample and compare it with its text (both NFC, every blank a plain space).
 
     At most WINDOW images are held at once. A sample whose image cannot be read is skipped, and
-    listed with its reason. `advance` is called with the number of lines done. Raises ValueError for
-    an unknown decoder.
+    listed with its reason. `advance` is called with the number of lines done.
     """
-    if decoder != "greedy":
-        raise ValueError(f"unknown decoder {decoder!r}; there is: greedy")
     start = time.perf_counter()
     results: list[LineResult] = []
     skipped: list[tuple[str, str]] = []
@@ -177,7 +173,9 @@ def evaluate(
             results.append(LineResult(sample, reference, reading, line.confidence, compared))
         advance(len(window))
     seconds = time.perf_counter() - start
-    return Evaluation(recogniser.card.name, decoder, tuple(results), tuple(skipped), seconds)
+    return Evaluation(
+        recogniser.card.name, recogniser.decoder.name, tuple(results), tuple(skipped), seconds
+    )
 
 
 def _parts(results: Sequence[LineResult], name: Callable[[LineResult], str]) -> list[Part]:

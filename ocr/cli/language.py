@@ -1,0 +1,132 @@
+"""Commands for language models: lm build, score, tune."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ocr.cli.options import (
+    BeamWidth,
+    Data,
+    DataKind,
+    Format,
+    FormatOption,
+    Split,
+    Weights,
+    samples_of,
+)
+
+app = typer.Typer(no_args_is_help=True, help="Language models: build, score, tune.")
+
+
+@app.command()
+def build(
+    text: Annotated[list[Path], typer.Argument(help="text files, .txt or .txt.gz")],
+    out: Annotated[Path, typer.Option("--out", "-o", help=".ngram (compact) or .arpa file")],
+    order: Annotated[int, typer.Option(min=1, help="characters (or words) of an n-gram")] = 6,
+    words: Annotated[bool, typer.Option("--words", help="a model of words")] = False,
+    prune: Annotated[
+        str, typer.Option(help="counts up to which n-grams go, for each order: 0,0,1 ...")
+    ] = "",
+) -> None:
+    """Estimate an n-gram model (interpolated modified Kneser-Ney) from text, a line a sentence.
+
+    Examples:
+
+    * `ocr lm build letters.txt --order 6 --out letters.ngram`
+
+    * `ocr lm build corpus.txt.gz --order 6 --prune 0,0,0,1,1,2 --out corpus.arpa`
+    """
+    from ocr.lm.arpa import write_arpa
+    from ocr.lm.estimate import estimate, read_lines
+
+    counts = tuple(int(n) for n in prune.split(",")) if prune else ()
+    model = estimate(read_lines(text), order, "word" if words else "character", prune=counts)
+    if out.suffix == ".arpa":
+        write_arpa(model, out)
+    else:
+        model.save(out)
+    typer.echo(f"{out}: {len(model):,} n-grams of {len(model.symbols):,} symbols")
+
+
+@app.command()
+def score(
+    lm: Annotated[str, typer.Argument(help="shipped name, .ngram or .arpa file")],
+    text: Annotated[list[Path], typer.Argument(help="text files, a line a sentence")],
+    format: FormatOption = Format.text,
+) -> None:
+    """Perplexity and bits per character of text under a model.
+
+    Example: `ocr lm score english letters.txt`
+    """
+    from ocr.lm.estimate import read_lines
+    from ocr.loading import load_language_model
+
+    model = load_language_model(lm)
+    lines = list(read_lines(text))
+    result = {
+        "lines": len(lines),
+        "perplexity": model.perplexity(lines),
+        "bits_per_character": model.bits_per_character(lines),
+    }
+    if format is Format.json:
+        typer.echo(json.dumps(result))
+    else:
+        for key, value in result.items():
+            typer.echo(f"{key}: {value:,.4g}")
+
+
+@app.command()
+def tune(
+    data: Data,
+    lm: Annotated[str, typer.Option("--lm", help="shipped name, .ngram or .arpa file")] = "auto",
+    split: Split = "valid",
+    kind: DataKind = "auto",
+    limit: Annotated[int, typer.Option(min=1, help="lines, evenly spread")] = 500,
+    beam_width: BeamWidth = 25,
+    weights: Weights = "latin-small",
+) -> None:
+    """Find lm_weight and length_bonus on labelled lines, and store them beside the weights.
+
+    Example: `ocr lm tune my-lines --lm english --split valid`
+    """
+    from ocr.ctc.beam import BeamSettings
+    from ocr.data.cache import load_sample
+    from ocr.image import ImageError
+    from ocr.lm.tune import STEPS, save_tuning
+    from ocr.lm.tune import tune as run
+    from ocr.loading import find_weights, load, load_language_model
+    from ocr.progress import bar
+
+    recogniser = load(weights)
+    model = load_language_model(lm)
+    samples = samples_of(data, kind, split, limit)
+    emissions, references = [], []
+    with bar("reading", len(samples)) as advance:
+        for sample in samples:
+            try:
+                line = load_sample(sample, recogniser.card.preparation)
+            except ImageError as error:
+                typer.echo(f"left out: {error}", err=True)
+                continue
+            emissions += recogniser.emit([line])
+            references.append(sample.text)
+            advance(1)
+    with bar("tuning", STEPS) as advance:
+        found = run(
+            emissions,
+            references,
+            recogniser.alphabet,
+            model,
+            BeamSettings(width=beam_width),
+            advance=advance,
+        )
+    path = save_tuning(find_weights(weights), lm, found)
+    typer.echo(
+        f"lm_weight {found.lm_weight}, length_bonus {found.length_bonus}: "
+        f"CER {found.cer:.2f} % (without a model {found.cer_without:.2f} %) "
+        f"on {found.lines} lines; stored in {path}"
+    )

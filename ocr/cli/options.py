@@ -1,0 +1,57 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Weights = Annotated[
+    str,
+    typer.Option(
+        "--weights", "-w", help="name of shipped weights, or a .onnx or .safetensors file"
+    ),
+]
+Threads = Annotated[int, typer.Option(min=1, help="threads of onnxruntime and of the decoder")]
+Split = Annotated[str, typer.Option(help="train, valid, test or all")]
+DataKind = Annotated[str, typer.Option("--kind", help="auto, folder or iam")]
+BeamWidth = Annotated[int, typer.Option(min=1, help="prefixes kept at each frame")]
+LanguageModel = Annotated[
+    str, typer.Option("--lm", help="shipped name, .ngram or .arpa file, or none (with a beam)")
+]
+LmWeight = Annotated[
+    float | None, typer.Option(help="weight of the language model; default: the tuned one")
+]
+LengthBonus = Annotated[
+    float | None, typer.Option(help="bonus for each character; default: the tuned one")
+]
+
+
+class Format(StrEnum):
+    text = "text"
+    json = "json"
+
+
+class DecoderName(StrEnum):
+    greedy = "greedy"
+    beam = "beam"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", "-f")]
+DecoderOption = Annotated[DecoderName, typer.Option("--decoder", "-d")]
+Data = Annotated[Path, typer.Argument(help="labelled folder or IAM tree", show_default=False)]
+
+
+def samples_of(data: Path, kind: str, split: str, limit: int | None = None) -> list:
+    """Samples of one split ("all": of every one), at most `limit`, evenly spread over the set."""
+    from ocr.data.sets import read_samples
+    from ocr.errors import OcrError
+
+    samples = read_samples(data, kind, None if split == "all" else split)  # type: ignore[arg-type]
+    if limit and limit < len(samples):
+        samples = [samples[i * len(samples) // limit] for i in range(limit)]
+    if not samples:
+        raise OcrError(f"{data}: no lines in the split {split!r}; --split all takes every line")
+    return samples

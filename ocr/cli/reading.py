@@ -1,0 +1,189 @@
+"""Commands that read: read, evaluate, align, info."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ocr.cli.options import (
+    BeamWidth,
+    Data,
+    DataKind,
+    DecoderName,
+    DecoderOption,
+    Format,
+    FormatOption,
+    LanguageModel,
+    LengthBonus,
+    LmWeight,
+    Split,
+    Threads,
+    Weights,
+    samples_of,
+)
+
+
+def read(
+    images: Annotated[list[Path], typer.Argument(help="line images", show_default=False)],
+    format: FormatOption = Format.text,
+    decoder: DecoderOption = DecoderName.greedy,
+    lm: LanguageModel = "auto",
+    beam_width: BeamWidth = 25,
+    lm_weight: LmWeight = None,
+    length_bonus: LengthBonus = None,
+    nbest: Annotated[int, typer.Option(min=0, help="alternatives in JSON (with a beam)")] = 0,
+    weights: Weights = "latin-small",
+    threads: Threads = 1,
+) -> None:
+    """Read line images.
+
+    Text output is `path<TAB>text`, one line each. JSON is a list of objects with text, confidence
+    and every character with its confidence and its span in pixels of the original image. Files that
+    cannot be read are named on the error stream; the others are read, and the exit code is 1.
+
+    Examples:
+
+    * `ocr read line.png`
+
+    * `ocr read scans/*.jpg > readings.tsv`
+
+    * `ocr read --format json line.png`
+
+    * `ocr read --decoder beam --lm french --nbest 5 --format json line.png`
+    """
+    from ocr import load
+    from ocr.image import ImageError
+
+    failures = 0
+
+    def report(error: ImageError) -> None:
+        nonlocal failures
+        failures += 1
+        typer.echo(f"error: {error}", err=True)
+
+    recogniser = load(
+        weights,
+        threads=threads,
+        decoder=decoder.value,
+        lm=lm,
+        beam_width=beam_width,
+        lm_weight=lm_weight,
+        length_bonus=length_bonus,
+        nbest=nbest,
+    )
+    lines = recogniser.read(images, on_error=report)
+    if format is Format.text:
+        for line in lines:
+            typer.echo(f"{line.source}\t{line.text}")
+    else:
+        separator = "["
+        for line in lines:
+            typer.echo(separator + json.dumps(line.as_dict(), ensure_ascii=False), nl=False)
+            separator = ",\n "
+        typer.echo("[]" if separator == "[" else "]")
+    if failures:
+        raise typer.Exit(1)
+
+
+def evaluate(
+    data: Data,
+    split: Split = "test",
+    kind: DataKind = "auto",
+    format: FormatOption = Format.text,
+    report: Annotated[Path | None, typer.Option(help="write an HTML report to this file")] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="read only so many lines, evenly spread")
+    ] = None,
+    decoder: DecoderOption = DecoderName.greedy,
+    lm: LanguageModel = "auto",
+    beam_width: BeamWidth = 25,
+    lm_weight: LmWeight = None,
+    length_bonus: LengthBonus = None,
+    weights: Weights = "latin-small",
+    threads: Threads = 1,
+) -> None:
+    """Measure CER and WER (percent, corpus level) on labelled lines.
+
+    Examples:
+
+    * `ocr evaluate lines/copiste_dun_jour`
+
+    * `ocr evaluate my-lines --split all --report worst.html`
+
+    * `ocr evaluate IAM --split test --format json`
+
+    * `ocr evaluate my-lines --decoder beam --lm english`
+    """
+    from ocr import load
+    from ocr.evaluation.run import evaluate as run
+    from ocr.progress import bar, print_table
+
+    samples = samples_of(data, kind, split, limit)
+    recogniser = load(
+        weights,
+        threads=threads,
+        decoder=decoder.value,
+        lm=lm,
+        beam_width=beam_width,
+        lm_weight=lm_weight,
+        length_bonus=length_bonus,
+    )
+    with bar("reading", len(samples)) as advance:
+        result = run(recogniser, samples, advance=advance)
+    if format is Format.json:
+        typer.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=1))
+    else:
+        print_table(result.table())
+    if report:
+        from ocr.evaluation.report import write_report
+
+        write_report(result, report)
+        typer.echo(f"report: {report}", err=True)
+
+
+def align(
+    image: Annotated[Path, typer.Argument(show_default=False)],
+    text: Annotated[str, typer.Argument(help="what the line says", show_default=False)],
+    picture: Annotated[Path | None, typer.Option(help="write an image with the spans")] = None,
+    weights: Weights = "latin-small",
+) -> None:
+    """Find where each character of a known text stands in its line image.
+
+    Prints a JSON object: the log-probability of the text, and for every character its span in
+    pixels of the image and its probability.
+
+    Example: `ocr align line.png "the text of the line" --picture spans.png`
+    """
+    from ocr import load
+    from ocr.image import read as read_image
+
+    recogniser = load(weights)
+    line, log_probability = recogniser.align(image, text)
+    result = {**line.as_dict(), "log_probability": log_probability}
+    typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
+    if picture:
+        from ocr.picture import draw_spans
+
+        draw_spans(read_image(image), line, picture)
+        typer.echo(f"picture: {picture}", err=True)
+
+
+def info(
+    weights: Annotated[str, typer.Argument(help="shipped name or file")] = "latin-small",
+    format: FormatOption = Format.text,
+) -> None:
+    """Print the model card of weights.
+
+    Example: `ocr info latin-small`
+    """
+    from ocr.loading import find_weights
+    from ocr.weights import load_card
+
+    card = load_card(find_weights(weights))
+    if format is Format.json:
+        typer.echo(card.model_dump_json(indent=1))
+    else:
+        typer.echo(card.as_text())

@@ -1,0 +1,127 @@
+"""Commands for data, training and export."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ocr.cli.options import DataKind, Format, FormatOption
+from ocr.errors import OcrError
+
+
+def inspect(
+    data: Annotated[list[Path], typer.Argument(help="labelled folders", show_default=False)],
+    kind: DataKind = "auto",
+    max_width: Annotated[int, typer.Option(help="widest line to train on, at model height")] = 1920,
+    format: FormatOption = Format.text,
+) -> None:
+    """Say what is in labelled data before training on it.
+
+    Lines per source and split, characters outside the alphabet, unreadable files, texts too long
+    for their image, duplicates across splits.
+
+    Example: `ocr inspect my-lines other-lines`
+    """
+    from ocr.alphabet import Alphabet
+    from ocr.architecture import Architecture
+    from ocr.data.inspection import inspect as run
+    from ocr.data.sets import read_samples
+    from ocr.progress import bar, print_table
+
+    samples = [s for path in data for s in read_samples(path, kind)]  # type: ignore[arg-type]
+    with bar("preparing", len(samples)) as advance:
+        result = run(
+            samples, None, Alphabet.latin(), Architecture().frame_width, max_width, advance=advance
+        )
+    if format is Format.json:
+        typer.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=1))
+    else:
+        print_table(result.table())
+
+
+def render(
+    out: Annotated[Path, typer.Argument(help="folder to write", show_default=False)],
+    text: Annotated[list[Path], typer.Option("--text", help="corpus files, .txt or .txt.gz")],
+    fonts: Annotated[
+        list[Path], typer.Option("--fonts", help="font files, folders of them, or datasets/fonts")
+    ],
+    count: Annotated[int, typer.Option(min=1)] = 100,
+    kinds: Annotated[
+        str, typer.Option(help="shares of font classes; fonts of a plain folder have none")
+    ] = "handwriting=0.5,script=0.15,print=0.35",
+    font_split: Annotated[
+        str, typer.Option(help="of the fonts in datasets/fonts: train, heldout or all")
+    ] = "train",
+    split: Annotated[str, typer.Option(help="written into labels.tsv")] = "train",
+    language: Annotated[str, typer.Option(help="written into labels.tsv")] = "",
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Render synthetic lines into a folder with labels, to look at or to train on.
+
+    Example: `ocr render runs/look --text english.txt.gz --fonts datasets/fonts --count 300`
+    """
+    from ocr.data.corpus import Corpus
+    from ocr.data.fonts import find_fonts
+    from ocr.data.rendered import render_folder
+
+    wanted = None if font_split == "all" else font_split
+    found = [f for f in find_fonts(fonts) if wanted is None or f.split in ("", wanted)]
+    if not found:
+        raise OcrError(f"no fonts of the split {font_split!r} in {', '.join(map(str, fonts))}")
+    shares = {k: float(v) for k, _, v in (part.partition("=") for part in kinds.split(","))}
+    render_folder(
+        out, count, found, Corpus(text), seed=seed, kinds=shares, split=split, language=language
+    )
+    typer.echo(f"{count} lines in {out}", err=True)
+
+
+def train(
+    config: Annotated[
+        Path, typer.Argument(help="YAML file, for instance configs/latin-small.yaml")
+    ],
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="override: key=value, repeatable")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="go on from the last checkpoint")
+    ] = False,
+    stop_after: Annotated[
+        int | None, typer.Option(help="end this call after so many steps, with a checkpoint")
+    ] = None,
+) -> None:
+    """Train a network. Needs the extra `train`.
+
+    Examples:
+
+    * `ocr train configs/latin-small.yaml`
+
+    * `ocr train configs/latin-small.yaml --set optimisation.steps=20000 --set devices=2`
+
+    * `ocr train configs/latin-small.yaml --resume`
+    """
+    from ocr.training.config import load_config
+
+    try:
+        from ocr.training.loop import train as run
+    except ModuleNotFoundError as error:
+        raise OcrError(
+            f"training needs the extra `train`: pip install 'ocr-lines[train]' ({error})"
+        ) from None
+    best = run(load_config(config, set_), resume, stop_after)
+    typer.echo(f"best weights: {best}", err=True)
+
+
+def export(
+    weights: Annotated[Path, typer.Argument(help=".safetensors file", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help=".onnx file to write")],
+) -> None:
+    """Write weights as an ONNX network, which reads without torch. Needs the extra `export`.
+
+    Example: `ocr export runs/latin-small/best.safetensors --out my.onnx`
+    """
+    from ocr.export import export as run
+
+    typer.echo(run(weights, out))

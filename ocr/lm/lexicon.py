@@ -1,0 +1,93 @@
+"""A list of words as a trie over an alphabet's labels, with an optional n-gram model of words.
+
+A word is a run of letters and the marks that stand inside words; what stands between words is left
+to the network and to the character model. Words outside the list stay possible, at a price.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ocr.alphabet import Alphabet, normalise
+from ocr.errors import OcrError
+
+if TYPE_CHECKING:
+    from ocr.lm.ngram import NGram
+
+WORD = re.compile(r"[^\W\d_]+")
+
+
+class Lexicon:
+    """Words as they are to be read, case and accents included. `model` scores them in sequence."""
+
+    def __init__(self, words: Iterable[str], model: NGram | None = None):
+        self.words = sorted({normalise(w) for w in words if w})
+        if not self.words:
+            raise OcrError("a lexicon needs at least one word")
+        odd = [w for w in self.words if not WORD.fullmatch(w)]
+        if odd:
+            raise OcrError(f"a word of a lexicon consists of letters: {odd[:5]}")
+        self.model = model
+
+    @classmethod
+    def from_text(cls, lines: Iterable[str], least: int = 1) -> Lexicon:
+        """All words of a text that occur at least `least` times."""
+        from collections import Counter
+
+        counts = Counter(w for line in lines for w in WORD.findall(normalise(line)))
+        return cls(w for w, n in counts.items() if n >= least)
+
+    @classmethod
+    def read(cls, path: Path | str) -> Lexicon:
+        """A UTF-8 file of words, one a line. Raises OcrError naming the file."""
+        try:
+            return cls(Path(path).read_text(encoding="utf-8").split())
+        except (OSError, UnicodeDecodeError) as error:
+            raise OcrError(f"{path}: cannot be read as a list of words: {error}") from None
+        except OcrError as error:
+            raise OcrError(f"{path}: {error}") from None
+
+    @staticmethod
+    def in_word(character: str) -> bool:
+        """Whether a character can stand in a word."""
+        return WORD.fullmatch(character) is not None
+
+    def arrays(
+        self, alphabet: Alphabet
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
+        """The trie: first arcs N + 1, labels A (sorted within a node), target nodes A, the word
+        that ends at each node N (or -1), and the number of the unknown word. Node 0 is the root.
+
+        Words with characters outside the alphabet are left out: they could never be read.
+        """
+        ids = self.model.ids if self.model is not None else {}
+        unknown = self.model.unknown if self.model is not None else len(self.words)
+        children: list[dict[int, int]] = [{}]
+        word_of = [-1]
+        for number, word in enumerate(self.words):
+            if any(c not in alphabet for c in word):
+                continue
+            node = 0
+            for label in alphabet.encode(word).tolist():
+                if label not in children[node]:
+                    children[node][label] = len(children)
+                    children.append({})
+                    word_of.append(-1)
+                node = children[node][label]
+            word_of[node] = ids.get(word, unknown) if self.model is not None else number
+        arcs = [sorted(c.items()) for c in children]
+        first = np.concatenate([[0], np.cumsum([len(a) for a in arcs])])
+        labels = [label for a in arcs for label, _ in a]
+        targets = [target for a in arcs for _, target in a]
+        return (
+            first.astype(np.int32),
+            np.array(labels, np.int32),
+            np.array(targets, np.int32),
+            np.array(word_of, np.int32),
+            unknown,
+        )

@@ -1,0 +1,120 @@
+"""n-grams order by order, as they are counted and as ARPA lists them, and the automaton of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ocr.lm.ngram import Kind, NGram
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """All n-grams of one order n, sorted by (parent, symbol).
+
+    Order 1 lists every symbol once. `parent` and `suffix` count within order n - 1: the n-gram
+    without its last and without its first symbol; in order 1 both are 0, the empty context.
+    """
+
+    parent: np.ndarray  # int32, (K,)
+    symbol: np.ndarray  # int32, (K,): the last symbol
+    suffix: np.ndarray  # int32, (K,)
+    log_prob: np.ndarray  # float32, (K,), natural log
+    backoff: np.ndarray  # float32, (K,), natural log; 0 where the n-gram is no context
+
+    def __len__(self) -> int:
+        return len(self.symbol)
+
+
+def keys(parent: np.ndarray, symbol: np.ndarray, vocabulary: int) -> np.ndarray:
+    """One number per n-gram, int64, which sorts by (parent, symbol)."""
+    return parent.astype(np.int64) * vocabulary + symbol
+
+
+def find_suffixes(
+    parent: np.ndarray, symbol: np.ndarray, shorter: Sequence[np.ndarray], vocabulary: int
+) -> np.ndarray:
+    """For each n-gram, n > 1, its index among the (n-1)-grams once its first symbol is dropped.
+
+    `shorter` holds parent, symbol and suffix of the (n-1)-grams, among which all must be.
+    """
+    shorter_parent, shorter_symbol, shorter_suffix = shorter
+    wanted = keys(shorter_suffix[parent], symbol, vocabulary)
+    return np.searchsorted(keys(shorter_parent, shorter_symbol, vocabulary), wanted).astype(
+        np.int32
+    )
+
+
+def automaton(
+    orders: Sequence[Order],
+    symbols: Sequence[str],
+    kind: Kind,
+    card: Mapping[str, Any] | None = None,
+) -> NGram:
+    """The automaton that walks these n-grams: one arc per n-gram, one state per context in use."""
+    is_state = [np.zeros(len(o), bool) for o in orders]
+    for n in range(len(orders) - 2, -1, -1):
+        is_state[n] |= orders[n].backoff != 0
+        is_state[n][orders[n + 1].parent] = True
+        if n:  # a state can always fall back to a state
+            is_state[n - 1][orders[n].suffix[is_state[n]]] = True
+
+    counts = [1] + [int(s.sum()) for s in is_state[:-1]]
+    levels = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    first, suffix, target = [], [np.zeros(1, np.int32)], []
+    backoff = [np.zeros(1, np.float32)]
+    contexts = np.zeros(1, np.int64)  # within the shorter order, those that are states
+    arcs = 0
+    for n, order in enumerate(orders):
+        first.append(arcs + np.searchsorted(order.parent, contexts))
+        arcs += len(order)
+        # a symbol leads to its own state, or where its suffix leads
+        shorter = target[-1][order.suffix] if n else np.zeros(len(order), np.int32)
+        own = is_state[n]
+        contexts = np.flatnonzero(own)
+        longer = shorter.copy()
+        if len(contexts):
+            longer[contexts] = levels[n + 1] + np.arange(len(contexts), dtype=np.int32)
+            suffix.append(shorter[contexts])
+            backoff.append(order.backoff[contexts].astype(np.float32))
+        target.append(longer)
+    return NGram(
+        symbols=tuple(symbols),
+        kind=kind,
+        order=len(orders),
+        levels=levels,
+        first=np.concatenate([*first, [arcs]]).astype(np.int32),
+        symbol=np.concatenate([o.symbol for o in orders]).astype(np.int32),
+        log_prob=np.concatenate([o.log_prob for o in orders]).astype(np.float32),
+        target=np.concatenate(target).astype(np.int32),
+        backoff=np.concatenate(backoff),
+        suffix=np.concatenate(suffix).astype(np.int32),
+        card=dict(card or {}),
+    )
+
+
+def orders(model: NGram) -> list[Order]:
+    """The n-grams of an automaton, order by order: the inverse of `automaton`."""
+    result: list[Order] = []
+    states = np.zeros(1, np.int32)  # index, within the shorter order, of each state of this level
+    for n in range(model.order):
+        begin, end = model.levels[n], model.levels[n + 1]
+        low, high = model.first[begin], model.first[end]
+        fan_out = np.diff(model.first[begin : end + 1])
+        parent = np.repeat(states, fan_out).astype(np.int32)
+        symbol, target = model.symbol[low:high], model.target[low:high]
+        backoff = np.zeros(high - low, np.float32)
+        suffix = np.zeros(high - low, np.int32)
+        if n:
+            last = result[-1]
+            suffix = find_suffixes(
+                parent, symbol, (last.parent, last.symbol, last.suffix), len(model.symbols)
+            )
+        own = target >= end  # only an n-gram's own state is of the next level
+        states = np.flatnonzero(own).astype(np.int32)
+        backoff[states] = model.backoff[target[states]]
+        result.append(Order(parent, symbol, suffix, model.log_prob[low:high], backoff))
+    return result

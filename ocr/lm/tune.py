@@ -1,0 +1,103 @@
+"""Find lm_weight and length_bonus for a model, an alphabet and a kind of text: on validation lines.
+
+The network runs once; its emissions are decoded again and again, first on a coarse grid, then on a
+finer one around the best point.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ocr.alphabet import Alphabet
+from ocr.ctc.beam import BeamDecoder, BeamSettings
+from ocr.evaluation.metrics import errors
+
+if TYPE_CHECKING:
+    from ocr.lm.ngram import NGram
+
+WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.1)
+BONUSES = (-0.5, 0.0, 0.6, 1.2, 1.8, 2.6)
+STEPS = len(WEIGHTS) * len(BONUSES) + 9
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """The best settings found, with their CER and that of the search without a model, percent."""
+
+    lm_weight: float
+    length_bonus: float
+    cer: float
+    cer_without: float
+    lines: int
+
+
+def tune(
+    emissions: Sequence[np.ndarray],
+    references: Sequence[str],
+    alphabet: Alphabet,
+    lm: NGram,
+    settings: BeamSettings | None = None,
+    threads: int | None = None,
+    advance: Callable[[int], None] = lambda n: None,
+) -> Tuning:
+    """Search for the lowest CER over the emissions (T x C each) of validation lines.
+
+    `advance` is called with the number of settings tried, `STEPS` in all. A model that does not
+    help ends with lm_weight 0.
+    """
+    settings = settings or BeamSettings()
+    tried: dict[tuple[float, float], float] = {}
+
+    def cer(weight: float, bonus: float) -> float:
+        if (weight, bonus) not in tried:
+            chosen = replace(settings, lm_weight=weight, length_bonus=bonus)
+            decoder = BeamDecoder(alphabet, chosen, lm if weight else None)
+            found = decoder.decode_many(emissions, threads)
+            texts = [alphabet.decode(h[0].labels) for h in found]
+            tried[weight, bonus] = errors(references, texts).cer
+        advance(1)
+        return tried[weight, bonus]
+
+    def best(points: Iterator[tuple[float, float]]) -> tuple[float, float]:
+        return min(points, key=lambda point: cer(*point))
+
+    # without a model there is no bonus either: one point stands for all of weight 0
+    grid = ((w, b if w else 0.0) for w, b in itertools.product(WEIGHTS, BONUSES))
+    weight, bonus = best(grid)
+    around = itertools.product((-0.1, 0.0, 0.1), (-0.3, 0.0, 0.3))
+    if weight:
+        weight, bonus = best((round(weight + w, 3), round(bonus + b, 3)) for w, b in around)
+    return Tuning(weight, bonus, cer(weight, bonus), cer(0.0, 0.0), len(references))
+
+
+def tuning_file(weights: Path) -> Path:
+    """Where the tuned settings of a weights file lie: beside it."""
+    return weights.with_suffix(".decoding.json")
+
+
+def load_tuning(weights: Path, lm: str) -> Tuning | None:
+    """The tuned settings of these weights with this model, or None."""
+    path = tuning_file(weights)
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text(encoding="utf-8")).get(lm)
+    return Tuning(**found) if found else None
+
+
+def save_tuning(weights: Path, lm: str, tuning: Tuning) -> Path:
+    """Add the settings to the file beside the weights."""
+    path = tuning_file(weights)
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    known[lm] = {name: getattr(tuning, name) for name in Tuning.__dataclass_fields__}
+    part = path.with_suffix(f".{os.getpid()}.part")
+    part.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    os.replace(part, path)
+    return path

@@ -1,0 +1,34 @@
+"""A line image with its characters marked: what `ocr align --picture` draws."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+from ocr.line import Line
+
+
+def draw_spans(grey: np.ndarray, line: Line, path: Path | str) -> None:
+    """Write the image with each character's span tinted, and the character above it.
+
+    grey: uint8 H x W, the image that `line` was read from. Colours alternate, and sureness is the
+    depth of the tint.
+    """
+    height, width = grey.shape
+    size = max(12, height // 3)
+    font = ImageFont.load_default(size)
+    band = round(1.5 * size)
+    sheet = Image.new("RGB", (width, height + band), "white")
+    sheet.paste(Image.fromarray(grey).convert("RGB"), (0, band))
+    tint = Image.new("RGBA", sheet.size, (0, 0, 0, 0))
+    draw = ImageDraw.Draw(tint)
+    for i, character in enumerate(line.characters):
+        left, right = character.span
+        red, green, blue = ((0, 90, 200), (200, 80, 0))[i % 2]
+        depth = round(40 + 70 * character.confidence)
+        draw.rectangle((left, band, right, band + height), fill=(red, green, blue, depth))
+        middle = (left + right) / 2
+        draw.text((middle, band / 2), character.text, (red, green, blue, 255), font, anchor="mm")
+    Image.alpha_composite(sheet.convert("RGBA"), tint).convert("RGB").save(path)

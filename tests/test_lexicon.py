@@ -1,0 +1,110 @@
+"""Language models inside the beam search: words, prices and weights against sums by hand."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+from ocr.alphabet import Alphabet
+from ocr.ctc.beam import BeamDecoder, BeamSettings
+from ocr.ctc.lattice import log_probability
+from ocr.errors import OcrError
+from ocr.lm.estimate import estimate
+from ocr.lm.lexicon import Lexicon
+
+ALPHABET = Alphabet("ab ")
+
+
+def emissions(seed, frames=5):
+    logits = np.random.default_rng(seed).normal(0, 2, (frames, 4))
+    return logits - np.logaddexp.reduce(logits, 1, keepdims=True)
+
+
+def settings(**weights):
+    # as wide as there are prefixes of five frames
+    off = {"symbol_threshold": 0.0, "symbols": 2**30, "beam_threshold": 0.0}
+    return BeamSettings(width=2000, **off, **weights)
+
+
+def all_texts(frames):
+    for n in range(frames + 1):
+        yield from map("".join, itertools.product("ab ", repeat=n))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_character_fusion_is_the_sum_of_its_parts(seed):
+    lm = estimate(["ab ab", "a b", "ba ab", "abab"] * 3, 3)
+    decoder = BeamDecoder(ALPHABET, settings(lm_weight=0.7, length_bonus=0.4), lm)
+    scores = emissions(seed)
+    expected = {
+        text: log_probability(scores, ALPHABET.encode(text))
+        + 0.7 * lm.score(text)
+        + 0.4 * len(text)
+        for text in all_texts(5)
+    }
+    found = decoder.decode(scores)
+    best = max(expected, key=expected.__getitem__)
+    assert ALPHABET.decode(found[0].labels) == best
+    for hypothesis in found[:50]:
+        text = ALPHABET.decode(hypothesis.labels)
+        assert hypothesis.score == pytest.approx(expected[text], abs=1e-4)
+        assert hypothesis.log_probability == pytest.approx(
+            log_probability(scores, hypothesis.labels), abs=1e-4
+        )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_words_outside_the_list_are_possible_at_a_price(seed):
+    lexicon = Lexicon(["a", "ab", "bb"])
+    decoder = BeamDecoder(ALPHABET, settings(word_weight=0.5, outside_price=3.0), None, lexicon)
+    scores = emissions(seed)
+
+    def price(text):
+        return -0.5 * 3.0 * sum(w not in lexicon.words for w in text.split())
+
+    expected = {
+        text: log_probability(scores, ALPHABET.encode(text)) + price(text) for text in all_texts(5)
+    }
+    for hypothesis in decoder.decode(scores)[:50]:
+        text = ALPHABET.decode(hypothesis.labels)
+        assert hypothesis.score == pytest.approx(expected[text], abs=1e-6), text
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_word_model_counts_known_words_and_the_end(seed):
+    model = estimate(["a ab a", "ab bb", "a bb ab"] * 3, 2, "word")
+    lexicon = Lexicon(["a", "ab", "bb"], model)
+    decoder = BeamDecoder(ALPHABET, settings(word_weight=0.5, outside_price=3.0), None, lexicon)
+    scores = emissions(seed)
+    for hypothesis in decoder.decode(scores)[:50]:
+        words = ALPHABET.decode(hypothesis.labels).split()
+        if all(w in lexicon.words for w in words):
+            expected = log_probability(scores, hypothesis.labels) + 0.5 * model.score(words)
+            assert hypothesis.score == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_model_decides_between_equal_readings():
+    # the image cannot tell a from b: 'ab' and 'aa' are equally likely
+    frames = np.full((3, 4), 1e-6)
+    frames[0, 1] = frames[1, 0] = 1.0
+    frames[2, 1] = frames[2, 2] = 0.5
+    lm = estimate(["ab"] * 20 + ["ba"] * 20, 3)
+    decoder = BeamDecoder(ALPHABET, BeamSettings(lm_weight=1.0, length_bonus=0.0), lm)
+    assert ALPHABET.decode(decoder.decode(np.log(frames))[0].labels) == "ab"
+
+
+def test_words_of_a_text_keep_case_and_accents(tmp_path):
+    lexicon = Lexicon.from_text(["Élan d'été, 12 fois: élan d’Été"])
+    assert lexicon.words == ["d", "fois", "Élan", "Été", "élan", "été"]
+    path = tmp_path / "words.txt"
+    path.write_text("one\ntwo\n", encoding="utf-8")
+    assert Lexicon.read(path).words == ["one", "two"]
+    path.write_bytes(b"\xff")
+    with pytest.raises(OcrError, match=r"words\.txt"):
+        Lexicon.read(path)
+    with pytest.raises(OcrError, match="letters"):
+        Lexicon(["two words"])
+    assert not math.isnan(
+        BeamDecoder(ALPHABET, lexicon=Lexicon(["z"])).decode(emissions(0))[0].score
+    )
