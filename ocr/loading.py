@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -11,6 +12,7 @@ from ocr.recogniser import Recogniser
 from ocr.weights import WeightsError
 
 if TYPE_CHECKING:
+    from ocr.alphabet import Alphabet
     from ocr.ctc.decoding import Decoder
     from ocr.lm.ngram import NGram
 
@@ -59,6 +61,7 @@ def load(
     beam_width: int = 25,
     lm_weight: float | None = None,
     length_bonus: float | None = None,
+    lexicon: Path | str | None = None,
     nbest: int = 0,
 ) -> Recogniser:
     """A recogniser with shipped weights (by name), or with those of a file.
@@ -66,7 +69,8 @@ def load(
     `.onnx` runs in onnxruntime with `threads`; `.safetensors`, or another `device` than "cpu",
     needs torch (the extra `train`). `decoder="beam"` searches with a language model: a shipped
     name, a file (.ngram or .arpa), or "none"; its weight and bonus are the tuned ones unless given.
-    `nbest` asks for alternatives. Raises WeightsError, LanguageModelError.
+    `lexicon` is a file of words, one a line. `nbest` asks for alternatives. Raises WeightsError,
+    LanguageModelError.
     """
     path = find_weights(weights)
     if device != "cpu" and path.suffix == ".onnx":
@@ -87,7 +91,7 @@ def load(
     recogniser = Recogniser(emissions)
     if decoder == "beam":
         recogniser.decoder = _beam(
-            recogniser, path, str(lm), beam_width, lm_weight, length_bonus, nbest, threads
+            recogniser, path, str(lm), beam_width, lm_weight, length_bonus, lexicon, nbest, threads
         )
     return recogniser
 
@@ -101,6 +105,31 @@ def load_language_model(name: Path | str) -> NGram:
     return read_arpa(path) if ".arpa" in path.name else NGram.load(path)
 
 
+def check_characters(lm: NGram, alphabet: Alphabet, name: str) -> list[str]:
+    """Characters of the model that the alphabet lacks, which the network can never read.
+
+    A few are said on the error stream; a model most of whose characters are foreign, or a model of
+    words, cannot guide this alphabet: LanguageModelError lists them.
+    """
+    from ocr.lm.ngram import SPECIAL, LanguageModelError
+
+    if lm.kind != "character":
+        raise LanguageModelError(f"{name}: a model of words; a model of characters is needed")
+    own = [s for s in lm.symbols if s not in SPECIAL]
+    foreign = [s for s in own if s not in alphabet]
+    if len(foreign) * 2 > len(own):
+        raise LanguageModelError(
+            f"{name}: {len(foreign)} of its {len(own)} characters are not in the network's "
+            f"alphabet: {' '.join(foreign[:40])}"
+        )
+    if foreign:
+        print(
+            f"{name}: characters that the network cannot read take no part: {' '.join(foreign)}",
+            file=sys.stderr,
+        )
+    return foreign
+
+
 def _beam(
     recogniser: Recogniser,
     weights: Path,
@@ -108,11 +137,13 @@ def _beam(
     width: int,
     lm_weight: float | None,
     length_bonus: float | None,
+    lexicon: Path | str | None,
     nbest: int,
     threads: int,
 ) -> Decoder:
     from ocr.ctc.beam import BeamDecoder, BeamSettings
     from ocr.ctc.decoding import Beam
+    from ocr.lm.lexicon import Lexicon
     from ocr.lm.tune import load_tuning
 
     settings = BeamSettings(width=width)
@@ -126,6 +157,11 @@ def _beam(
         settings = replace(settings, length_bonus=length_bonus)
     if not settings.lm_weight:  # tuned to silence: a model that does not help takes no part
         model = None
+    words = Lexicon.read(lexicon) if lexicon else None
     name = f"beam {width}, lm {lm if model else 'none'}"
-    decoder = BeamDecoder(recogniser.alphabet, settings, model)
+    if model is not None:
+        check_characters(model, recogniser.alphabet, lm)
+    if words is not None:
+        name += f", lexicon {Path(str(lexicon)).name}"
+    decoder = BeamDecoder(recogniser.alphabet, settings, model, words)
     return Beam(decoder, nbest, threads, name)

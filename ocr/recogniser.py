@@ -92,7 +92,7 @@ class Recogniser:
         line = load(image, self.card.preparation)
         (scores,) = self.emit([line])
         found = self._line(Decoded(align(scores, labels)), line, describe(image))
-        return found, log_probability(scores, labels)
+        return found, log_probability(scores, labels.tolist())
 
     def _batches(self, lines: Sequence[Prepared]) -> Iterator[list[int]]:
         order = sorted(range(len(lines)), key=lambda i: lines[i].pixels.shape[1])

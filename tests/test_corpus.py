@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr.alphabet import Alphabet
-from ocr.data.corpus import Corpus, CorpusError
+from ocr.data.corpus import Corpus
 from ocr.data.phrases import phrase
+from ocr.text import TextError
 
 PROSE = [
     'It was -- as far as he knew -- the best of times, it was the worst of "times", he said.',
@@ -110,5 +111,5 @@ def test_unreadable_files_are_named(tmp_path):
     damaged = tmp_path / "damaged.txt.gz"
     damaged.write_bytes(gzip.compress(b"some text\n" * 100)[:-20])
     for path in (damaged, tmp_path / "missing.txt", tmp_path):
-        with pytest.raises(CorpusError, match=path.name):
+        with pytest.raises(TextError, match=path.name):
             Corpus([path])

@@ -41,7 +41,8 @@ def build(
     * `ocr lm build corpus.txt.gz --order 6 --prune 0,0,0,1,1,2 --out corpus.arpa`
     """
     from ocr.lm.arpa import write_arpa
-    from ocr.lm.estimate import estimate, read_lines
+    from ocr.lm.estimate import estimate
+    from ocr.text import read_lines
 
     counts = tuple(int(n) for n in prune.split(",")) if prune else ()
     model = estimate(read_lines(text), order, "word" if words else "character", prune=counts)
@@ -62,8 +63,8 @@ def score(
 
     Example: `ocr lm score english letters.txt`
     """
-    from ocr.lm.estimate import read_lines
     from ocr.loading import load_language_model
+    from ocr.text import read_lines
 
     model = load_language_model(lm)
     lines = list(read_lines(text))

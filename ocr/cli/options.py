@@ -21,6 +21,9 @@ BeamWidth = Annotated[int, typer.Option(min=1, help="prefixes kept at each frame
 LanguageModel = Annotated[
     str, typer.Option("--lm", help="shipped name, .ngram or .arpa file, or none (with a beam)")
 ]
+LexiconFile = Annotated[
+    Path | None, typer.Option(help="file of words, one a line, to favour (with a beam)")
+]
 LmWeight = Annotated[
     float | None, typer.Option(help="weight of the language model; default: the tuned one")
 ]

@@ -18,6 +18,7 @@ from ocr.cli.options import (
     FormatOption,
     LanguageModel,
     LengthBonus,
+    LexiconFile,
     LmWeight,
     Split,
     Threads,
@@ -34,6 +35,7 @@ def read(
     beam_width: BeamWidth = 25,
     lm_weight: LmWeight = None,
     length_bonus: LengthBonus = None,
+    lexicon: LexiconFile = None,
     nbest: Annotated[int, typer.Option(min=0, help="alternatives in JSON (with a beam)")] = 0,
     weights: Weights = "latin-small",
     threads: Threads = 1,
@@ -72,6 +74,7 @@ def read(
         beam_width=beam_width,
         lm_weight=lm_weight,
         length_bonus=length_bonus,
+        lexicon=lexicon,
         nbest=nbest,
     )
     lines = recogniser.read(images, on_error=report)
@@ -102,6 +105,7 @@ def evaluate(
     beam_width: BeamWidth = 25,
     lm_weight: LmWeight = None,
     length_bonus: LengthBonus = None,
+    lexicon: LexiconFile = None,
     weights: Weights = "latin-small",
     threads: Threads = 1,
 ) -> None:
@@ -130,6 +134,7 @@ def evaluate(
         beam_width=beam_width,
         lm_weight=lm_weight,
         length_bonus=length_bonus,
+        lexicon=lexicon,
     )
     with bar("reading", len(samples)) as advance:
         result = run(recogniser, samples, advance=advance)

@@ -7,8 +7,11 @@ the number of prefixes, the result is exact CTC.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import sys
+import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -94,10 +97,11 @@ class BeamDecoder:
 
     def decode(self, emissions: np.ndarray) -> list[Hypothesis]:
         """Hypotheses of one line, T x C log-probabilities, best first, at most `width`."""
-        from ocr.ctc.beam_kernel import search
+        with _told_if_slow():
+            from ocr.ctc.beam_kernel import search
 
-        scores = np.ascontiguousarray(emissions)
-        labels, lengths, fused, log_probs = search(scores, *self._before, *self._models)
+            scores = np.ascontiguousarray(emissions)
+            labels, lengths, fused, log_probs = search(scores, *self._before, *self._models)
         return [
             Hypothesis(labels[i, : lengths[i]], float(log_probs[i]), float(fused[i]))
             for i in range(len(lengths))
@@ -112,6 +116,27 @@ class BeamDecoder:
             return [self.decode(line) for line in lines]
         with ThreadPoolExecutor(threads) as pool:
             return list(pool.map(self.decode, lines))
+
+
+_told = False
+
+
+@contextmanager
+def _told_if_slow() -> Iterator[None]:
+    """The first search in a process may have to be compiled: after a second, say so."""
+    global _told
+    if _told:
+        yield
+        return
+    message = "compiling the beam search (once; later runs take it from the cache) ..."
+    timer = threading.Timer(1.5, print, [message], {"file": sys.stderr, "flush": True})
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        _told = True
 
 
 _NONE = np.zeros(1, np.int32)

@@ -12,8 +12,8 @@ from numba import njit
 
 from ocr.lm.ngram import advance
 
-# columns of the prefix tree's integer table
-PARENT, SYMBOL, CHILD, SIBLING, CHARACTER_STATE, TRIE, WORD_STATE, SLOT, STAMP = range(9)
+# columns of the prefix tree's table: a prefix is its parent and its last label
+PARENT, SYMBOL, CHARACTER_STATE, TRIE, WORD_STATE, PLACE, STAMP = range(7)
 OUTSIDE = -1  # trie position of a word that the lexicon lacks
 BETWEEN = -2  # trie position between words
 
@@ -52,26 +52,15 @@ def end_word(trie, word_state, words, word_model, outside_price):
 
 
 @njit(cache=True, nogil=True)
-def new_node(
-    nodes,
-    priors,
-    count,
-    parent,
-    label,
-    in_word,
-    characters,
-    character_model,
-    words,
-    word_model,
-    settings,
-):
-    """Append the child `label` of `parent`; its prior is the log-score of its last character."""
+def grow(parent, label, nodes, in_word, characters, character_model, words, word_model, settings):
+    """What language models say of one more label behind a prefix: (log-score, character state, trie
+    position, word state)."""
     character_weight, length_bonus, word_weight, outside_price = settings
-    prior = length_bonus
+    score = length_bonus
     state = nodes[parent, CHARACTER_STATE]
     if character_model[0].size > 1:
         log_prob, state = advance(state, characters[label], *character_model)
-        prior += character_weight * log_prob
+        score += character_weight * log_prob
     trie, word_state = nodes[parent, TRIE], nodes[parent, WORD_STATE]
     if words[0].size > 1:
         if in_word[label]:
@@ -80,22 +69,34 @@ def new_node(
             if trie >= 0:
                 trie = trie_child(trie, label, words[0], words[1], words[2])
                 if trie == OUTSIDE:
-                    prior -= word_weight * outside_price
+                    score -= word_weight * outside_price
         elif trie != BETWEEN:
-            score, word_state = end_word(trie, word_state, words, word_model, outside_price)
-            prior += word_weight * score
+            word_score, word_state = end_word(trie, word_state, words, word_model, outside_price)
+            score += word_weight * word_score
             trie = BETWEEN
-    nodes[count, PARENT] = parent
-    nodes[count, SYMBOL] = label
-    nodes[count, CHILD] = -1
-    nodes[count, SIBLING] = nodes[parent, CHILD]
-    nodes[parent, CHILD] = count
-    nodes[count, CHARACTER_STATE] = state
-    nodes[count, TRIE] = trie
-    nodes[count, WORD_STATE] = word_state
-    nodes[count, STAMP] = -1
-    priors[count, 0] = np.exp(prior)
-    priors[count, 1] = priors[parent, 1] + prior
+    return score, state, trie, word_state
+
+
+@njit(cache=True, nogil=True)
+def likely(row, log_threshold, most, candidates):
+    """Number of labels above the threshold in a frame, at most `most`; written to `candidates`."""
+    found = 0
+    for k in range(1, len(row)):
+        if row[k] > log_threshold:
+            candidates[found] = k
+            found += 1
+    if found > most:
+        values = np.empty(found, row.dtype)
+        for i in range(found):
+            values[i] = row[candidates[i]]
+        least = np.partition(values, found - most)[found - most]
+        kept = 0
+        for i in range(found):
+            if row[candidates[i]] >= least and kept < most:
+                candidates[kept] = candidates[i]
+                kept += 1
+        found = kept
+    return found
 
 
 @njit(cache=True, nogil=True)
@@ -120,21 +121,30 @@ def search(
 
     Returns (labels N x Lmax padded with 0, lengths N, scores N, log CTC probabilities N), best
     first, N <= width.
+
+    A prefix gets probability from itself (its last label goes on, or blank follows) and from its
+    parent (the label is added). For prefixes in the beam both are summed from their own side, by
+    the parent's place in the beam. So what is left to add are prefixes that are not in the beam:
+    those get nothing but the parent's share, and are dropped unseen if that share cannot reach the
+    beam. A node of the tree is made for what survives.
     """
     frames, classes = emissions.shape
-    capacity = 1024
-    nodes = np.empty((capacity, 9), np.int32)
-    priors = np.empty((capacity, 2), np.float64)
-    nodes[0] = 0
-    nodes[0, PARENT] = -1
-    nodes[0, CHILD] = -1
-    nodes[0, SIBLING] = -1
-    nodes[0, CHARACTER_STATE] = character_start
-    nodes[0, TRIE] = BETWEEN
-    nodes[0, WORD_STATE] = word_start
-    nodes[0, STAMP] = -1
-    priors[0, 0] = 1.0
-    priors[0, 1] = 0.0
+    fused = character_model[0].size > 1 or words[0].size > 1 or settings[1] != 0.0
+    # a language model's score is at most 0, so this bounds the factor of one more label
+    most_factor = np.exp(max(0.0, settings[1]))
+    capacity = 4096
+    nodes = np.empty((capacity, 7), np.int32)
+    priors = np.empty(capacity)  # language models' log-score of the whole prefix
+    factors = np.empty(capacity)  # and of its last label, as a factor
+    nodes[0, PARENT] = nodes[0, STAMP] = -1
+    nodes[0, SYMBOL] = nodes[0, PLACE] = 0
+    nodes[0, CHARACTER_STATE], nodes[0, TRIE], nodes[0, WORD_STATE] = (
+        character_start,
+        BETWEEN,
+        word_start,
+    )
+    priors[0] = 0.0
+    factors[0] = 1.0
     count = 1
 
     # a prefix under way: node, probability of its paths ending in blank and in its last label
@@ -148,111 +158,154 @@ def search(
     for t in range(frames):
         row = emissions[t]
         y_blank = np.exp(row[0])
-        found = 0
-        for k in range(1, classes):
-            if row[k] > log_threshold:
-                candidates[found] = k
-                found += 1
-        if found > most_symbols:
-            values = np.empty(found, row.dtype)
-            for i in range(found):
-                values[i] = row[candidates[i]]
-            least = np.partition(values, found - most_symbols)[found - most_symbols]
-            kept = 0
-            for i in range(found):
-                if row[candidates[i]] >= least and kept < most_symbols:
-                    candidates[kept] = candidates[i]
-                    kept += 1
-            found = kept
+        found = likely(row, log_threshold, most_symbols, candidates)
+        size = len(beam)
         if found == 0:
             # only blank or standing still: no prefix grows
             best = 0.0
-            for i in range(len(beam)):
+            for i in range(size):
                 both = blank[i] + label_[i]
-                label_[i] *= np.exp(row[nodes[beam[i], SYMBOL]]) if beam[i] else 0.0
+                if label_[i] > 0.0:
+                    label_[i] *= np.exp(row[nodes[beam[i], SYMBOL]])
                 blank[i] = both * y_blank
                 best = max(best, blank[i] + label_[i])
             if best <= 0.0:
                 break
-            for i in range(len(beam)):
+            for i in range(size):
                 blank[i] /= best
                 label_[i] /= best
             log_scale += np.log(best)
             continue
+        # likeliest first, so that the floor rises early and the rest can be left unseen
+        for i in range(1, found):
+            k = candidates[i]
+            j = i
+            while j > 0 and row[candidates[j - 1]] < row[k]:
+                candidates[j] = candidates[j - 1]
+                j -= 1
+            candidates[j] = k
         for i in range(found):
             chances[i] = np.exp(row[candidates[i]])
 
-        room = len(beam) * (found + 1)
-        if count + room > capacity:
-            capacity = max(2 * capacity, count + room)
-            more_nodes = np.empty((capacity, 9), np.int32)
-            more_nodes[:count] = nodes[:count]
-            nodes = more_nodes
-            more_priors = np.empty((capacity, 2), np.float64)
-            more_priors[:count] = priors[:count]
-            priors = more_priors
+        # prefixes that stay: their own paths, and those of a parent that is in the beam
+        room = size * (found + 1)
         next_beam = np.empty(room, np.int32)
         next_blank = np.zeros(room)
         next_label = np.zeros(room)
-        size = 0
-        best = 0.0
-        for i in range(len(beam)):
+        child = np.full(size, -1, np.int32)  # first child in the beam, by place; then its sibling
+        sibling = np.empty(size, np.int32)
+        for i in range(size):
+            nodes[beam[i], PLACE] = i
+            nodes[beam[i], STAMP] = t
+        best, lowest = 0.0, np.inf
+        for i in range(size):
+            node = beam[i]
+            symbol = nodes[node, SYMBOL]
+            next_beam[i] = node
+            next_blank[i] = (blank[i] + label_[i]) * y_blank
+            if node > 0:
+                y = np.exp(row[symbol])
+                p = label_[i] * y
+                parent = nodes[node, PARENT]
+                if nodes[parent, STAMP] == t:
+                    j = nodes[parent, PLACE]
+                    sibling[i] = child[j]
+                    child[j] = i
+                    if row[symbol] > log_threshold:
+                        share = blank[j]
+                        if nodes[parent, SYMBOL] != symbol:
+                            share += label_[j]
+                        p += share * y * factors[node]
+                next_label[i] = p
+            total = next_blank[i] + next_label[i]
+            best = max(best, total)
+            lowest = min(lowest, total)
+
+        # prefixes that are new: `made` holds what the language models said of them
+        floor = best * beam_threshold
+        if size >= width:
+            floor = max(floor, lowest)
+        made = np.empty((room - size, 5), np.int32)
+        said = np.empty(room - size)
+        new = seen = 0
+        for i in range(size):
+            if size + new - seen >= 8 and size + new > width:
+                # the beam is full: below its weakest place nothing needs to be looked at
+                totals = next_blank[: size + new] + next_label[: size + new]
+                floor = max(floor, np.partition(totals, size + new - width)[size + new - width])
+                seen = size + new
             node = beam[i]
             symbol = nodes[node, SYMBOL]
             both = blank[i] + label_[i]
-            if nodes[node, STAMP] == t:
-                slot = nodes[node, SLOT]
-            else:
-                slot = size
-                next_beam[slot] = node
-                nodes[node, STAMP] = t
-                nodes[node, SLOT] = slot
-                size += 1
-            next_blank[slot] += both * y_blank
-            if symbol > 0:
-                next_label[slot] += label_[i] * np.exp(row[symbol])
-            best = max(best, next_blank[slot] + next_label[slot])
-            floor = best * beam_threshold
+            if both * most_factor <= floor:
+                continue
             for j in range(found):
                 k = candidates[j]
-                p = (blank[i] if k == symbol else both) * chances[j]
-                if p <= floor:
+                p = (blank[i] if k == symbol and node > 0 else both) * chances[j]
+                if p * most_factor <= floor:
+                    if k == symbol:
+                        continue
+                    break
+                other = child[i]
+                while other >= 0 and nodes[beam[other], SYMBOL] != k:
+                    other = sibling[other]
+                if other >= 0:
                     continue
-                child = nodes[node, CHILD]
-                while child >= 0 and nodes[child, SYMBOL] != k:
-                    child = nodes[child, SIBLING]
-                if child < 0:
-                    new_node(
-                        nodes, priors, count, node, k, in_word, characters, character_model,
+                score, state, trie, word_state = 0.0, 0, BETWEEN, 0
+                if fused:
+                    score, state, trie, word_state = grow(
+                        node, k, nodes, in_word, characters, character_model,
                         words, word_model, settings,
                     )  # fmt: skip
-                    child = count
-                    count += 1
-                p *= priors[child, 0]
-                if nodes[child, STAMP] == t:
-                    slot = nodes[child, SLOT]
-                else:
-                    slot = size
-                    next_beam[slot] = child
-                    nodes[child, STAMP] = t
-                    nodes[child, SLOT] = slot
-                    size += 1
-                next_label[slot] += p
-                best = max(best, next_label[slot] + next_blank[slot])
+                    p *= np.exp(score)
+                    if p <= floor:
+                        continue
+                next_beam[size + new] = -1 - new
+                next_label[size + new] = p
+                made[new, PARENT] = node
+                made[new, SYMBOL] = k
+                made[new, CHARACTER_STATE] = state
+                made[new, TRIE] = trie
+                made[new, WORD_STATE] = word_state
+                said[new] = score
+                new += 1
+                best = max(best, p)
         if best <= 0.0:
             break
-        totals = next_blank[:size] + next_label[:size]
+
+        totals = next_blank[: size + new] + next_label[: size + new]
         least = best * beam_threshold
-        if size > width:
-            least = max(least, np.partition(totals, size - width)[size - width])
+        if size + new > width:
+            least = max(least, np.partition(totals, size + new - width)[size + new - width])
+        if count + new > capacity:
+            capacity = max(2 * capacity, count + new)
+            more_nodes = np.empty((capacity, 7), np.int32)
+            more_nodes[:count] = nodes[:count]
+            nodes = more_nodes
+            more = np.empty(capacity)
+            more[:count] = priors[:count]
+            priors = more
+            more = np.empty(capacity)
+            more[:count] = factors[:count]
+            factors = more
         kept = 0
-        for i in range(size):
+        for i in range(size + new):
             if totals[i] >= least and totals[i] > 0.0 and kept < width:
-                next_beam[kept] = next_beam[i]
+                node = next_beam[i]
+                if node < 0:
+                    n = -1 - node
+                    node = count
+                    nodes[node, :5] = made[n]
+                    nodes[node, STAMP] = -1
+                    priors[node] = priors[made[n, 0]] + said[n]
+                    factors[node] = np.exp(said[n])
+                    count += 1
+                next_beam[kept] = node
                 next_blank[kept] = next_blank[i] / best
                 next_label[kept] = next_label[i] / best
                 kept += 1
-        beam, blank, label_ = next_beam[:kept], next_blank[:kept], next_label[:kept]
+        order = np.argsort(-(next_blank[:kept] + next_label[:kept]))
+        beam, blank, label_ = next_beam[order], next_blank[order], next_label[order]
         log_scale += np.log(best)
 
     # the end of the line is an event for the language models, too
@@ -263,32 +316,32 @@ def search(
     for i in range(number):
         node = beam[i]
         p = blank[i] + label_[i]
-        fused = (np.log(p) if p > 0.0 else -np.inf) + log_scale
-        log_probs[i] = fused - priors[node, 1]
+        score = (np.log(p) if p > 0.0 else -np.inf) + log_scale
+        log_probs[i] = score - priors[node]
         if character_model[0].size > 1 and character_end >= 0:
             log_prob, _ = advance(nodes[node, CHARACTER_STATE], character_end, *character_model)
-            fused += settings[0] * log_prob
+            score += settings[0] * log_prob
         if words[0].size > 1:
             state = nodes[node, WORD_STATE]
             if nodes[node, TRIE] != BETWEEN:
-                score, state = end_word(nodes[node, TRIE], state, words, word_model, settings[3])
-                fused += settings[2] * score
+                ended, state = end_word(nodes[node, TRIE], state, words, word_model, settings[3])
+                score += settings[2] * ended
             if word_model[0].size > 1 and word_end >= 0:
                 log_prob, _ = advance(state, word_end, *word_model)
-                fused += settings[2] * log_prob
-        scores[i] = fused
+                score += settings[2] * log_prob
+        scores[i] = score
         length = 0
         while node > 0:
             length += 1
             node = nodes[node, PARENT]
         lengths[i] = length
-    order = np.argsort(-scores)
+    ranked = np.argsort(-scores)
     labels = np.zeros((number, lengths.max() if number else 0), np.int32)
     for r in range(number):
-        node = beam[order[r]]
-        place = lengths[order[r]]
+        node = beam[ranked[r]]
+        place = lengths[ranked[r]]
         while node > 0:
             place -= 1
             labels[r, place] = nodes[node, SYMBOL]
             node = nodes[node, PARENT]
-    return labels, lengths[order], scores[order], log_probs[order]
+    return labels, lengths[ranked], scores[ranked], log_probs[ranked]

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from ocr.alphabet import normalise
 from ocr.data.phrases import phrase
-from ocr.errors import OcrError
+from ocr.text import TextError, raw_lines
 
 # shortest, longest, weight: short cells and names, half lines, full lines of a hand, lines of print
 _LENGTHS = ((1, 12, 0.06), (8, 35, 0.20), (28, 58, 0.46), (50, 75, 0.28))
@@ -21,17 +19,13 @@ _STRAIGHT = str.maketrans({"“": '"', "”": '"', "„": '"', "‘": "'", "’"
 _DOUBLE = re.compile(r'"([^"]*)"?')
 
 
-class CorpusError(OcrError):
-    """A corpus cannot be used; the message names the file."""
-
-
 class _Paragraphs:
     """A sample of the paragraphs of one file, in one block of bytes that worker processes share."""
 
     def __init__(self, path: Path, limit: int, rng: np.random.Generator):
         kept: list[bytes] = []
         size, share = 0, 1.0
-        for line in _lines(path):
+        for line in raw_lines(path):
             line = line.strip()
             if not line or (share < 1 and rng.random() >= share):
                 continue
@@ -41,7 +35,7 @@ class _Paragraphs:
                 kept = [kept[i] for i in np.flatnonzero(rng.random(len(kept)) < 0.5)]
                 size, share = sum(map(len, kept)), share / 2
         if not kept:
-            raise CorpusError(f"{path}: holds no text")
+            raise TextError(f"{path}: holds no text")
         self.block = b"".join(kept)
         self.ends = np.cumsum([len(k) for k in kept])
 
@@ -53,14 +47,6 @@ class _Paragraphs:
         return self.block[start : int(self.ends[i])].decode("utf-8", "replace")
 
 
-def _lines(path: Path) -> Iterator[bytes]:
-    try:
-        with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-            yield from file
-    except (OSError, EOFError, zlib.error) as error:  # gzip says a damaged file in all three ways
-        raise CorpusError(f"{path}: cannot be read: {error}") from None
-
-
 class Corpus:
     """Lines of text, drawn at random.
 
@@ -68,7 +54,7 @@ class Corpus:
     (default: by the square root of its size, so that small languages are not drowned). generated:
     share of lines that are generated phrases. longest: most characters of a line. megabytes: most
     text kept of each file (a random sample of a larger one).
-    Raises CorpusError for a file that cannot be read or holds no text.
+    Raises TextError for a file that cannot be read or holds no text.
     """
 
     def __init__(
@@ -84,11 +70,11 @@ class Corpus:
         self.generated, self.longest = generated, longest
         self._files = [_Paragraphs(Path(f), int(megabytes * 2**20), rng) for f in files]
         if not self._files:
-            raise CorpusError("a corpus needs at least one text file")
+            raise TextError("a corpus needs at least one text file")
         if weights is None:
             weights = [len(f.block) ** 0.5 for f in self._files]
         if len(weights) != len(self._files):
-            raise CorpusError(f"{len(weights)} weights for {len(self._files)} corpus files")
+            raise TextError(f"{len(weights)} weights for {len(self._files)} corpus files")
         self._weights = np.cumsum(weights) / np.sum(weights)
         self._lengths = np.cumsum([w for *_, w in _LENGTHS])
 

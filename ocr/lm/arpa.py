@@ -10,7 +10,6 @@ import gzip
 import math
 import re
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TextIO, cast
 
@@ -45,7 +44,7 @@ def write_arpa(model: NGram, path: Path | str) -> None:
     """Write the model. Nine digits a number: reading it again gives the same model, bit by bit."""
     names = list(model.symbols)
     if model.kind == "character":
-        names = [SPACE if name == " " else name for name in names]
+        names = [name.replace(" ", SPACE) for name in names]
     listed = orders(model)
     with _open(path, "wt") as file:
         file.write("\\data\\\n")
@@ -215,7 +214,6 @@ def _complete(tables: list[_Table], vocabulary: int) -> None:
                 table[ngram] = (paid + shorter[ngram[1:]][0], backoff)
 
 
-def lines_of_characters(texts: Iterator[str]) -> Iterator[str]:
-    """Texts as lmplz and other tools take characters: parted by blanks, the space as U+2581."""
-    for text in texts:
-        yield " ".join(SPACE if c == " " else c for c in text)
+def spell(text: str) -> list[str]:
+    """The characters of a text under their names in ARPA files: what other tools take as words."""
+    return [SPACE if c == " " else c for c in text]

@@ -100,9 +100,11 @@ def count(chunks: Sequence[np.ndarray], order: int, vocabulary: int) -> list[Cou
     order or vocabulary is too large for an integer. Costs 4 bytes a symbol beside the chunks.
     """
     everything = np.arange(vocabulary, dtype=np.int32)
-    ones = sum((np.bincount(chunk, minlength=vocabulary) for chunk in chunks))
+    ones = np.zeros(vocabulary, np.int64)
+    for chunk in chunks:
+        ones += np.bincount(chunk, minlength=vocabulary)
     zeros = np.zeros(vocabulary, np.int32)
-    result = [Counts(zeros, everything, zeros, np.asarray(ones, np.int64).reshape(-1))]
+    result = [Counts(zeros, everything, zeros, ones)]
     # number of the n-gram that begins at each place of a chunk; -1 where its text is too short
     begun = [chunk.copy() for chunk in chunks]
     for n in range(2, order + 1):

@@ -159,13 +159,13 @@ class NGram:
 
     def save(self, path: Path | str, step: float | None = None) -> None:
         """Write the compact file: see ocr.lm.storage, which also says what `step` rounds."""
-        from ocr.lm import storage
+        from ocr.lm.storage import save
 
-        storage.save(self, path, step)
+        save(self, path, step)
 
     @staticmethod
     def load(path: Path | str) -> NGram:
         """Read what `save` wrote. Raises LanguageModelError."""
-        from ocr.lm import storage
+        from ocr.lm.storage import load
 
-        return storage.load(path)
+        return load(path)

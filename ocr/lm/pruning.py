@@ -19,6 +19,9 @@ from ocr.lm.ngram import Kind, LanguageModelError, NGram
 from ocr.lm.storage import pack
 from ocr.lm.trie import Order, automaton
 
+# what an n-gram takes in the file, for a first guess
+BITS = 10
+
 
 def shrink(
     counts: Sequence[Counts],
@@ -37,8 +40,9 @@ def shrink(
     ranked = np.concatenate([i[k] for i, k in zip(importance[1:], kept[1:], strict=True)])
     ranked = np.sort(ranked)[::-1]
     limit, fitting = megabytes * 1e6, None
-    size, last = len(ranked), -1
-    for _ in range(8):  # the bits an n-gram takes hardly depend on how many there are
+    low, high = 0, len(ranked) + 1  # how many n-grams fit, and how many do not
+    size = min(len(ranked), int(limit * 8 / BITS))
+    for trial in range(16):
         threshold = ranked[size - 1] if size else np.inf
         chosen = [kept[0]] + [i >= threshold for i in importance[1:]]
         listed = smooth(counts, chosen, revised=True)
@@ -47,12 +51,17 @@ def shrink(
         model = automaton(listed, symbols, kind, {**card, "n-grams": sum(map(len, listed))})
         bytes_ = len(pack(model))
         if bytes_ <= limit:
-            fitting = model
-            if size == len(ranked) or bytes_ > 0.99 * limit:
+            low, fitting = size, model
+            if bytes_ > 0.99 * limit:
                 break
-        size, last = min(int(size * limit / bytes_ * 0.996), len(ranked)), size
-        if size == last:
+        else:
+            high = size
+        if high - low < 2:
             break
+        # the bits an n-gram takes hardly depend on how many there are, but in small models
+        size = int(size * limit / bytes_ * 0.996)
+        if trial > 3 or not low < size < high:
+            size = (low + high) // 2
     if fitting is None:
         raise LanguageModelError(f"no {kind} model of this text fits into {megabytes} MB")
     return fitting

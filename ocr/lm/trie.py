@@ -64,8 +64,9 @@ def automaton(
 
     counts = [1] + [int(s.sum()) for s in is_state[:-1]]
     levels = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    first, suffix, target = [], [np.zeros(1, np.int32)], []
-    backoff = [np.zeros(1, np.float32)]
+    first: list[np.ndarray] = []
+    target: list[np.ndarray] = []
+    suffix, backoff = [np.zeros(1, np.int32)], [np.zeros(1, np.float32)]
     contexts = np.zeros(1, np.int64)  # within the shorter order, those that are states
     arcs = 0
     for n, order in enumerate(orders):
