@@ -32,6 +32,7 @@ for command in (
     training.render,
     training.train,
     training.export,
+    training.release,
 ):
     app.command()(command)
 app.add_typer(language.app, name="lm")

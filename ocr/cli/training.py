@@ -125,3 +125,20 @@ def export(
     from ocr.export import export as run
 
     typer.echo(run(weights, out))
+
+
+def release(
+    config: Annotated[Path, typer.Argument(help="the YAML file of the training")],
+    weights: Annotated[Path, typer.Argument(help="its best.safetensors")],
+    out: Annotated[Path, typer.Option("--out", "-o", help=".safetensors file; .onnx goes beside")],
+    set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, repeatable")] = None,
+) -> None:
+    """Make weights that can be shipped: calibrated, measured on every test split, with a full card.
+
+    Example: `ocr release my.yaml runs/my/best.safetensors --out my.safetensors`
+    """
+    from ocr.training.config import load_config
+    from ocr.training.release import release as run
+
+    path = run(load_config(config, set_), weights, out, advance=lambda t: typer.echo(t, err=True))
+    typer.echo(path)

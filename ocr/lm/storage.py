@@ -91,7 +91,7 @@ def _unpack(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> NGram:
     log_prob = _get(tensors, "1.log_prob", 0, len(symbols))
     everything = np.arange(len(symbols), dtype=np.int32)
     listed = [Order(zeros, everything, zeros, log_prob, zeros.astype(np.float32))]
-    begin = np.zeros(1, np.int64)  # where the followers of each shorter context begin
+    begin = np.zeros(1, np.int32)  # where the followers of each shorter context begin
     for n in range(2, int(metadata["order"]) + 1):
         shorter = listed[-1]
         fan_out = _inflated(tensors[f"{n}.fan_out"])
@@ -104,20 +104,19 @@ def _unpack(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> NGram:
         steps = _inflated(tensors[f"{n}.steps"])
         if len(steps) != len(parent):
             raise ValueError(f"{len(steps)} steps for {len(parent)} n-grams")
-        ends = np.cumsum(fan_out, dtype=np.int64)
-        # running sums within a context: take off the sum before its first
-        walked = np.cumsum(steps, dtype=np.int64)
-        before = np.append(0, walked)[ends - fan_out]
-        suffix = walked
-        suffix -= (before - begin[shorter.suffix] + 1)[parent]
+        ends = np.cumsum(fan_out, dtype=np.int32)
+        fresh = ends - fan_out
+        # running sums, less each context's sum before its first step
+        walked = np.zeros(len(steps) + 1, np.int32)
+        np.cumsum(steps, dtype=np.int32, out=walked[1:])
+        suffix = walked[1:]
+        suffix -= np.repeat(walked[fresh] - begin[shorter.suffix] + 1, fan_out)
         if len(suffix) and not 0 <= suffix.min() <= suffix.max() < len(shorter):
             raise ValueError(f"steps of the {n}-grams")
         values = _get(tensors, f"{n}.log_prob", step, len(parent))
         backoff = np.zeros(len(parent), np.float32)
-        listed.append(
-            Order(parent, shorter.symbol[suffix], suffix.astype(np.int32), values, backoff)
-        )
-        begin = ends - fan_out
+        listed.append(Order(parent, shorter.symbol[suffix], suffix, values, backoff))
+        begin = fresh
     return automaton(listed, symbols, kind, json.loads(metadata["card"]))  # type: ignore[arg-type]
 
 
@@ -150,8 +149,8 @@ def _get(tensors: dict[str, np.ndarray], name: str, step: float, size: int) -> n
         raise ValueError(f"{name}: {len(values)} values for {size} n-grams")
     if step:
         lowest = int(tensors[f"{name}.lowest"][0])
-        roots = (values.astype(np.float32) + np.float32(lowest)) * np.float32(step)
-        values = 0 - roots * np.abs(roots)
+        roots = (np.arange(int(values.max(initial=0)) + 1) + lowest) * step
+        values = (0 - roots * np.abs(roots)).astype(np.float32)[values]
     return values
 
 
@@ -180,4 +179,4 @@ def _compress(data: bytes, strategy: int) -> bytes:
 def _inflated(stored: np.ndarray, dtype: type | None = None) -> np.ndarray:
     data = zlib.decompress(stored.tobytes())
     width = {1: np.uint8, 2: np.uint16, 4: np.int32}[data[0]]
-    return np.frombuffer(data, dtype or width, offset=1).copy()
+    return np.frombuffer(data, dtype or width, offset=1)

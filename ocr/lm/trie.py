@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -55,12 +56,17 @@ def automaton(
     card: Mapping[str, Any] | None = None,
 ) -> NGram:
     """The automaton that walks these n-grams: one arc per n-gram, one state per context in use."""
-    is_state = [np.zeros(len(o), bool) for o in orders]
+    # how many n-grams continue each context, from the empty one on
+    fan_outs = [np.array([len(orders[0])])]
+    fan_outs += [np.bincount(b.parent, minlength=len(a)) for a, b in pairwise(orders)]
+    is_state = [f > 0 for f in fan_outs[1:]] + [np.zeros(len(orders[-1]), bool)]
     for n in range(len(orders) - 2, -1, -1):
-        is_state[n] |= orders[n].backoff != 0
-        is_state[n][orders[n + 1].parent] = True
-        if n:  # a state can always fall back to a state
-            is_state[n - 1][orders[n].suffix[is_state[n]]] = True
+        leaves = np.flatnonzero((orders[n].backoff != 0) & ~is_state[n])
+        is_state[n][leaves] = True
+        while n and len(leaves):  # a state can always fall back to a state
+            leaves = orders[n].suffix[leaves]
+            n -= 1
+            is_state[n][leaves] = True
 
     counts = [1] + [int(s.sum()) for s in is_state[:-1]]
     levels = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
@@ -70,18 +76,17 @@ def automaton(
     contexts = np.zeros(1, np.int64)  # within the shorter order, those that are states
     arcs = 0
     for n, order in enumerate(orders):
-        first.append(arcs + np.searchsorted(order.parent, contexts))
+        ends = np.cumsum(fan_outs[n])
+        first.append(arcs + (ends - fan_outs[n])[contexts])
         arcs += len(order)
         # a symbol leads to its own state, or where its suffix leads
-        shorter = target[-1][order.suffix] if n else np.zeros(len(order), np.int32)
-        own = is_state[n]
-        contexts = np.flatnonzero(own)
-        longer = shorter.copy()
+        reached = target[-1][order.suffix] if n else np.zeros(len(order), np.int32)
+        contexts = np.flatnonzero(is_state[n])
         if len(contexts):
-            longer[contexts] = levels[n + 1] + np.arange(len(contexts), dtype=np.int32)
-            suffix.append(shorter[contexts])
+            suffix.append(reached[contexts])
             backoff.append(order.backoff[contexts].astype(np.float32))
-        target.append(longer)
+            reached[contexts] = np.arange(levels[n + 1], levels[n + 2], dtype=np.int32)
+        target.append(reached)
     return NGram(
         symbols=tuple(symbols),
         kind=kind,

@@ -29,6 +29,10 @@ class FolderData(_Strict):
     kind: Literal["auto", "folder", "iam"] = "auto"
     path: Path
     weight: float = Field(1.0, ge=0)
+    # what the model card says of the set
+    about: str = ""
+    licence: str = ""
+    credit: str = ""
 
 
 class RenderedData(_Strict):
@@ -41,6 +45,9 @@ class RenderedData(_Strict):
     classes: dict[str, float] = Field({"handwriting": 0.5, "script": 0.15, "print": 0.35})
     # corpus file -> share of the lines
     texts: dict[Path, float]
+    about: str = "lines rendered from open fonts"
+    licence: str = ""
+    credit: str = ""
 
 
 class Optimisation(_Strict):
@@ -61,6 +68,10 @@ class TrainingConfig(_Strict):
     """Everything a run needs, stored beside its checkpoints."""
 
     name: str
+    # for the model card
+    description: str = ""
+    licence: str = ""
+    limits: tuple[str, ...] = ()
     out: Path
     seed: int = 1
     alphabet: Literal["latin"] = "latin"

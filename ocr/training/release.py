@@ -1,0 +1,114 @@
+"""From a training's weights to weights that can be shipped: temperature, measured card, ONNX."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+
+from ocr.data.cache import load_sample
+from ocr.data.sample import Sample
+from ocr.data.sets import read_samples
+from ocr.emissions import TorchEmissions, load_model
+from ocr.evaluation.calibration import fit_temperature, of_characters
+from ocr.evaluation.run import evaluate
+from ocr.export import export
+from ocr.image import ImageError
+from ocr.recogniser import Recogniser
+from ocr.training.config import FolderData, TrainingConfig
+from ocr.weights import load_weights, save_weights
+
+
+def release(
+    config: TrainingConfig,
+    weights: Path | str,
+    out: Path | str,
+    calibration_lines: int = 60,
+    advance: Callable[[str], None] = lambda text: None,
+) -> Path:
+    """Write `out` (.safetensors) and its .onnx.
+
+    The temperature is fitted on valid lines of every set; CER, WER and the expected calibration
+    error of characters are measured, greedy, on every test split. The card tells data, credits,
+    licences, recipe and these figures. `advance` is told what is under way.
+    """
+    tensors, card = load_weights(weights)
+    model, _ = load_model(weights)
+    card.temperature = 1.0
+    recogniser = Recogniser(TorchEmissions(model, card))
+    sets = {
+        data.path.name: (data, read_samples(data.path, data.kind))
+        for data in config.data
+        if isinstance(data, FolderData)
+    }
+
+    advance("temperature")
+    emissions, references = [], []
+    for _, samples in sets.values():
+        for sample, line in _prepared(_spread(samples, "valid", calibration_lines), recogniser):
+            emissions += recogniser.emit([line])
+            references.append(sample.text)
+    if references:
+        card.temperature = fit_temperature(emissions, references, recogniser.alphabet)
+
+    card.description, card.licence = " ".join(config.description.split()), config.licence
+    card.limits = [" ".join(limit.split()) for limit in config.limits]
+    card.data = []
+    for data in config.data:
+        known = sets.get(data.path.name) if isinstance(data, FolderData) else None
+        entry = {
+            "name": data.path.name if isinstance(data, FolderData) else "rendered lines",
+            "share": round(data.weight / sum(d.weight for d in config.data), 3),
+            "train_lines": len([s for s in known[1] if s.split == "train"]) if known else "endless",
+            "about": " ".join(data.about.split()),
+            "licence": data.licence,
+            "credit": " ".join(data.credit.split()),
+        }
+        card.data.append(entry)
+    card.recipe.update(
+        date=date.today().isoformat(),
+        optimisation=config.optimisation.model_dump(),
+        augmentation=config.augmentation.model_dump(),
+        precision=config.precision,
+        processes=config.devices,
+    )
+
+    card.metrics = {}
+    for name, (_, samples) in sets.items():
+        test = [s for s in samples if s.split == "test"]
+        if not test:
+            continue
+        advance(f"test lines of {name}")
+        result = evaluate(recogniser, test)
+        card.metrics[name] = {
+            "test_lines": len(result.results),
+            "cer": round(result.errors.cer, 2),
+            "wer": round(result.errors.wer, 2),
+            "calibration_error": round(_calibration_error(recogniser, test), 2),
+        }
+    out = Path(out)
+    save_weights(out, tensors, card)
+    export(out, out.with_suffix(".onnx"))
+    return out
+
+
+def _spread(samples: list[Sample], split: str, most: int) -> list[Sample]:
+    chosen = [s for s in samples if s.split == split]
+    return chosen[:: max(1, -(-len(chosen) // most))]
+
+
+def _prepared(samples: list[Sample], recogniser: Recogniser):
+    for sample in samples:
+        try:
+            yield sample, load_sample(sample, recogniser.card.preparation)
+        except ImageError:
+            continue
+
+
+def _calibration_error(recogniser: Recogniser, samples: list[Sample], most: int = 300) -> float:
+    chosen = samples[:: max(1, -(-len(samples) // most))]
+    pairs = list(_prepared(chosen, recogniser))
+    lines = recogniser.read_prepared([line for _, line in pairs])
+    return float(np.float64(of_characters(lines, [s.text for s, _ in pairs]).expected_error()))
