@@ -8,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
+
+from ocr.loading import find_weights
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "datasets" / "samples"
@@ -126,3 +129,57 @@ def test_every_command_has_an_example_and_stands_in_the_readme():
             name = prefix + command.callback.__name__
             assert f"ocr {name}" in readme, name
             assert f"`ocr {name}" in command.callback.__doc__, name
+
+
+def test_align_gives_spans_and_a_picture(tmp_path):
+    picture = tmp_path / "spans.png"
+    text = labels()["print.png"]
+    done = ocr("align", SAMPLES / "print.png", text, "--picture", picture)
+    found = json.loads(done.stdout)
+    assert "".join(c["text"] for c in found["characters"]) == text
+    assert found["log_probability"] < 0
+    spans = [c["span"] for c in found["characters"]]
+    assert all(a < b for a, b in spans) and spans == sorted(spans)
+    assert Image.open(picture).width == Image.open(SAMPLES / "print.png").width
+    too_long = ocr("align", SAMPLES / "print.png", text * 40, code=2)
+    assert "the text needs" in too_long.stderr
+    foreign = ocr("align", SAMPLES / "print.png", "Ω", code=2)
+    assert "U+03A9" in foreign.stderr
+
+
+def test_language_model_from_text_to_tuned_reading(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("\n".join(labels().values()), encoding="utf-8")
+    model = tmp_path / "small.ngram"
+    ocr("lm", "build", text, "--order", 4, "--out", model)
+    arpa = tmp_path / "small.arpa"
+    ocr("lm", "build", text, "--order", 4, "--out", arpa)
+    compact = json.loads(ocr("lm", "score", model, text, "-f", "json").stdout)
+    written = json.loads(ocr("lm", "score", arpa, text, "-f", "json").stdout)
+    assert compact["lines"] == written["lines"] == len(labels())
+    assert compact["perplexity"] == pytest.approx(written["perplexity"], rel=0.05)
+
+    weights = tmp_path / "copy.onnx"
+    shutil.copy(find_weights("latin-small"), weights)
+    done = ocr("lm", "tune", SAMPLES, "--lm", model, "--split", "test", "--weights", weights)
+    stored = json.loads((tmp_path / "copy.decoding.json").read_text(encoding="utf-8"))
+    tuned = stored[str(model)]
+    assert tuned["cer"] <= tuned["cer_without"] and "lm_weight" in done.stdout
+
+    beam = ("--decoder", "beam", "--lm", model, "--weights", weights)
+    read = ocr("evaluate", SAMPLES, *beam, "-f", "json")
+    assert json.loads(read.stdout)["cer"] == pytest.approx(tuned["cer"], abs=0.01)
+    done = ocr("read", SAMPLES / "print.png", *beam, "--nbest", 3, "-f", "json")
+    (line,) = json.loads(done.stdout)
+    shares = [p for _, p in line["alternatives"]]
+    assert len(shares) <= 3 and shares == sorted(shares, reverse=True) and sum(shares) <= 1 + 1e-6
+    assert line["alternatives"][0][0] == line["text"]
+
+
+def test_a_foreign_language_model_is_refused(tmp_path):
+    text = tmp_path / "russian.txt"
+    text.write_text("широкая электрификация южных губерний\n" * 5, encoding="utf-8")
+    model = tmp_path / "russian.ngram"
+    ocr("lm", "build", text, "--order", 3, "--out", model)
+    done = ocr("read", SAMPLES / "print.png", "-d", "beam", "--lm", model, code=2)
+    assert "not in the network's alphabet" in done.stderr and "ш" in done.stderr

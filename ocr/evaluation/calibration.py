@@ -70,28 +70,24 @@ def fit_temperature(
 
     emissions: T x C log-probabilities of validation lines, made with temperature 1.
     """
-    paths = [greedy(scores) for scores in emissions]
-    right = np.concatenate(
-        [
-            right_characters(reference, alphabet.decode(path.labels))
-            for path, reference in zip(paths, references, strict=True)
-        ]
-    )
+    rows, labels, spans, right = [], [], [0], []
+    for scores, reference in zip(emissions, references, strict=True):
+        path = greedy(scores)
+        right.append(right_characters(reference, alphabet.decode(path.labels)))
+        for label, start, end in zip(path.labels, path.starts, path.ends, strict=True):
+            rows.append(scores[start:end])
+            labels += [label] * (end - start)
+            spans.append(spans[-1] + end - start)
+    if not rows:
+        return 1.0
+    frames = np.concatenate(rows).astype(np.float32)
+    own = frames[np.arange(len(frames)), labels]
 
     def loss(temperature: float) -> float:
-        confidence = [
-            _probabilities(scores, path.starts, path.ends, path.labels, temperature)
-            for scores, path in zip(emissions, paths, strict=True)
-        ]
-        return Calibration(np.concatenate(confidence), right).log_loss()
+        total = np.log(np.exp(frames / temperature).sum(1))
+        confidence = np.exp(own / temperature - total)
+        # a character is as sure as its best frame
+        best = np.maximum.reduceat(confidence, spans[:-1])
+        return Calibration(best, np.concatenate(right)).log_loss()
 
     return float(min(TEMPERATURES, key=loss))
-
-
-def _probabilities(scores, starts, ends, labels, temperature: float) -> np.ndarray:
-    """The probability of each label in the likeliest frame of its span, at a temperature."""
-    if not len(labels):
-        return np.zeros(0)
-    scaled = scores / temperature
-    scaled = scaled - np.logaddexp.reduce(scaled, 1, keepdims=True)
-    return np.exp([scaled[a:b, k].max() for a, b, k in zip(starts, ends, labels, strict=True)])

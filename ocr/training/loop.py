@@ -23,7 +23,7 @@ from ocr.evaluation.metrics import errors
 from ocr.model import CRNN
 from ocr.recogniser import Recogniser
 from ocr.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from ocr.training.config import Optimisation, TrainingConfig
+from ocr.training.config import ConfigError, Optimisation, TrainingConfig
 from ocr.training.display import Display
 from ocr.training.sources import load_lines, training_sources, validation_lines
 from ocr.weights import Card, save_weights
@@ -272,7 +272,10 @@ class Log:
             kept = [r for r in path.read_text().splitlines() if _step_of(r) <= step]
             path.write_text("".join(r + "\n" for r in kept))
         if tensorboard:
-            from torch.utils.tensorboard import SummaryWriter
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ModuleNotFoundError:
+                raise ConfigError("tensorboard: true needs the package tensorboard") from None
 
             self.board = SummaryWriter(path.parent / "tensorboard")
 
