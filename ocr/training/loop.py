@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import math
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -23,8 +20,10 @@ from ocr.evaluation.metrics import errors
 from ocr.model import CRNN
 from ocr.recogniser import Recogniser
 from ocr.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from ocr.training.config import ConfigError, Optimisation, TrainingConfig
+from ocr.training.config import Optimisation, TrainingConfig
 from ocr.training.display import Display
+from ocr.training.log import Log
+from ocr.training.optimisation import ema_update, learning_rate, parameter_groups
 from ocr.training.sources import load_lines, training_sources, validation_lines
 from ocr.weights import Card, save_weights
 
@@ -92,7 +91,7 @@ def train(config: TrainingConfig, resume: bool = False, stop_after: int | None =
         lr=config.optimisation.rate,
         betas=(0.9, 0.98),
     )
-    ema = AveragedModel(model, multi_avg_fn=_ema(config.optimisation.ema), use_buffers=True)
+    ema = AveragedModel(model, multi_avg_fn=ema_update(config.optimisation.ema), use_buffers=True)
     progress = Progress()
     checkpoint = config.out / "checkpoint.safetensors"
     if resume and checkpoint.is_file():
@@ -196,40 +195,6 @@ def _step(fabric, model, optimiser, batch: Batch, o: Optimisation) -> tuple[floa
     return float(loss.detach()), [batch.texts[i] for i in left_out], finite
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
-    """Biases and norms are not decayed."""
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    return [
-        {"params": matrices, "weight_decay": weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-
-
-def learning_rate(step: int, o: Optimisation) -> float:
-    """Linear warm-up, then cosine from `rate` to `final_rate`."""
-    if step < o.warmup:
-        return o.rate * (step + 1) / o.warmup
-    share = (step - o.warmup) / max(1, o.steps - o.warmup)
-    return o.final_rate + (o.rate - o.final_rate) * 0.5 * (1 + math.cos(math.pi * min(1, share)))
-
-
-def _ema(decay: float):
-    """Exponential average that follows quickly at first: decay min(d, (1 + n) / (10 + n))."""
-
-    @torch.no_grad()
-    def update(averages, values, updates):
-        n = float(updates)
-        weight = 1 - min(decay, (1 + n) / (10 + n))
-        if torch.is_floating_point(averages[0]):
-            torch._foreach_lerp_(averages, values, weight)
-        else:  # counters
-            for average, value in zip(averages, values, strict=True):
-                average.copy_(value)
-
-    return update
-
-
 def _worker(_: int) -> None:
     import cv2
 
@@ -259,45 +224,3 @@ def _save(path: Path, model: nn.Module, card: Card) -> None:
     tensors = {k: v.detach().cpu().float().numpy() for k, v in model.state_dict().items()
                if not k.endswith("num_batches_tracked")}  # fmt: skip
     save_weights(path, tensors, card)
-
-
-class Log:
-    """One JSON object a line; TensorBoard too where it is asked for."""
-
-    def __init__(self, path: Path, tensorboard: bool, step: int):
-        """Records behind `step` are of a run that was killed after its last checkpoint: they go."""
-        self.path = path
-        self.board = None
-        if path.is_file():
-            kept = [r for r in path.read_text().splitlines() if _step_of(r) <= step]
-            path.write_text("".join(r + "\n" for r in kept))
-        if tensorboard:
-            try:
-                from torch.utils.tensorboard import SummaryWriter
-            except ModuleNotFoundError:
-                raise ConfigError("tensorboard: true needs the package tensorboard") from None
-
-            self.board = SummaryWriter(path.parent / "tensorboard")
-
-    def write(self, step: int, **values) -> None:
-        record = {"time": round(time.time(), 1), "step": step, **values}
-        with open(self.path, "a", encoding="utf-8") as out:
-            out.write(json.dumps(record) + "\n")
-        if self.board:
-            for key, value in _flat(values):
-                self.board.add_scalar(key, value, step)
-
-
-def _step_of(record: str) -> float:
-    try:
-        return json.loads(record)["step"]
-    except (ValueError, KeyError, TypeError):  # cut off by a kill
-        return math.inf
-
-
-def _flat(values: dict) -> Iterator[tuple[str, float]]:
-    for key, value in values.items():
-        if isinstance(value, dict):
-            yield from ((f"{key}/{k}", v) for k, v in value.items())
-        else:
-            yield key, value
