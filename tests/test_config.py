@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from ocr.training.config import ConfigError, FolderData, RenderedData, load_config
@@ -89,3 +91,16 @@ def test_yaml_builds_no_objects(tmp_path):
     with pytest.raises(ConfigError):
         load_config(path)
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "most"), [("latin-small", 2e6, 3e6), ("latin-base", 3e6, 9e6)]
+)
+def test_shipped_configurations_load_and_keep_their_size(name, least, most):
+    from ocr.alphabet import Alphabet
+    from ocr.model import CRNN
+
+    config = load_config(Path(__file__).parent.parent / "configs" / f"{name}.yaml")
+    model = CRNN(config.architecture, len(Alphabet.latin()))
+    assert least <= sum(p.numel() for p in model.parameters()) <= most
+    assert all(data.licence and data.credit for data in config.data)
