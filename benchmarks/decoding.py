@@ -5,7 +5,7 @@
 The emissions are those of our shipped network on the `valid` lines of labelled folders. Peers run
 in processes of their own, with the interpreter given by --python (pip install ctc-beam-decoder
 fast-ctc-decode flashlight-text numpy rapidfuzz), and pyctcdecode, which wants an older numpy, with
---python-pyctcdecode. With --lm (an ARPA file of a character n-gram, with spaces as <space>) ours
+--python-pyctcdecode. With --lm (an ARPA file of a character n-gram, with spaces as ▁) ours
 and flashlight decode once more with it, at the same weight and bonus; the other peers know models
 of words only. One thread each; the first line warms up and is not counted.
 """
@@ -70,7 +70,7 @@ def flashlight(characters: str, lm: str | None, weight: float, bonus: float) -> 
     from flashlight.lib.text.decoder.kenlm import KenLM
     from flashlight.lib.text.dictionary import Dictionary
 
-    tokens = Dictionary(["<blank>", *("<space>" if c == " " else c for c in characters)])
+    tokens = Dictionary(["<blank>", *("▁" if c == " " else c for c in characters)])
     models = [(peer.ZeroLM(), 0.0, 0.0, "")]
     if lm:
         # its weight multiplies log10 probabilities, ours natural ones

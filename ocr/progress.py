@@ -25,5 +25,12 @@ def bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
         yield advance
 
 
+@contextmanager
+def status(label: str) -> Iterator[None]:
+    """A spinner for work whose length nobody knows."""
+    with Console(stderr=True).status(label):
+        yield
+
+
 def print_table(table: RenderableType) -> None:
     Console(highlight=False).print(table)

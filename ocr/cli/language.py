@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -31,6 +32,17 @@ def build(
     prune: Annotated[
         str, typer.Option(help="counts up to which n-grams go, for each order: 0,0,1 ...")
     ] = "",
+    megabytes: Annotated[
+        float | None, typer.Option(help="drop what matters least until the file is so small")
+    ] = None,
+    lines: Annotated[
+        bool,
+        typer.Option(
+            "--lines",
+            help="for decoding: cut paragraphs into lines, keep to the alphabet of the weights, "
+            "add made-up numbers, dates and names",
+        ),
+    ] = False,
 ) -> None:
     """Estimate an n-gram model (interpolated modified Kneser-Ney) from text, a line a sentence.
 
@@ -39,13 +51,30 @@ def build(
     * `ocr lm build letters.txt --order 6 --out letters.ngram`
 
     * `ocr lm build corpus.txt.gz --order 6 --prune 0,0,0,1,1,2 --out corpus.arpa`
+
+    * `ocr lm build french.txt.gz --lines --order 8 --prune 0,0,0,0,1 --megabytes 3 -o fr.ngram`
     """
+    from ocr.alphabet import Alphabet
     from ocr.lm.arpa import write_arpa
     from ocr.lm.estimate import estimate
+    from ocr.lm.lines import cut_into_lines, phrases, within
+    from ocr.progress import status
     from ocr.text import read_lines
 
     counts = tuple(int(n) for n in prune.split(",")) if prune else ()
-    model = estimate(read_lines(text), order, "word" if words else "character", prune=counts)
+    kind: Literal["word", "character"] = "word" if words else "character"
+    texts: Iterable[str] = read_lines(text)
+    vocabulary = None
+    if lines:
+        alphabet = Alphabet.latin()
+        kept, dropped = within(texts, alphabet)
+        if dropped:
+            typer.echo(f"left out for foreign characters: {dropped} paragraphs", err=True)
+        cut = list(cut_into_lines(kept))
+        texts = cut + phrases(cut, len(cut) // 40, alphabet)
+        vocabulary = None if words else alphabet.characters
+    with status("estimating"):
+        model = estimate(texts, order, kind, counts, vocabulary, megabytes)
     if out.suffix == ".arpa":
         write_arpa(model, out)
     else:
