@@ -67,8 +67,9 @@ def load(
     """A recogniser with shipped weights (by name), or with those of a file.
 
     `.onnx` runs in onnxruntime with `threads`; `.safetensors`, or another `device` than "cpu",
-    needs torch (the extra `train`). `decoder="beam"` searches with a language model: a shipped
-    name, a file (.ngram or .arpa), or "none"; its weight and bonus are the tuned ones unless given.
+    needs torch (the extra `train`). `decoder="beam"` searches with a language model: "auto" (that
+    of each line's language), a shipped name, a file (.ngram or .arpa), or "none"; its weight and
+    bonus are the tuned ones unless given.
     `lexicon` is a file of words, one a line. `nbest` asks for alternatives. Raises WeightsError,
     LanguageModelError.
     """
@@ -142,26 +143,41 @@ def _beam(
     threads: int,
 ) -> Decoder:
     from ocr.ctc.beam import BeamDecoder, BeamSettings
-    from ocr.ctc.decoding import Beam
+    from ocr.ctc.decoding import AutoBeam, Beam
+    from ocr.lm.languages import MIXED, LanguageChooser
     from ocr.lm.lexicon import Lexicon
     from ocr.lm.tune import load_tuning
 
-    settings = BeamSettings(width=width)
-    model = None if lm == "none" else load_language_model(lm)
-    tuning = load_tuning(weights, lm) if model else None
-    if tuning:
-        settings = replace(settings, lm_weight=tuning.lm_weight, length_bonus=tuning.length_bonus)
-    if lm_weight is not None:
-        settings = replace(settings, lm_weight=lm_weight)
-    if length_bonus is not None:
-        settings = replace(settings, length_bonus=length_bonus)
-    if not settings.lm_weight:  # tuned to silence: a model that does not help takes no part
-        model = None
+    def settings_for(name: str) -> BeamSettings:
+        tuning = load_tuning(weights, name)
+        settings = BeamSettings(width=width)
+        if tuning:
+            settings = replace(
+                settings, lm_weight=tuning.lm_weight, length_bonus=tuning.length_bonus
+            )
+        if lm_weight is not None:
+            settings = replace(settings, lm_weight=lm_weight)
+        if length_bonus is not None:
+            settings = replace(settings, length_bonus=length_bonus)
+        return settings
+
+    alphabet = recogniser.alphabet
     words = Lexicon.read(lexicon) if lexicon else None
-    name = f"beam {width}, lm {lm if model else 'none'}"
-    if model is not None:
-        check_characters(model, recogniser.alphabet, lm)
+    label = f"beam {width}, lm {lm}"
     if words is not None:
-        name += f", lexicon {Path(str(lexicon)).name}"
-    decoder = BeamDecoder(recogniser.alphabet, settings, model, words)
-    return Beam(decoder, nbest, threads, name)
+        label += f", lexicon {Path(str(lexicon)).name}"
+    if lm == MIXED:
+
+        def load_one(name: str) -> tuple[NGram, BeamDecoder]:
+            model = load_language_model(name)
+            return model, BeamDecoder(alphabet, settings_for(MIXED), model, words)
+
+        choose = LanguageChooser(load_language_model)
+        return AutoBeam(alphabet, choose, load_one, nbest, threads, label)
+    settings = settings_for(lm)
+    model = None
+    # tuned to silence, a model that does not help takes no part
+    if lm != "none" and settings.lm_weight:
+        model = load_language_model(lm)
+        check_characters(model, alphabet, lm)
+    return Beam(BeamDecoder(alphabet, settings, model, words), nbest, threads, label)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from ocr.cli.options import (
     BeamWidth,
-    Data,
     DataKind,
     Format,
     FormatOption,
@@ -19,6 +18,9 @@ from ocr.cli.options import (
     Weights,
     samples_of,
 )
+
+if TYPE_CHECKING:
+    from ocr.lm.ngram import NGram
 
 app = typer.Typer(no_args_is_help=True, help="Language models: build, score, tune.")
 
@@ -111,11 +113,11 @@ def score(
 
 @app.command()
 def tune(
-    data: Data,
+    data: Annotated[list[Path], typer.Argument(help="labelled folders", show_default=False)],
     lm: Annotated[str, typer.Option("--lm", help="shipped name, .ngram or .arpa file")] = "auto",
     split: Split = "valid",
     kind: DataKind = "auto",
-    limit: Annotated[int, typer.Option(min=1, help="lines, evenly spread")] = 500,
+    limit: Annotated[int, typer.Option(min=1, help="lines of a folder, evenly spread")] = 500,
     beam_width: BeamWidth = 25,
     weights: Weights = "latin-small",
 ) -> None:
@@ -123,18 +125,21 @@ def tune(
 
     Example: `ocr lm tune my-lines --lm english --split valid`
     """
+    from functools import cache
+
     from ocr.ctc.beam import BeamSettings
+    from ocr.ctc.greedy import greedy
     from ocr.data.cache import load_sample
     from ocr.image import ImageError
+    from ocr.lm.languages import MIXED, LanguageChooser
     from ocr.lm.tune import STEPS, save_tuning
     from ocr.lm.tune import tune as run
     from ocr.loading import find_weights, load, load_language_model
     from ocr.progress import bar
 
     recogniser = load(weights)
-    model = load_language_model(lm)
-    samples = samples_of(data, kind, split, limit)
     emissions, references = [], []
+    samples = [s for folder in data for s in samples_of(folder, kind, split, limit)]
     with bar("reading", len(samples)) as advance:
         for sample in samples:
             try:
@@ -145,6 +150,13 @@ def tune(
             emissions += recogniser.emit([line])
             references.append(sample.text)
             advance(1)
+    model: NGram | list[NGram]
+    if lm == MIXED:
+        choose, named = LanguageChooser(load_language_model), cache(load_language_model)
+        texts = [recogniser.alphabet.decode(greedy(scores).labels) for scores in emissions]
+        model = [named(choose(text)) for text in texts]
+    else:
+        model = load_language_model(lm)
     with bar("tuning", STEPS) as advance:
         found = run(
             emissions,

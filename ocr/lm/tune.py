@@ -18,7 +18,9 @@ import numpy as np
 
 from ocr.alphabet import Alphabet
 from ocr.ctc.beam import BeamDecoder, BeamSettings
+from ocr.ctc.greedy import greedy
 from ocr.evaluation.metrics import errors
+from ocr.lm.languages import is_strange
 
 if TYPE_CHECKING:
     from ocr.lm.ngram import NGram
@@ -43,25 +45,33 @@ def tune(
     emissions: Sequence[np.ndarray],
     references: Sequence[str],
     alphabet: Alphabet,
-    lm: NGram,
+    lm: NGram | Sequence[NGram],
     settings: BeamSettings | None = None,
     threads: int | None = None,
     advance: Callable[[int], None] = lambda n: None,
 ) -> Tuning:
     """Search for the lowest CER over the emissions (T x C each) of validation lines.
 
-    `advance` is called with the number of settings tried, `STEPS` in all. A model that does not
-    help ends with lm_weight 0.
+    `lm` is one model, or one for each line (that of its language). `advance` is called with the
+    number of settings tried, `STEPS` in all. A model that does not help ends with lm_weight 0.
     """
     settings = settings or BeamSettings()
+    guarded = isinstance(lm, Sequence)  # as AutoBeam reads
+    models = list(lm) if isinstance(lm, Sequence) else [lm] * len(emissions)
     tried: dict[tuple[float, float], float] = {}
 
     def cer(weight: float, bonus: float) -> float:
         if (weight, bonus) not in tried:
             chosen = replace(settings, lm_weight=weight, length_bonus=bonus)
-            decoder = BeamDecoder(alphabet, chosen, lm if weight else None)
-            found = decoder.decode_many(emissions, threads)
-            texts = [alphabet.decode(h[0].labels) for h in found]
+            texts = [""] * len(emissions)
+            for model in {id(m): m for m in models}.values():
+                own = [i for i, m in enumerate(models) if m is model]
+                decoder = BeamDecoder(alphabet, chosen, model if weight else None)
+                found = decoder.decode_many([emissions[i] for i in own], threads)
+                for i, hypotheses in zip(own, found, strict=True):
+                    texts[i] = alphabet.decode(hypotheses[0].labels)
+                    if guarded and weight and is_strange(texts[i], model):
+                        texts[i] = alphabet.decode(greedy(emissions[i]).labels)
             tried[weight, bonus] = errors(references, texts).cer
         advance(1)
         return tried[weight, bonus]

@@ -1,0 +1,60 @@
+"""Language by line: shipped identifiers, and a search that no model may make worse."""
+
+import numpy as np
+import pytest
+
+import ocr
+from ocr.lm.languages import MIXED, LanguageChooser, is_strange
+from ocr.loading import load_language_model
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("the house is being turned upside down", "english"),
+        ("et puis elle est rentrée à la maison", "french"),
+        ("nicht mehr als eine Stunde später", "german"),
+        ("después de la muerte de su hermano", "spanish"),
+        ("della città e delle sue piazze", "italian"),
+        ("tbe hcuse is beirg turmed npside dowr", "english"),
+        ("1904", MIXED),
+        ("", MIXED),
+    ],
+)
+def test_the_language_of_a_line(text, language):
+    assert LanguageChooser(load_language_model)(text) == language
+
+
+def test_a_foreign_text_is_strange_to_a_model():
+    english = load_language_model("english")
+    assert is_strange("nařízení týkající se plebiscitu", english)
+    assert not is_strange("the house is being turned upside down", english)
+
+
+def frames(text, alphabet, sure=0.9):
+    """Emissions that read as `text`, with the rest of the probability on blank's neighbours."""
+    labels = alphabet.encode(text)
+    out = np.full((2 * len(labels) + 1, len(alphabet)), (1 - sure) / (len(alphabet) - 1))
+    out[::2, 0] = sure
+    out[np.arange(1, len(out), 2), labels] = sure
+    return np.log(out)
+
+
+def test_auto_reads_what_is_there():
+    decoder = ocr.load(decoder="beam", lm="auto", nbest=2).decoder
+    alphabet = decoder.alphabet
+    texts = ["the house", "la maison", "nařízení týkající se", "x", "12,50 €", "aa  bb"]
+    decoded = decoder([frames(text, alphabet) for text in texts])
+    assert [alphabet.decode(d.path.labels) for d in decoded] == texts
+    assert all(len(d.alternatives) == 2 for d in decoded)
+
+
+def test_auto_prefers_words_to_noise():
+    decoder = ocr.load(decoder="beam", lm="auto").decoder
+    alphabet = decoder.alphabet
+    scores = np.exp(frames("the house is being turned upside down", alphabet))
+    place = 2 * "the house is".index("u") + 1
+    scores[place, alphabet.encode("n")[0]] = 0.5
+    scores[place, alphabet.encode("u")[0]] = 0.45
+    (decoded,) = decoder([np.log(scores)])
+    assert alphabet.decode(decoded.path.labels) == "the house is being turned upside down"
