@@ -56,7 +56,7 @@ def load(
     *,
     device: str = "cpu",
     threads: int = 1,
-    decoder: Literal["greedy", "beam"] = "greedy",
+    decoder: Literal["greedy", "beam"] = "beam",
     lm: Path | str = "auto",
     beam_width: int = 25,
     lm_weight: float | None = None,
@@ -173,7 +173,8 @@ def _beam(
             return model, BeamDecoder(alphabet, settings_for(MIXED), model, words)
 
         choose = LanguageChooser(load_language_model)
-        return AutoBeam(alphabet, choose, load_one, nbest, threads, label)
+        plain = BeamDecoder(alphabet, settings_for("none"), None, words)
+        return AutoBeam(alphabet, choose, load_one, plain, nbest, threads, label)
     settings = settings_for(lm)
     model = None
     # tuned to silence, a model that does not help takes no part

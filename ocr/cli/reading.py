@@ -30,7 +30,7 @@ from ocr.cli.options import (
 def read(
     images: Annotated[list[Path], typer.Argument(help="line images", show_default=False)],
     format: FormatOption = Format.text,
-    decoder: DecoderOption = DecoderName.greedy,
+    decoder: DecoderOption = DecoderName.beam,
     lm: LanguageModel = "auto",
     beam_width: BeamWidth = 25,
     lm_weight: LmWeight = None,
@@ -54,7 +54,7 @@ def read(
 
     * `ocr read --format json line.png`
 
-    * `ocr read --decoder beam --lm french --nbest 5 --format json line.png`
+    * `ocr read --lm french --nbest 5 --format json line.png`
     """
     from ocr import load
     from ocr.image import ImageError
@@ -100,7 +100,7 @@ def evaluate(
     limit: Annotated[
         int | None, typer.Option(help="read only so many lines, evenly spread")
     ] = None,
-    decoder: DecoderOption = DecoderName.greedy,
+    decoder: DecoderOption = DecoderName.beam,
     lm: LanguageModel = "auto",
     beam_width: BeamWidth = 25,
     lm_weight: LmWeight = None,
@@ -119,7 +119,7 @@ def evaluate(
 
     * `ocr evaluate IAM --split test --format json`
 
-    * `ocr evaluate my-lines --decoder beam --lm english`
+    * `ocr evaluate my-lines --decoder greedy`
     """
     from ocr import load
     from ocr.evaluation.run import evaluate as run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
@@ -55,29 +55,32 @@ class Beam:
         self.name = name
 
     def __call__(self, lines: Sequence[np.ndarray]) -> list[Decoded]:
-        from ocr.ctc.alignment import align
-
         found = self.decoder.decode_many(lines, self.threads)
         return [
-            Decoded(align(scores, hypotheses[0].labels), alternatives(hypotheses, self.nbest))
+            decoded(scores, hypotheses, self.nbest)
             for scores, hypotheses in zip(lines, found, strict=True)
         ]
 
 
 class AutoBeam:
-    """A beam search with the model of each line's own language; see `ocr.lm.languages`."""
+    """A beam search with the model of each line's own language, or `plain` where none fits.
+
+    See `ocr.lm.languages`; `load(name)` gives a language's model and the decoder with it.
+    """
 
     def __init__(
         self,
         alphabet: Alphabet,
         choose: Callable[[str], str],
         load: Callable[[str], tuple[NGram, BeamDecoder]],
+        plain: BeamDecoder,
         nbest: int = 0,
         threads: int = 1,
         name: str = "beam, lm auto",
     ):
         self.alphabet = alphabet
         self.choose = choose
+        self.plain = plain
         self.nbest = nbest
         self.threads = threads
         self.name = name
@@ -91,26 +94,45 @@ class AutoBeam:
             return list(pool.map(self._decode, lines))
 
     def _decode(self, scores: np.ndarray) -> Decoded:
-        from ocr.ctc.alignment import align
         from ocr.lm.languages import is_strange
 
-        path = greedy(scores)
+        first = self.alphabet.decode(greedy(scores).labels)
         with self._lock:
-            model, decoder = self._load(self.choose(self.alphabet.decode(path.labels)))
+            model, decoder = self._load(self.choose(first))
         hypotheses = decoder.decode(scores)
-        best = hypotheses[0].labels
-        if not is_strange(self.alphabet.decode(best), model):
-            path = align(scores, best)
-        return Decoded(path, alternatives(hypotheses, self.nbest))
+        if is_strange(self.alphabet.decode(hypotheses[0].labels), model):
+            hypotheses = self.plain.decode(scores)
+        return decoded(scores, hypotheses, self.nbest)
 
 
-def alternatives(
-    hypotheses: Sequence[Hypothesis], most: int
-) -> tuple[tuple[np.ndarray, float], ...]:
-    """The best hypotheses and the beam's own shares: a text outside it counts for nothing."""
-    if not most:
-        return ()
-    scores = np.array([h.score for h in hypotheses])
-    shares = np.exp(scores - np.logaddexp.reduce(scores))
-    pairs = zip(hypotheses, shares.tolist(), strict=True)
-    return tuple((h.labels, p) for h, p in pairs)[:most]
+def decoded(scores: np.ndarray, hypotheses: Sequence[Hypothesis], nbest: int) -> Decoded:
+    """The best hypothesis aligned to its line, with confidences, and the `nbest` alternatives.
+
+    A character is as sure as the mean of two witnesses: the network's probability in its frames,
+    which knows no language, and the share of the beam's hypotheses that agree on it, which knows
+    nothing outside the beam. Each alone is off, in opposite directions.
+    """
+    from ocr.ctc.alignment import align
+
+    path = align(scores, hypotheses[0].labels)
+    ranks = np.array([h.score for h in hypotheses])
+    shares = np.exp(ranks - np.logaddexp.reduce(ranks)).tolist()
+    agreed = agreement([h.labels for h in hypotheses], shares)
+    path = replace(path, probabilities=(path.probabilities + agreed) / 2)
+    pairs = zip(hypotheses, shares, strict=True)
+    return Decoded(path, tuple((h.labels, p) for h, p in pairs)[:nbest])
+
+
+def agreement(texts: Sequence[np.ndarray], shares: Sequence[float]) -> np.ndarray:
+    """For each label of the first text the share of all texts that have it, cheapest aligned."""
+    from rapidfuzz.distance import Levenshtein
+
+    first = texts[0].tolist()
+    agreed = np.full(len(first), shares[0])
+    for text, share in zip(texts[1:], shares[1:], strict=True):
+        if share < 1e-3:
+            break  # the rest is less likely still
+        for block in Levenshtein.opcodes(first, text.tolist()):
+            if block.tag == "equal":
+                agreed[block.src_start : block.src_end] += share
+    return np.minimum(agreed, 1.0)

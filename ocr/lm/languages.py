@@ -2,7 +2,7 @@
 
 Tiny models of three characters tell the language from the greedy reading, misread as it may be. The
 model of that language then guides the search (the mixed one where it is not clear). A text that the
-model itself finds strange is in no language that we know, and the greedy reading stands: a language
+model itself finds strange is in no language that we know, and the search goes without: a language
 model must not make reading worse.
 """
 
