@@ -183,3 +183,19 @@ def test_two_words_are_learnt_by_heart():
         if loss.item() < 0.01:  # after about a hundred steps
             break
     assert reading() == words
+
+
+@pytest.mark.parametrize("name", ["resnet18", "mobilenet_v2"])
+def test_torchvision_backbones_do_not_see_the_batch_either(name):
+    torch.manual_seed(0)
+    architecture = Architecture(height=32, backbone=name, lstm_hidden=16, lstm_layers=1)
+    model = CRNN(architecture, 5).eval()
+    widths = [40, 97, 200]
+    images = torch.rand(3, 1, 32, 200)
+    with torch.inference_mode():
+        together = model(images, torch.tensor(widths))
+        for i, width in enumerate(widths):
+            alone = model(images[i : i + 1, :, :, :width], torch.tensor([width]))
+            frames = architecture.frames(width)
+            assert alone.shape[0] == frames
+            assert (alone[:, 0] - together[:frames, i]).abs().max() < 1e-3
