@@ -149,7 +149,8 @@ def _beam(
     from ocr.lm.tune import load_tuning
 
     def settings_for(name: str) -> BeamSettings:
-        tuning = load_tuning(weights, name)
+        # what was tuned for all languages is a fair start for one
+        tuning = load_tuning(weights, name) or load_tuning(weights, MIXED)
         settings = BeamSettings(width=width)
         if tuning:
             settings = replace(
