@@ -1,6 +1,6 @@
 """CER and speed of line recognisers side by side: the same lines, one run, one thread each.
 
-    python benchmarks/recognition.py LINES... [--limit 60] [--engines ours,tesserocr,rapidocr]
+    python benchmarks/recognition.py LINES... [--limit 60] [--engines ours,ours-greedy,tesserocr,rapidocr]
 
 LINES are labelled folders (labels.tsv; the split `test`, or all lines where there is none). Engines
 that are not installed are said to be missing: `pip install tesserocr rapidocr`, and Tesseract's
@@ -29,13 +29,13 @@ TRAINED_ON = {
 }  # fmt: skip
 
 
-def ours() -> Read:
+def ours(decoder: str = "beam") -> Read:
     import cv2
 
     import ocr
 
     cv2.setNumThreads(0)
-    recogniser = ocr.load()
+    recogniser = ocr.load(decoder=decoder)
     return lambda paths: [line.text for line in recogniser.read(paths)]
 
 
@@ -81,7 +81,12 @@ def rapidocr() -> Read:
     return read
 
 
-ENGINES = {"ours": ours, "tesserocr": tesserocr, "rapidocr": rapidocr}
+ENGINES = {
+    "ours": ours,
+    "ours-greedy": lambda: ours("greedy"),
+    "tesserocr": tesserocr,
+    "rapidocr": rapidocr,
+}
 
 
 def lines_of(folder: Path, limit: int) -> list[tuple[Path, str]]:
@@ -135,7 +140,7 @@ def main() -> None:
 
     table: dict[str, dict] = {}
     for name in arguments.engines.split(","):
-        python = sys.executable if name == "ours" else arguments.python
+        python = sys.executable if name.startswith("ours") else arguments.python
         command = [python, __file__, *map(str, arguments.lines), "--limit", str(arguments.limit)]
         done = subprocess.run(
             [*command, "--one", name],
