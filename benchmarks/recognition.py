@@ -1,6 +1,6 @@
 """CER and speed of line recognisers side by side: the same lines, one run, one thread each.
 
-    python benchmarks/recognition.py LINES... [--limit 60] [--engines ours,ours-greedy,tesserocr,rapidocr]
+    python benchmarks/recognition.py LINES... [--limit 60] [--engines ours,tesserocr,rapidocr]
 
 LINES are labelled folders (labels.tsv; the split `test`, or all lines where there is none). Engines
 that are not installed are said to be missing: `pip install tesserocr rapidocr`, and Tesseract's
