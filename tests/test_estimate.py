@@ -32,7 +32,7 @@ def table(model: NGram) -> dict[tuple[str, ...], tuple[float, float]]:
 
 
 def probability(model: NGram, state: int, symbol: int) -> float:
-    return math.exp(advance(state, symbol, *model.arrays)[0])
+    return math.exp(advance(state, symbol, *model.packed)[0])
 
 
 def sums(model: NGram) -> np.ndarray:

@@ -55,7 +55,7 @@ def test_walk_is_back_off(model, text):
 def test_score_is_a_walk_of_advance(model):
     state, total = model.start, 0.0
     for symbol in [*model.encode("the rain"), model.end]:
-        log_prob, state = advance(state, symbol, *model.arrays)
+        log_prob, state = advance(state, symbol, *model.packed)
         total += log_prob
     assert model.score("the rain") == pytest.approx(total, abs=1e-5)
     assert model.score("the rain", end=False) > total

@@ -77,7 +77,7 @@ class BeamDecoder:
         character_model, start, end = _NO_MODEL, 0, -1
         length_bonus = 0.0
         if lm is not None:
-            character_model, start, end = lm.arrays, lm.start, lm.end
+            character_model, start, end = lm.packed, lm.start, lm.end
             known = {s: i for i, s in enumerate(lm.symbols)}
             characters[1:] = [known.get(c, lm.unknown) for c in alphabet.characters]
             length_bonus = settings.length_bonus
@@ -86,7 +86,7 @@ class BeamDecoder:
             words = lexicon.arrays(alphabet)
             in_word[1:] = [lexicon.in_word(c) for c in alphabet.characters]
             if lexicon.model is not None:
-                word_model = lexicon.model.arrays
+                word_model = lexicon.model.packed
                 word_start, word_end = lexicon.model.start, lexicon.model.end
         weights = (settings.lm_weight, length_bonus, settings.word_weight, settings.outside_price)
         self._before = (settings.width, log_threshold, settings.symbols, settings.beam_threshold)
@@ -140,6 +140,5 @@ def _told_if_slow() -> Iterator[None]:
 
 
 _NONE = np.zeros(1, np.int32)
-_FLAT = np.zeros(1, np.float32)
-_NO_MODEL = (_NONE, _NONE, _FLAT, _NONE, _FLAT, _NONE)
+_NO_MODEL = (np.zeros((1, 3), np.int32), np.zeros((1, 3), np.int32))
 _NO_WORDS = (_NONE, _NONE, _NONE, _NONE, -1)

@@ -44,7 +44,7 @@ def end_word(trie, word_state, words, word_model, outside_price):
             word = word_of[trie]
         else:
             score = -outside_price  # stopped inside a longer word
-    if word_model[0].size > 1:
+    if len(word_model[0]) > 1:
         log_prob, word_state = advance(word_state, word, *word_model)
         if word != unknown:
             score += log_prob
@@ -58,7 +58,7 @@ def grow(parent, label, nodes, in_word, characters, character_model, words, word
     character_weight, length_bonus, word_weight, outside_price = settings
     score = length_bonus
     state = nodes[parent, CHARACTER_STATE]
-    if character_model[0].size > 1:
+    if len(character_model[0]) > 1:
         log_prob, state = advance(state, characters[label], *character_model)
         score += character_weight * log_prob
     trie, word_state = nodes[parent, TRIE], nodes[parent, WORD_STATE]
@@ -129,7 +129,7 @@ def search(
     beam. A node of the tree is made for what survives.
     """
     frames, classes = emissions.shape
-    fused = character_model[0].size > 1 or words[0].size > 1 or settings[1] != 0.0
+    fused = len(character_model[0]) > 1 or words[0].size > 1 or settings[1] != 0.0
     # a language model's score is at most 0, so this bounds the factor of one more label
     most_factor = np.exp(max(0.0, settings[1]))
     capacity = 4096
@@ -318,7 +318,7 @@ def search(
         p = blank[i] + label_[i]
         score = (np.log(p) if p > 0.0 else -np.inf) + log_scale
         log_probs[i] = score - priors[node]
-        if character_model[0].size > 1 and character_end >= 0:
+        if len(character_model[0]) > 1 and character_end >= 0:
             log_prob, _ = advance(nodes[node, CHARACTER_STATE], character_end, *character_model)
             score += settings[0] * log_prob
         if words[0].size > 1:
@@ -326,7 +326,7 @@ def search(
             if nodes[node, TRIE] != BETWEEN:
                 ended, state = end_word(nodes[node, TRIE], state, words, word_model, settings[3])
                 score += settings[2] * ended
-            if word_model[0].size > 1 and word_end >= 0:
+            if len(word_model[0]) > 1 and word_end >= 0:
                 log_prob, _ = advance(state, word_end, *word_model)
                 score += settings[2] * log_prob
         scores[i] = score

@@ -33,34 +33,41 @@ class LanguageModelError(OcrError):
     """A language model cannot be read, estimated or used; the message says where and why."""
 
 
+# weights in the packed tables are fixed-point numbers: about seven digits, up to 255
+FIXED = 2.0**23
+
+
 @njit(cache=True, nogil=True, error_model="numpy")
-def advance(state, symbol, first, symbols, log_probs, targets, backoffs, suffixes):
-    """(natural log of P(symbol | state), next state); the arrays are `*model.arrays`."""
-    paid = np.float32(0)
+def advance(state, symbol, states, arcs):
+    """(natural log of P(symbol | state), next state); the tables are `*model.packed`."""
+    paid = 0
     while state != 0:
-        low, high = first[state], first[state + 1]
+        low, end = states[state, 0], states[state + 1, 0]
+        high = end
         while low < high:
             middle = (low + high) >> 1
-            if symbols[middle] < symbol:
+            if arcs[middle, 0] < symbol:
                 low = middle + 1
             else:
                 high = middle
-        if low < first[state + 1] and symbols[low] == symbol:
-            return paid + log_probs[low], targets[low]
-        paid += backoffs[state]
-        state = suffixes[state]
-    return paid + log_probs[symbol], targets[symbol]  # the root has an arc for every symbol
+        if low < end and arcs[low, 0] == symbol:
+            return (paid + arcs[low, 1]) / FIXED, arcs[low, 2]
+        paid += states[state, 1]
+        state = states[state, 2]
+    return (paid + arcs[symbol, 1]) / FIXED, arcs[symbol, 2]  # the root has an arc for every symbol
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _walk(ids, state, first, symbols, log_probs, targets, backoffs, suffixes):
+def _walk(ids, state, states, arcs):
     total = 0.0
     for symbol in ids:
-        log_prob, state = advance(
-            state, symbol, first, symbols, log_probs, targets, backoffs, suffixes
-        )
+        log_prob, state = advance(state, symbol, states, arcs)
         total += log_prob
     return total, state
+
+
+def _fixed(values: np.ndarray) -> np.ndarray:
+    return np.rint(np.clip(values, -255, 255) * FIXED).astype(np.int32)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -87,8 +94,20 @@ class NGram:
 
     @property
     def arrays(self) -> Arrays:
-        """first, symbol, log_prob, target, backoff, suffix: what `advance` takes."""
+        """first, symbol, log_prob, target, backoff, suffix."""
         return self.first, self.symbol, self.log_prob, self.target, self.backoff, self.suffix
+
+    @cached_property
+    def packed(self) -> tuple[np.ndarray, np.ndarray]:
+        """What `advance` takes: states int32 (S + 1, 3) of first arc, back-off weight and suffix,
+        and arcs int32 (A, 3) of symbol, log-probability and target. Looking a symbol up touches one
+        place of memory for each context tried, where flat arrays would make it three."""
+        states = np.zeros((len(self.first), 3), np.int32)
+        states[:, 0] = self.first
+        states[:-1, 1] = _fixed(self.backoff)
+        states[:-1, 2] = self.suffix
+        arcs = np.stack([self.symbol, _fixed(self.log_prob), self.target], 1)
+        return states, np.ascontiguousarray(arcs, np.int32)
 
     @property
     def start(self) -> int:
@@ -139,7 +158,7 @@ class NGram:
         ids = self.encode(text)
         if end:
             ids = np.append(ids, np.int32(END))
-        return float(_walk(ids, self.start if start else 0, *self.arrays)[0])
+        return float(_walk(ids, self.start if start else 0, *self.packed)[0])
 
     def perplexity(self, texts: Iterable[str]) -> float:
         """Perplexity per symbol, the end of each text counted as one (Jelinek et al. 1977)."""
