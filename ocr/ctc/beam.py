@@ -45,7 +45,7 @@ class BeamSettings:
     width: int = 25
     symbol_threshold: float = 1e-3
     symbols: int = 24
-    beam_threshold: float = 1e-6
+    beam_threshold: float = 1e-3
     lm_weight: float = 0.5
     length_bonus: float = 0.5
     word_weight: float = 0.3
