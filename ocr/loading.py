@@ -151,7 +151,9 @@ def _beam(
     def settings_for(name: str) -> BeamSettings:
         # what was tuned for all languages is a fair start for one
         tuning = load_tuning(weights, name) or load_tuning(weights, MIXED)
-        settings = BeamSettings(width=width)
+        settings = BeamSettings(width=max(width, nbest))
+        if nbest:  # who asks for alternatives wants the unlikely ones, too
+            settings = replace(settings, beam_threshold=1e-6)
         if tuning:
             settings = replace(
                 settings, lm_weight=tuning.lm_weight, length_bonus=tuning.length_bonus
