@@ -57,6 +57,7 @@ def render(
     ] = "train",
     split: Annotated[str, typer.Option(help="written into labels.tsv")] = "train",
     language: Annotated[str, typer.Option(help="written into labels.tsv")] = "",
+    clean: Annotated[float, typer.Option(min=0, max=1, help="share without damage")] = 0.33,
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Render synthetic lines into a folder with labels, to look at or to train on.
@@ -73,7 +74,15 @@ def render(
         raise OcrError(f"no fonts of the split {font_split!r} in {', '.join(map(str, fonts))}")
     shares = {k: float(v) for k, _, v in (part.partition("=") for part in kinds.split(","))}
     render_folder(
-        out, count, found, Corpus(text), seed=seed, kinds=shares, split=split, language=language
+        out,
+        count,
+        found,
+        Corpus(text),
+        seed=seed,
+        kinds=shares,
+        split=split,
+        language=language,
+        clean=clean,
     )
     typer.echo(f"{count} lines in {out}", err=True)
 
