@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from ocr.image import MAX_PIXELS, ImageError, Preparation, describe, is_light_on_dark, load, read
+from ocr.image import (
+    MAX_PIXELS,
+    ImageError,
+    Preparation,
+    describe,
+    is_light_on_dark,
+    load,
+    outside_of_cut,
+    read,
+)
 from ocr.image import prepare as prepare_with
 
 SETTINGS = Preparation()
@@ -426,3 +435,47 @@ def test_a_drawn_line_is_worth_its_tests(line):
     assert likeness(PREPARED, prepare(line).pixels) == pytest.approx(1)
     assert likeness(PREPARED, other) < 0.9
     assert likeness(PREPARED, 255 - PREPARED) < 0
+
+
+def cut_out(outside, paper=255, drift=0):
+    """The line on paper of `paper`, cut along a wavy polygon; `outside` beyond it."""
+    page = (CLEAN.astype(np.float32) * paper / 255 + np.linspace(0, drift, CLEAN.shape[1])).clip(0)
+    height, width = page.shape
+    x = np.arange(width)
+    top, bottom = 3 + 2 * np.sin(x / 23), height - 4 + 2 * np.sin(x / 17)
+    rows = np.arange(height)[:, None]
+    inside = (rows > top) & (rows < bottom) & (x > 3) & (x < width - 4)
+    return np.where(inside, page, outside).astype(np.uint8), ~inside
+
+
+@pytest.mark.parametrize("outside", [255, 0])
+@pytest.mark.parametrize("paper", [110, 170, 215])
+@pytest.mark.parametrize("drift", [0, 20])
+def test_the_rim_of_a_line_cut_out_of_its_page_is_no_ink(outside, paper, drift):
+    cut, rim = cut_out(outside, paper, drift)
+    found = outside_of_cut(cut)
+    assert found is not None and found[rim].all() and found[~rim].mean() < 0.15
+    assert likeness(prepare(cut).pixels, PREPARED) > 0.9
+
+
+@settings(max_examples=30)
+@given(st.sampled_from([255, 0]), st.integers(60, 99))
+def test_a_cut_is_found_after_jpeg(outside, quality):
+    cut, rim = cut_out(outside, 170)
+    cut = cv2.imdecode(cv2.imencode(".jpg", cut, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], 0)
+    found = outside_of_cut(cut)
+    assert found is not None and found[~rim].mean() < 0.15
+
+
+@pytest.mark.parametrize(
+    "text", ["Grey quick fox, 1892", "OOOO ODO", "—", ".", "MWMW", "i", "mmmmmmmm", "888"]
+)
+@pytest.mark.parametrize("invert", [False, True])
+def test_clean_paper_is_not_taken_for_a_rim(text, invert):
+    line = draw_text(text)
+    assert outside_of_cut(255 - line if invert else line) is None
+
+
+def test_paper_that_reaches_the_edges_has_no_rim():
+    assert outside_of_cut((CLEAN * 0.7).astype(np.uint8)) is None
+    assert outside_of_cut(np.full((5, 300), 255, np.uint8)) is None

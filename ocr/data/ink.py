@@ -58,6 +58,21 @@ def gaps(mask: np.ndarray, amount: float, rng: np.random.Generator) -> np.ndarra
     return cv2.multiply(mask, cv2.LUT(patches, keep), scale=1 / 255)
 
 
+def legible(mask: np.ndarray, clear: np.ndarray, least: float, reach: int) -> np.ndarray:
+    """`mask` with more ink where less than `least` of the ink of `clear` is left within `reach`
+    pixels, so that wear upon wear leaves something to read."""
+    size = (max(1, mask.shape[1] // 4), max(1, mask.shape[0] // 4))
+    small = [cv2.resize(m, size, interpolation=cv2.INTER_AREA) for m in (clear, mask)]
+    side = max(1, reach // 4) | 1
+    before, after = (cv2.blur(m.astype(np.float32), (side, side)) for m in small)
+    if (after >= least * before - 1).all():
+        return mask
+    # share of the clear line's ink that is missing, laid over what is left
+    share = np.clip((least * before - after) / np.maximum(before - after, 1e-3), 0, 1)
+    share = cv2.resize(share, mask.shape[::-1])
+    return (mask + share * (clear.astype(np.float32) - mask)).clip(0, 255).astype(np.uint8)
+
+
 def outline(mask: np.ndarray, amount: float) -> np.ndarray:
     """Ink that gathers at the edges of the stroke and leaves its middle paler."""
     inner = cv2.erode(mask, _CROSS)

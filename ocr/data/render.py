@@ -148,13 +148,16 @@ def _inked(written: Written, font: Font, clean: bool, rng: np.random.Generator):
     if by_hand and chance[0] < (0.2 if clean else 0.45):
         mask = ink.wave(mask, baseline, written.height * 0.03 * rng.gamma(2, 0.5), rng)
     typed = measure.fixed and not by_hand
+    clear = mask
     if chance[1] < (0.65 if by_hand else 0.3):
-        # fonts that imitate hands have heavier strokes than real pens at this height
-        mean = -0.45 if by_hand else 0.35 if typed else 0.0
+        # most fonts that imitate hands have heavier strokes than real pens at this height, some
+        # have hairlines that no pen draws
+        pen = float(np.interp(written.stroke, (1.2, 2.4), (0.3, -0.45)))
+        mean = pen if by_hand else 0.35 if typed else 0.0
         mask = ink.weight(mask, float(np.clip(rng.normal(mean, 0.4), -1, 1)), written.stroke)
     _drawn_lines(mask, written, baseline, pad, by_hand, rng)
     if clean:
-        return mask, baseline
+        return ink.legible(mask, clear, 0.5, written.height), baseline
     if chance[2] < (0.4 if by_hand or typed else 0.15):
         mask = ink.pressure(mask, rng.uniform(0.3, 1.0), 10.0 if chance[3] < 0.5 else 30.0, rng)
     if chance[4] < (0.45 if typed else 0.18):
@@ -164,8 +167,8 @@ def _inked(written: Written, font: Font, clean: bool, rng: np.random.Generator):
     if chance[6] < 0.1 and written.stroke > 2.5:
         mask = ink.outline(mask, rng.uniform(0.15, 0.5))
     if not by_hand and chance[7] < 0.03 and written.height >= 42:
-        mask = ink.dots(mask, 3)
-    return mask, baseline
+        return ink.dots(mask, 3), baseline
+    return ink.legible(mask, clear, 0.6 if written.stroke < 2.5 else 0.4, written.height), baseline
 
 
 def _drawn_lines(mask, written: Written, baseline: int, pad: int, by_hand: bool, rng) -> None:
