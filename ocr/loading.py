@@ -70,8 +70,8 @@ def load(
     needs torch (the extra `train`). `decoder="beam"` searches with a language model: "auto" (that
     of each line's language), a shipped name, a file (.ngram or .arpa), or "none"; its weight and
     bonus are the tuned ones unless given.
-    `lexicon` is a file of words, one a line. `nbest` asks for alternatives. Raises WeightsError,
-    LanguageModelError.
+    `lexicon` is a file of words, one a line, or an n-gram model of words. `nbest` asks for
+    alternatives. Raises WeightsError, LanguageModelError.
     """
     path = find_weights(weights)
     if device != "cpu" and path.suffix == ".onnx":
@@ -99,11 +99,9 @@ def load(
 
 def load_language_model(name: Path | str) -> NGram:
     """A shipped model by name, or a file: our own format, or ARPA (.arpa, .arpa.gz)."""
-    from ocr.lm.arpa import read_arpa
-    from ocr.lm.ngram import NGram
+    from ocr.lm.storage import read_model
 
-    path = find_language_model(name)
-    return read_arpa(path) if ".arpa" in path.name else NGram.load(path)
+    return read_model(find_language_model(name))
 
 
 def check_characters(lm: NGram, alphabet: Alphabet, name: str) -> list[str]:

@@ -31,6 +31,9 @@ def build(
     out: Annotated[Path, typer.Option("--out", "-o", help=".ngram (compact) or .arpa file")],
     order: Annotated[int, typer.Option(min=1, help="characters (or words) of an n-gram")] = 6,
     words: Annotated[bool, typer.Option("--words", help="a model of words")] = False,
+    vocabulary: Annotated[
+        int | None, typer.Option(min=1, help="of words: the most frequent so many only")
+    ] = None,
     prune: Annotated[
         str, typer.Option(help="counts up to which n-grams go, for each order: 0,0,1 ...")
     ] = "",
@@ -42,7 +45,7 @@ def build(
         typer.Option(
             "--lines",
             help="for decoding: cut paragraphs into lines, keep to the alphabet of the weights, "
-            "add made-up numbers, dates and names",
+            "add made-up numbers, dates and names (with --words: words without their punctuation)",
         ),
     ] = False,
 ) -> None:
@@ -55,10 +58,16 @@ def build(
     * `ocr lm build corpus.txt.gz --order 6 --prune 0,0,0,1,1,2 --out corpus.arpa`
 
     * `ocr lm build french.txt.gz --lines --order 8 --prune 0,0,0,0,1 --megabytes 3 -o fr.ngram`
+
+    * `ocr lm build french.txt.gz --words --lines --order 2 --vocabulary 50000 -o words.ngram`,
+      then `ocr read --lexicon words.ngram line.png`
     """
+    from collections import Counter
+
     from ocr.alphabet import Alphabet
     from ocr.lm.arpa import write_arpa
     from ocr.lm.estimate import estimate
+    from ocr.lm.lexicon import WORD
     from ocr.lm.lines import cut_into_lines, phrases, within
     from ocr.progress import status
     from ocr.text import read_lines
@@ -66,7 +75,7 @@ def build(
     counts = tuple(int(n) for n in prune.split(",")) if prune else ()
     kind: Literal["word", "character"] = "word" if words else "character"
     texts: Iterable[str] = read_lines(text)
-    vocabulary = None
+    known: Iterable[str] | None = None
     if lines:
         alphabet = Alphabet.latin()
         kept, dropped = within(texts, alphabet)
@@ -74,9 +83,17 @@ def build(
             typer.echo(f"left out for foreign characters: {dropped} paragraphs", err=True)
         cut = list(cut_into_lines(kept))
         texts = cut + phrases(cut, len(cut) // 40, alphabet)
-        vocabulary = None if words else alphabet.characters
+        if words:
+            # the trie of a search knows words of letters alone
+            texts = [" ".join(WORD.findall(line)) for line in texts]
+        else:
+            known = alphabet.characters
+    if words and vocabulary:
+        texts = list(texts)
+        tally = Counter(word for line in texts for word in line.split())
+        known = [word for word, _ in tally.most_common(vocabulary)]
     with status("estimating"):
-        model = estimate(texts, order, kind, counts, vocabulary, megabytes)
+        model = estimate(texts, order, kind, counts, known, megabytes)
     if out.suffix == ".arpa":
         write_arpa(model, out)
     else:

@@ -22,7 +22,11 @@ LanguageModel = Annotated[
     str, typer.Option("--lm", help="shipped name, .ngram or .arpa file, or none (with a beam)")
 ]
 LexiconFile = Annotated[
-    Path | None, typer.Option(help="file of words, one a line, to favour (with a beam)")
+    Path | None,
+    typer.Option(
+        help="words to favour (with a beam): a file of words, one a line, or an n-gram model of "
+        "words (.ngram or .arpa)"
+    ),
 ]
 LmWeight = Annotated[
     float | None, typer.Option(help="weight of the language model; default: the tuned one")

@@ -43,10 +43,29 @@ class Lexicon:
         return cls(w for w, n in counts.items() if n >= least)
 
     @classmethod
+    def of_model(cls, model: NGram, name: str = "model") -> Lexicon:
+        """The words that an n-gram model of words knows, scored by it. Its entries that are no run
+        of letters ("word," or "12") can never stand in a trie and are passed over."""
+        if model.kind != "word":
+            raise OcrError(f"{name}: a model of characters; a lexicon needs one of words")
+        words = [w for w in model.symbols if WORD.fullmatch(w)]
+        if not words:
+            raise OcrError(f"{name}: knows no word of letters alone")
+        return cls(words, model)
+
+    @classmethod
     def read(cls, path: Path | str) -> Lexicon:
-        """A UTF-8 file of words, one a line. Raises OcrError naming the file."""
+        """A UTF-8 file of words, one a line, or an n-gram model of words (.ngram or .arpa).
+
+        Raises OcrError naming the file.
+        """
+        path = Path(path)
+        if path.suffix == ".ngram" or ".arpa" in path.suffixes:
+            from ocr.lm.storage import read_model
+
+            return cls.of_model(read_model(path), str(path))
         try:
-            return cls(Path(path).read_text(encoding="utf-8").split())
+            return cls(path.read_text(encoding="utf-8").split())
         except (OSError, UnicodeDecodeError) as error:
             raise OcrError(f"{path}: cannot be read as a list of words: {error}") from None
         except OcrError as error:

@@ -180,3 +180,11 @@ def _inflated(stored: np.ndarray, dtype: type | None = None) -> np.ndarray:
     data = zlib.decompress(stored.tobytes())
     width = {1: np.uint8, 2: np.uint16, 4: np.int32}[data[0]]
     return np.frombuffer(data, dtype or width, offset=1)
+
+
+def read_model(path: Path | str) -> NGram:
+    """The model of a file: ARPA (.arpa, .arpa.gz), or else our own format."""
+    from ocr.lm.arpa import read_arpa
+
+    path = Path(path)
+    return read_arpa(path) if ".arpa" in path.suffixes else NGram.load(path)
