@@ -5,7 +5,9 @@ import pytest
 
 from ocr.alphabet import Alphabet
 from ocr.ctc.beam import BeamDecoder, BeamSettings
-from ocr.ctc.decoding import Beam, Greedy, agreement
+from ocr.ctc.decoding import AutoBeam, Beam, Greedy, agreement
+from ocr.lm.estimate import estimate
+from ocr.lm.lexicon import Lexicon
 
 
 def test_agreement_by_hand():
@@ -40,3 +42,56 @@ def test_both_decoders_read_clear_lines_alike():
     for one, other in zip(Greedy()(lines), beam, strict=True):
         for part in ("labels", "starts", "ends"):
             np.testing.assert_array_equal(getattr(one.path, part), getattr(other.path, part))
+
+
+LETTERS = Alphabet("ab ")
+MODEL = estimate(["ab ba", "aab", "b a", "a", "ba ab"], 3)
+
+
+def decoders(alphabet):
+    yield Greedy()
+    yield Beam(BeamDecoder(alphabet), nbest=3)
+    yield Beam(BeamDecoder(alphabet, BeamSettings(width=1)))
+    plain = BeamDecoder(alphabet)
+    if "b" in alphabet:
+        guided = BeamDecoder(alphabet, BeamSettings(lm_weight=0.3, length_bonus=0.1), MODEL)
+        yield Beam(guided)
+        yield Beam(BeamDecoder(alphabet, lexicon=Lexicon(["ab", "b"])))
+        yield AutoBeam(alphabet, lambda text: "one", lambda name: (MODEL, guided), plain)
+
+
+def spelt(alphabet, text, sure=0.999):
+    """Emissions that spell a text: a frame for each character, blanks between doubles."""
+    path = []
+    for label in alphabet.encode(text).tolist():
+        path += [0, label] if path and path[-1] == label else [label]
+    out = np.full((len(path), len(alphabet)), (1 - sure) / (len(alphabet) - 1))
+    out[np.arange(len(path)), path] = sure
+    return np.log(out).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a", " ", "aa", "aaa", "a  b", " a", "a ", "  aab  ", "bb aa", "b" * 40]
+)
+def test_odd_texts_are_read_as_they_stand(text):
+    """Doubles, spaces at either end, one character, nothing at all: by every decoder."""
+    for decoder in decoders(LETTERS):
+        (found,) = decoder([spelt(LETTERS, text)])
+        assert LETTERS.decode(found.path.labels) == text, decoder.name
+        assert len(found.path.starts) == len(found.path.probabilities) == len(text)
+        assert (found.path.probabilities > (0.9 if len(text) < 9 else 0.5)).all()
+
+
+@pytest.mark.parametrize("text", ["", "a", "aa", "aaaa"])
+def test_an_alphabet_of_one(text):
+    alphabet = Alphabet("a")
+    for decoder in decoders(alphabet):
+        (found,) = decoder([spelt(alphabet, text)])
+        assert alphabet.decode(found.path.labels) == text
+
+
+def test_one_frame():
+    for decoder in decoders(LETTERS):
+        (found,) = decoder([np.log(np.array([[0.04, 0.9, 0.03, 0.03]], np.float32))])
+        assert LETTERS.decode(found.path.labels) == "a"
+        assert (found.path.starts.tolist(), found.path.ends.tolist()) == ([0], [1])

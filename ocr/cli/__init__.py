@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
-from ocr.cli import language, reading, training
+from ocr.cli import language, many, reading, training
 from ocr.errors import OcrError
 
 app = typer.Typer(
@@ -18,13 +19,27 @@ app = typer.Typer(
 )
 
 
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        from ocr import __version__
+
+        typer.echo(f"ocr {__version__}")
+        raise typer.Exit
+
+
 @app.callback()
-def main() -> None:
+def main(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_say_version, is_eager=True, help="show it and exit"),
+    ] = False,
+) -> None:
     """Reads images of text lines, handwriting and print."""
 
 
 for command in (
     reading.read,
+    many.batch,
     reading.evaluate,
     reading.align,
     reading.info,

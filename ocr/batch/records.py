@@ -1,0 +1,176 @@
+"""What a batch leaves for each image, and the files that hold it: JSONL, CSV, TSV, Parquet, texts.
+
+The journal (JSONL) is written while reading; these writers turn it into the output at the end.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from ocr.errors import OcrError
+
+Form = Literal["jsonl", "csv", "tsv", "parquet", "txt"]
+FORMS: tuple[Form, ...] = ("jsonl", "csv", "tsv", "parquet", "txt")
+_ROWS = 4096  # of a Parquet row group
+
+
+class BatchError(OcrError):
+    """A run cannot begin or go on; the message says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The reading of one image, or the reason why there is none."""
+
+    source: str
+    text: str = ""
+    confidence: float = 0.0
+    error: str | None = None
+
+    def line(self) -> str:
+        """JSON without a line's end. Names that are no Unicode (file names may be any bytes) keep
+        their bytes as escapes."""
+        values = asdict(self)
+        try:
+            text = json.dumps(values, ensure_ascii=False)
+            text.encode()
+        except UnicodeEncodeError:
+            text = json.dumps(values)
+        return text
+
+    @classmethod
+    def of_line(cls, line: str) -> Record:
+        values = json.loads(line)
+        return cls(**{f.name: values[f.name] for f in fields(cls)})
+
+
+COLUMNS = tuple(f.name for f in fields(Record))
+
+
+def form_of(out: Path, form: str | None) -> Form:
+    """The form asked for, or that of the suffix; a name without a suffix is a folder of texts."""
+    wanted = form or out.suffix.lower().lstrip(".") or "txt"
+    for known in FORMS:
+        if wanted == known:
+            return known
+    raise BatchError(f"{out}: unknown form {wanted!r}; known: {', '.join(FORMS)}")
+
+
+def write(records: Iterable[Record], out: Path, form: Form) -> None:
+    """Write all records to `out`; not atomic. Raises OSError, BatchError."""
+    if form == "jsonl":
+        with out.open("w", encoding="utf-8", newline="\n") as file:
+            file.writelines(record.line() + "\n" for record in records)
+    elif form in ("csv", "tsv"):
+        _write_table(records, out, "," if form == "csv" else "\t")
+    elif form == "parquet":
+        _write_parquet(records, out)
+    else:
+        _write_texts(records, out)
+
+
+def read(path: Path, form: Form) -> Iterator[Record]:
+    """The records of an output of this module. Raises BatchError where it is none."""
+    try:
+        if form in ("jsonl", "txt"):
+            listed = path / "records.jsonl" if form == "txt" else path
+            with listed.open(encoding="utf-8", newline="\n") as lines:
+                for line in lines:
+                    yield Record.of_line(line)
+        elif form in ("csv", "tsv"):
+            with path.open(encoding="utf-8", newline="", errors="surrogateescape") as file:
+                for row in csv.DictReader(file, delimiter="," if form == "csv" else "\t"):
+                    confidence = float(row["confidence"])
+                    yield Record(row["source"], row["text"], confidence, row["error"] or None)
+        else:
+            import pyarrow.parquet as pq
+
+            with pq.ParquetFile(path) as table:
+                for rows in table.iter_batches():
+                    yield from (Record(**row) for row in rows.to_pylist())
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BatchError(f"{path}: holds no records of a batch: {error}") from None
+
+
+def _write_table(records: Iterable[Record], out: Path, delimiter: str) -> None:
+    with out.open("w", encoding="utf-8", newline="", errors="surrogateescape") as file:
+        writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
+        # a lone carriage return ends a row for most readers, and csv leaves it bare
+        quoting = csv.writer(file, delimiter=delimiter, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        writer.writerow(COLUMNS)
+        for r in records:
+            row = [r.source, r.text, r.confidence, r.error or ""]
+            odd = any("\r" in str(value) for value in row)
+            (quoting if odd else writer).writerow(row)
+
+
+def require_parquet(name: Path) -> None:
+    """Raise BatchError where pyarrow is missing: at the beginning, not after hours of reading."""
+    try:
+        import pyarrow.parquet  # noqa: F401
+    except ModuleNotFoundError:
+        raise BatchError(f"{name}: Parquet needs pyarrow: install the extra `parquet`") from None
+
+
+def _write_parquet(records: Iterable[Record], out: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema(
+        [
+            ("source", pa.string()),
+            ("text", pa.string()),
+            ("confidence", pa.float64()),
+            ("error", pa.string()),
+        ]
+    )
+
+    def plain(record: Record) -> dict[str, object]:
+        name = record.source.encode("utf-8", "backslashreplace").decode()
+        return {**asdict(record), "source": name}
+
+    with pq.ParquetWriter(out, schema) as writer:
+        rows: list[dict[str, object]] = []
+        for record in records:
+            rows.append(plain(record))
+            if len(rows) == _ROWS:
+                writer.write_batch(pa.RecordBatch.from_pylist(rows, schema))
+                rows = []
+        writer.write_batch(pa.RecordBatch.from_pylist(rows, schema))
+
+
+def _write_texts(records: Iterable[Record], out: Path) -> None:
+    """`name.txt` for each image that was read, below `out` as it lies below the current folder (or
+    its archive); and records.jsonl with everything. Two images of one name get numbers."""
+    out.mkdir(parents=True, exist_ok=True)
+    new = out / "records.jsonl.new"
+    with new.open("w", encoding="utf-8", newline="\n") as file:
+        taken: set[str] = set()
+        for record in records:
+            file.write(record.line() + "\n")
+            if record.error is not None:
+                continue
+            place = text_name(record.source)
+            number = 2
+            while str(place) in taken:
+                place = PurePosixPath(f"{text_name(record.source).with_suffix('')}-{number}.txt")
+                number += 1
+            taken.add(str(place))
+            target = out / place
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(record.text + "\n", encoding="utf-8", newline="\n")
+    new.replace(out / "records.jsonl")
+
+
+def text_name(source: str) -> PurePosixPath:
+    """Where the text of a source goes: never outside the folder, whatever its name holds."""
+    parts = [
+        p for p in source.replace("\\", "/").replace(":", "_").split("/") if p not in ("", ".")
+    ]
+    kept = [p for p in parts if p != ".."] or ["unnamed"]
+    return PurePosixPath(*kept).with_suffix(".txt")

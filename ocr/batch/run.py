@@ -1,0 +1,249 @@
+"""`ocr batch`: many line images -> records, unattended; nothing is lost and nothing read twice.
+
+Workers are threads: decoding images, the network and the compiled decoder all release the GIL. Each
+takes a handful of images at a time, and what they read is written in the order of the sources.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from ocr.batch import records as forms
+from ocr.batch.journal import Journal
+from ocr.batch.records import BatchError, Record
+from ocr.batch.sources import Item, expand
+from ocr.image import ImageError, Prepared, load
+from ocr.recogniser import Recogniser
+
+# images that a worker takes at once: enough for batches of one width, few enough for any memory
+PIECE = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """How a run ended. `lines`: all records of the output, `resumed`: those of earlier runs."""
+
+    lines: int
+    failed: int
+    resumed: int
+    seconds: float
+
+    @property
+    def read(self) -> int:
+        """Records made by this run."""
+        return self.lines - self.resumed
+
+
+def run(
+    sources: Iterable[str | Path],
+    out: Path | str,
+    *,
+    form: str | None = None,
+    workers: int | None = None,
+    overwrite: bool = False,
+    advance: Callable[[int, int], None] = lambda lines, failed: None,
+    **options: Any,
+) -> Summary:
+    """Read all images of `sources` into `out`; go on where an unfinished run on `out` stopped.
+
+    sources: see `ocr.batch.sources.expand`. form: "jsonl", "csv", "tsv", "parquet" or "txt" (a
+    folder); by default that of the suffix of `out`. workers: threads, by default one for each core.
+    options: those of `ocr.load` (weights, decoder, lm, ...). `advance` is called with the lines
+    done and how many of them failed. An image that cannot be read becomes a record with its error.
+    Raises BatchError, SourceError, and what `ocr.load` raises, before any reading, or when the
+    output cannot be written; what was read until then is kept.
+    """
+    out = Path(out)
+    names = [str(s) for s in sources]
+    kind = forms.form_of(out, form)
+    if kind == "parquet":
+        forms.require_parquet(out)
+    workers = workers or cores()
+    request = {
+        "sources": names,
+        "settings": {key: str(value) for key, value in sorted(options.items())},
+    }
+    started = time.perf_counter()
+    part = out.with_name(out.name + ".part")
+    with _alone(out), _saying(part):
+        if out.exists() and not overwrite and not part.is_file():
+            return _finished(names, out, kind, started)
+        journal = Journal(part, request, replace=overwrite)
+        try:
+            resumed = journal.count
+            failed = sum(r.error is not None for r in journal.records())
+            advance(resumed, failed)
+            items = _not_yet(expand(names), journal)
+            for piece in read_pieces(items, workers, **options):
+                journal.append(piece)
+                bad = sum(r.error is not None for r in piece)
+                failed += bad
+                advance(len(piece), bad)
+            _publish(journal, out, kind)
+            lines = journal.count
+        finally:
+            journal.close()
+        part.unlink()
+    return Summary(lines, failed, resumed, time.perf_counter() - started)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """One run at a time on an output. The lock goes with the process, however that ends."""
+    from filelock import FileLock, Timeout
+
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(out.with_name(out.name + ".lock"))
+        with lock.acquire(timeout=0):
+            try:
+                yield
+            finally:
+                Path(lock.lock_file).unlink(missing_ok=True)
+    except Timeout:
+        raise BatchError(f"{out}: another run is writing it") from None
+    except OSError as error:
+        raise BatchError(f"{out}: cannot be written: {error.strerror or error}") from None
+
+
+@contextmanager
+def _saying(part: Path) -> Iterator[None]:
+    """Say of an error in writing what is safe."""
+    try:
+        yield
+    except OSError as error:
+        kept = "; what was read is kept, the same command goes on" if part.is_file() else ""
+        reason = error.strerror or error
+        raise BatchError(f"{error.filename or part}: cannot be written: {reason}{kept}") from None
+
+
+def _finished(sources: list[str], out: Path, form: forms.Form, started: float) -> Summary:
+    """The output is there and no journal: either this very run ended before, or it is another's."""
+    count = failed = 0
+    try:
+        written = forms.read(out, form)
+        for item in expand(sources):
+            record = next(written, None)
+            if record is None or record.source != item.name:
+                raise BatchError("other sources")
+            count += 1
+            failed += record.error is not None
+        if next(written, None) is not None:
+            raise BatchError("other sources")
+    except BatchError:
+        raise BatchError(f"{out}: is there already; --overwrite replaces it") from None
+    return Summary(count, failed, count, time.perf_counter() - started)
+
+
+def _not_yet(items: Iterable[Item], journal: Journal) -> Iterator[Item]:
+    """The items without a record. As long as they come in the order of the records, counting is
+    enough; where files came or went since, names are compared."""
+    done = journal.records() if journal.count else iter(())
+    items = iter(items)
+    remaining: Counter[str] | None = None
+    left = journal.count
+    for item in items:
+        if not left:
+            yield item
+            yield from items
+            return
+        if remaining is None:
+            record = next(done)
+            left -= 1
+            if record.source == item.name:
+                continue
+            remaining = Counter([record.source, *(r.source for r in done)])
+            left = remaining.total()
+        if remaining[item.name] > 0:
+            remaining[item.name] -= 1
+            left -= 1
+        else:
+            yield item
+
+
+def read_pieces(items: Iterable[Item], workers: int, **options: Any) -> Iterator[list[Record]]:
+    """Records of the items, in their order, a few at a time; at most a few pieces are in memory."""
+    import ocr
+
+    # loaded once before the threads begin: errors come at once, and the search is compiled once
+    first = ocr.load(threads=1, **options)
+    spare = [first]
+    lock = threading.Lock()
+    local = threading.local()
+
+    def work(piece: list[Item]) -> list[Record]:
+        if not hasattr(local, "recogniser"):
+            with lock:
+                local.recogniser = spare.pop() if spare else ocr.load(threads=1, **options)
+        return read_piece(local.recogniser, piece)
+
+    stream = iter(items)
+    with ThreadPoolExecutor(workers) as pool:
+        waiting: deque[Future[list[Record]]] = deque()
+        try:
+            while piece := list(islice(stream, PIECE)):
+                waiting.append(pool.submit(work, piece))
+                if len(waiting) > 2 * workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def read_piece(recogniser: Recogniser, items: list[Item]) -> list[Record]:
+    """A record for each item, whatever happens to it."""
+    found: list[Record | None] = [None] * len(items)
+    lines: list[Prepared] = []
+    places: list[int] = []
+    for place, item in enumerate(items):
+        try:
+            lines.append(load(item.open(), recogniser.card.preparation, item.name))
+            places.append(place)
+        except ImageError as error:
+            found[place] = Record(item.name, error=error.reason)
+        except Exception as error:  # no image may end the run
+            found[place] = Record(item.name, error=f"{type(error).__name__}: {error}")
+    try:
+        texts = recogniser.read_prepared(lines)
+    except Exception:  # one of them is to blame: each by itself
+        texts = []
+    for number, place in enumerate(places):
+        name = items[place].name
+        try:
+            line = texts[number] if texts else recogniser.read_prepared([lines[number]])[0]
+            found[place] = Record(name, line.text, round(line.confidence, 4))
+        except Exception as error:
+            found[place] = Record(name, error=f"{type(error).__name__}: {error}")
+    return [record for record in found if record is not None]
+
+
+def _publish(journal: Journal, out: Path, form: forms.Form) -> None:
+    """All records into the output, which appears in one piece (of a folder of texts: its list)."""
+    if form == "txt":
+        forms.write(journal.records(), out, form)
+        return
+    new = out.with_name(f"{out.name}.new")
+    try:
+        forms.write(journal.records(), new, form)
+        os.replace(new, out)
+    finally:
+        new.unlink(missing_ok=True)

@@ -1,0 +1,97 @@
+"""The command that reads many images, unattended: batch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ocr.cli.options import (
+    BeamWidth,
+    DecoderName,
+    DecoderOption,
+    LanguageModel,
+    LengthBonus,
+    LexiconFile,
+    LmWeight,
+    Weights,
+)
+
+
+def batch(
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="folders, globs, lists of paths (.txt), - for such a list on standard input, ZIP "
+            "and TAR archives, Parquet files, TIFFs of several pages, images",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help=".jsonl, .csv, .tsv, .parquet, or a folder for texts"),
+    ],
+    form: Annotated[
+        str | None,
+        typer.Option("--format", "-f", help="jsonl, csv, tsv, parquet or txt; default: by suffix"),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="threads; default: one for each core")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="replace an output that is there")
+    ] = False,
+    decoder: DecoderOption = DecoderName.beam,
+    lm: LanguageModel = "auto",
+    beam_width: BeamWidth = 25,
+    lm_weight: LmWeight = None,
+    length_bonus: LengthBonus = None,
+    lexicon: LexiconFile = None,
+    weights: Weights = "latin-small",
+) -> None:
+    """Read many line images, unattended.
+
+    A run that was stopped, by whatever, goes on where it was when the same command is given again.
+    An image that cannot be read becomes a record with its error. The exit code is 0 when all were
+    read, 1 when some failed, 2 when nothing could be done.
+
+    Examples:
+
+    * `ocr batch scans/ --out readings.jsonl`
+
+    * `ocr batch lines.zip more.tar.gz --out readings.csv --decoder greedy`
+
+    * `find . -name "*.png" | ocr batch - --out texts/ --workers 4`
+    """
+    from ocr.batch.run import run
+    from ocr.batch.sources import count
+    from ocr.progress import tally
+
+    with tally("reading", count(sources)) as advance:
+        summary = run(
+            sources,
+            out,
+            form=form,
+            workers=workers,
+            overwrite=overwrite,
+            advance=advance,
+            decoder=decoder.value,
+            lm=lm,
+            beam_width=beam_width,
+            lm_weight=lm_weight,
+            length_bonus=length_bonus,
+            lexicon=lexicon,
+            weights=weights,
+        )
+    before = f", {summary.resumed:,} of them by earlier runs" if summary.resumed else ""
+    speed = summary.read / max(summary.seconds, 1e-6)
+    typer.echo(
+        f"{out}: {summary.lines:,} lines{before}; {summary.failed:,} failed; "
+        f"{summary.seconds:.1f} s, {speed:.1f} lines/s",
+        err=True,
+    )
+    if summary.lines and summary.failed == summary.lines:
+        raise typer.Exit(2)
+    if summary.failed:
+        raise typer.Exit(1)

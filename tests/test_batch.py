@@ -1,0 +1,259 @@
+"""A batch loses nothing: kills, full disks, broken images, two runs at once."""
+
+import json
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import draw_text
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from ocr.batch import records
+from ocr.batch.journal import Journal
+from ocr.batch.records import FORMS, BatchError, Record, text_name
+from ocr.batch.run import read_piece, run
+from ocr.batch.sources import expand
+from ocr.loading import load
+
+COUNT = 90
+
+
+@pytest.fixture(scope="module")
+def lines(tmp_path_factory):
+    """Ninety small lines, three of them broken in different ways."""
+    folder = tmp_path_factory.mktemp("lines")
+    for i in range(COUNT):
+        Image.fromarray(draw_text(f"no. {i}", size=24)).save(folder / f"{i:03}.png")
+    (folder / "010.png").write_bytes(b"")
+    (folder / "020.png").write_bytes((folder / "021.png").read_bytes()[:60])
+    Image.fromarray(np.full((2, 90_000), 200, np.uint8)).save(folder / "030.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def expected(lines, tmp_path_factory):
+    out = tmp_path_factory.mktemp("out") / "all.jsonl"
+    run([lines], out, decoder="greedy", workers=2)
+    return list(records.read(out, "jsonl"))
+
+
+def test_a_record_for_every_image_in_order(lines, expected):
+    assert [r.source for r in expected] == [str(p) for p in sorted(lines.iterdir())]
+    failed = {r.source[-7:]: r.error for r in expected if r.error}
+    assert list(failed) == ["010.png", "020.png", "030.png"]
+    assert "empty" in failed["010.png"] and "too wide" in failed["030.png"]
+    right = sum(r.text == f"no. {i}" for i, r in enumerate(expected))
+    assert right > 0.8 * COUNT
+    assert all(0 < r.confidence <= 1 for r in expected if not r.error)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_form_and_any_number_of_workers(lines, expected, form, workers, tmp_path):
+    out = tmp_path / "out"
+    summary = run([lines], out, form=form, decoder="greedy", workers=workers)
+    assert (summary.lines, summary.failed, summary.resumed) == (COUNT, 3, 0)
+    assert list(records.read(out, form)) == expected
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]  # no journal, no lock
+    if form == "txt":
+        texts = {str(p.relative_to(out)) for p in out.rglob("*.txt")}
+        read = [r for r in expected if not r.error]
+        assert texts == {str(text_name(r.source)) for r in read}
+        assert (out / text_name(read[5].source)).read_text() == read[5].text + "\n"
+
+
+SCRIPT = """
+import sys
+from ocr.batch.run import run
+run([sys.argv[1]], sys.argv[2], decoder="greedy", workers=2)
+"""
+
+
+def start(lines, out, **options):
+    return subprocess.Popen([sys.executable, "-c", SCRIPT, str(lines), str(out)], **options)
+
+
+def test_killed_at_random_moments_it_gives_the_same_records(lines, expected, tmp_path):
+    """Twenty kills -9, spread over start, reading and publishing."""
+    lot = random.Random(1)
+    kills, rounds = 0, 0
+    out = tmp_path / "out.csv"
+    part = tmp_path / "out.csv.part"
+    while kills < 20:
+        rounds += 1
+        assert rounds < 200
+        process = start(lines, out)
+        goal = lot.random() * 1.1 * COUNT
+        while process.poll() is None:
+            # kill when about so many records are written, wherever the process then is
+            if part.is_file() and part.read_bytes().count(b"\n") >= goal:
+                break
+            time.sleep(0.002)
+        if process.poll() is None:
+            time.sleep(lot.random() * 0.02)
+            process.send_signal(signal.SIGKILL)
+            kills += process.wait() == -signal.SIGKILL
+        if out.exists():
+            assert list(records.read(out, "csv")) == expected
+            if not part.exists():
+                out.unlink()
+    run([lines], out, decoder="greedy", workers=2)
+    assert list(records.read(out, "csv")) == expected
+
+
+def request():
+    return {"sources": ["x"], "settings": {}}
+
+
+def test_a_journal_cut_at_any_byte_goes_on(tmp_path):
+    path = tmp_path / "j"
+    made = [Record(f"{i}.png", "tëxt\u2028 \n" * i, i / 7) for i in range(5)]
+    journal = Journal(path, request())
+    journal.append(made)
+    journal.close()
+    whole = path.read_bytes()
+    for cut in range(len(whole) + 1):
+        path.write_bytes(whole[:cut])
+        journal = Journal(path, request())
+        assert list(journal.records()) == made[: journal.count]
+        journal.append(made[journal.count :])
+        assert list(journal.records()) == made
+        journal.close()
+    assert path.read_bytes() == whole
+
+
+def test_a_run_with_other_settings_does_not_mix_in(lines, tmp_path):
+    Journal(tmp_path / "out.csv.part", request()).close()
+    with pytest.raises(BatchError, match="other sources"):
+        run([lines], tmp_path / "out.csv", decoder="greedy")
+    summary = run([lines], tmp_path / "out.csv", decoder="greedy", overwrite=True)
+    assert summary.lines == COUNT
+
+
+def test_an_output_that_is_there(lines, expected, tmp_path):
+    out = tmp_path / "out.tsv"
+    run([lines], out, decoder="greedy")
+    again = run([lines], out, decoder="greedy")
+    assert (again.lines, again.failed, again.resumed, again.read) == (COUNT, 3, COUNT, 0)
+    with pytest.raises(BatchError, match="--overwrite"):
+        run([lines / "001.png"], out, decoder="greedy")
+    assert list(records.read(out, "tsv")) == expected
+    assert run([lines / "001.png"], out, decoder="greedy", overwrite=True).lines == 1
+    assert list(records.read(out, "tsv")) == [expected[1]]
+
+
+def test_files_that_come_and_go_between_two_runs(lines, tmp_path):
+    folder = tmp_path / "some"
+    folder.mkdir()
+    for i in (40, 41, 43, 44, 45, 46):
+        (folder / f"{i}.png").write_bytes((lines / f"0{i}.png").read_bytes())
+    out = tmp_path / "out.jsonl"
+    items = list(expand([folder]))
+    recogniser = load(decoder="greedy")
+    settings = {"decoder": "greedy"}
+    journal = Journal(tmp_path / "out.jsonl.part", {"sources": [str(folder)], "settings": settings})
+    journal.append(read_piece(recogniser, items[:4]))
+    journal.close()
+    (folder / "41.png").unlink()
+    (folder / "46.png").unlink()
+    (folder / "42.png").write_bytes((lines / "042.png").read_bytes())
+    summary = run([folder], out, decoder="greedy")
+    read = [r.source[-6:-4] for r in records.read(out, "jsonl")]
+    assert read == ["40", "41", "43", "44", "42", "45"] and summary.resumed == 4
+
+
+def test_a_file_that_vanishes_during_the_run(lines, tmp_path):
+    recogniser = load(decoder="greedy")
+    listing = tmp_path / "list.txt"
+    listing.write_text(f"{lines}/001.png\n{lines}/nothing.png\n{lines}/002.png\n")
+    found = read_piece(recogniser, list(expand([listing])))
+    assert [bool(r.error) for r in found] == [False, True, False]
+    assert found[1].error == "No such file or directory"
+
+
+def test_two_runs_on_one_output_refuse_each_other(lines, tmp_path):
+    out = tmp_path / "out.jsonl"
+    first = start(lines, out)
+    while not (tmp_path / "out.jsonl.part").exists():
+        assert first.poll() is None
+        time.sleep(0.005)
+    first.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(BatchError, match="another run"):
+            run([lines], out, decoder="greedy")
+    finally:
+        first.send_signal(signal.SIGCONT)
+    assert first.wait() == 0
+    assert len(list(records.read(out, "jsonl"))) == COUNT
+
+
+def test_a_full_disk_keeps_what_was_read(lines, expected, tmp_path):
+    def little_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
+
+    out = tmp_path / "out.jsonl"
+    full = start(lines, out, preexec_fn=little_room, stderr=subprocess.PIPE, text=True)
+    assert "what was read is kept" in full.communicate()[1]
+    assert full.returncode == 1 and not out.exists()
+    summary = run([lines], out, decoder="greedy", workers=2)
+    assert 0 < summary.resumed < COUNT
+    assert list(records.read(out, "jsonl")) == expected
+
+
+def test_an_output_that_cannot_be_written(lines, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BatchError, match="cannot be written"):
+        run([lines], tmp_path / "file" / "out.csv", decoder="greedy")
+    with pytest.raises(BatchError, match="unknown form"):
+        run([lines], tmp_path / "out.docx", decoder="greedy")
+
+
+def test_whatever_an_image_does_the_others_are_read(lines):
+    recogniser = load(decoder="greedy")
+    items = list(expand([lines]))[:4]
+
+    def explode():
+        raise MemoryError("too much")
+
+    items[1] = type(items[1])("bomb", explode)
+    found = read_piece(recogniser, items)
+    assert [r.error for r in found] == [None, "MemoryError: too much", None, None]
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+RECORD = st.one_of(
+    st.builds(Record, TEXT.filter(bool), TEXT, st.floats(0, 1)),
+    st.builds(Record, TEXT.filter(bool), error=TEXT.filter(bool)),
+)
+
+
+@given(st.lists(RECORD, max_size=5), st.sampled_from(["jsonl", "csv", "tsv", "parquet"]))
+def test_records_survive_every_form(tmp_path_factory, given_records, form):
+    if form in ("csv", "tsv"):
+        # the csv module knows no NUL
+        given_records = [r for r in given_records if "\0" not in r.source + r.text + str(r.error)]
+    path = tmp_path_factory.mktemp("forms") / "x"
+    records.write(given_records, path, form)
+    assert list(records.read(path, form)) == given_records
+
+
+def test_names_of_any_bytes(tmp_path):
+    odd = Record("caf\udce9.png", "x", 0.5)
+    for form in ("jsonl", "csv"):
+        records.write([odd], tmp_path / "x", form)
+        assert list(records.read(tmp_path / "x", form)) == [odd]
+    records.write([odd], tmp_path / "x", "parquet")
+    assert json.loads(odd.line())["source"] == odd.source
+
+
+@given(st.text(min_size=1))
+def test_texts_stay_in_their_folder(source):
+    path = text_name(source)
+    assert not path.is_absolute() and ".." not in path.parts and path.suffix == ".txt"

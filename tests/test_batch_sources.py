@@ -1,0 +1,194 @@
+"""Sources of a batch: what they name, in which order, and what becomes of hostile ones."""
+
+import io
+import tarfile
+import zipfile
+
+import numpy as np
+import pytest
+from conftest import draw_text
+from PIL import Image
+
+from ocr.batch import sources
+from ocr.batch.sources import SourceError, count, expand
+from ocr.image import ImageError, read
+
+
+def png(text="a line"):
+    data = io.BytesIO()
+    Image.fromarray(draw_text(text)).save(data, "PNG")
+    return data.getvalue()
+
+
+LINE = png()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("b.png", "a.jpg", "deep/er/c.PNG", ".hidden.png", "notes.md", "deep/z.webp"):
+        path = tmp_path / "lines" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(LINE)
+    return tmp_path / "lines"
+
+
+def names(*given, **options):
+    return [item.name for item in expand(given, **options)]
+
+
+def test_a_folder_is_searched_through_in_order(folder):
+    expected = [str(folder / n) for n in ("a.jpg", "b.png", "deep/z.webp", "deep/er/c.PNG")]
+    assert names(folder) == expected
+    assert count([folder]) == 4
+
+
+def test_globs_lists_and_standard_input(folder):
+    assert names(str(folder / "*.png")) == [str(folder / "b.png")]
+    listing = folder / "list.txt"
+    listing.write_text("b.png\n\ndeep/z.webp\r\n")
+    assert names(listing) == ["b.png", "deep/z.webp"]
+    assert [read(item.open()).shape for item in expand([listing])] == [
+        draw_text("a line").shape
+    ] * 2
+    assert names("-", stdin=io.StringIO("x.png\ny.png\n")) == ["x.png", "y.png"]
+    assert count(["-"]) is None
+
+
+@pytest.mark.parametrize("source", ["nothing-here", "nothing-*.png"])
+def test_a_source_that_is_not_there(source):
+    with pytest.raises(SourceError, match="nothing-"):
+        names(source)
+
+
+def zipped(path, members):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def test_zip(tmp_path):
+    path = tmp_path / "lines.zip"
+    zipped(path, {"b.png": LINE, "dir/a.png": LINE, "readme.txt": b"x", "__MACOSX/b.png": b"x"})
+    items = list(expand([path]))
+    assert [i.name for i in items] == [f"{path}/b.png", f"{path}/dir/a.png"]
+    assert count([path]) == 2
+    # opened after the archive was walked through, as workers do
+    assert all(read(item.open()).shape == draw_text("a line").shape for item in items)
+
+
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd.png", "/etc/x.png", "a/../../b.png", "C:/x.png"]
+)
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_names_that_point_out_of_the_archive_are_refused(tmp_path, kind, name):
+    path = tmp_path / f"evil.{kind}"
+    if kind == "zip":
+        zipped(path, {name: LINE, "good.png": LINE})
+    else:
+        tarred(path, {name: LINE, "good.png": LINE})
+    bad, good = expand([path])
+    with pytest.raises(ImageError, match="points out"):
+        bad.open()
+    assert read(good.open()).any()
+
+
+def tarred(path, members):
+    with tarfile.open(path, "w:gz" if path.name.endswith("gz") else "w") as archive:
+        for name, data in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tgz"])
+def test_tar(tmp_path, suffix):
+    path = tmp_path / f"lines{suffix}"
+    tarred(path, {"b.png": LINE, "a/a.png": LINE, "x.txt": b"?"})
+    items = list(expand([path]))
+    assert [i.name for i in items] == [f"{path}/b.png", f"{path}/a/a.png"]
+    assert all(read(item.open()).any() for item in items)
+
+
+def test_links_in_a_tar_are_not_followed(tmp_path):
+    path = tmp_path / "links.tar"
+    with tarfile.open(path, "w") as archive:
+        link = tarfile.TarInfo("x.png")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+    (item,) = expand([path])
+    with pytest.raises(ImageError, match="link"):
+        item.open()
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar", "x.tar.gz", "x.parquet"])
+def test_broken_archives_are_one_item_that_fails(tmp_path, name):
+    (tmp_path / name).write_bytes(b"no archive at all" * 99)
+    (item,) = expand([tmp_path / name])
+    with pytest.raises(ImageError, match="not a readable"):
+        item.open()
+
+
+@pytest.mark.parametrize("name", ["x.zip", "x.tar.gz"])
+def test_truncated_archives_give_what_is_left(tmp_path, name):
+    path = tmp_path / name
+    members = {f"{i}.png": np.random.default_rng(i).bytes(5000) for i in range(20)}
+    (zipped if name == "x.zip" else tarred)(path, members)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    items = list(expand([path]))
+    with pytest.raises(ImageError):
+        items[-1].open()
+    if name == "x.tar.gz":
+        assert 3 < len(items) < 20
+
+
+def test_members_that_are_too_large(tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "MAX_BYTES", 1000)
+    zipped(tmp_path / "x.zip", {"big.png": b"0" * 1001})
+    tarred(tmp_path / "x.tar", {"big.png": b"0" * 1001})
+    for item in expand([tmp_path / "x.zip", tmp_path / "x.tar"]):
+        with pytest.raises(ImageError, match="larger than"):
+            item.open()
+
+
+def test_encrypted_members(tmp_path):
+    path = tmp_path / "x.zip"
+    zipped(path, {"a.png": LINE})
+    data = bytearray(path.read_bytes())
+    for signature, place in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        data[data.index(signature) + place] |= 1  # the flag "encrypted"
+    path.write_bytes(data)
+    (item,) = expand([path])
+    with pytest.raises(ImageError, match="encrypted"):
+        item.open()
+
+
+def test_pages_of_a_tiff(tmp_path):
+    pages = [Image.fromarray(draw_text(t)) for t in ("one", "two", "three")]
+    pages[0].save(tmp_path / "many.tiff", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "one.tif")
+    (tmp_path / "broken.tif").write_bytes(b"II*\0 and no more")
+    found = list(expand([tmp_path]))
+    assert [i.name.removeprefix(f"{tmp_path}/") for i in found] == [
+        "broken.tif", "many.tiff#1", "many.tiff#2", "many.tiff#3", "one.tif",
+    ]  # fmt: skip
+    for item, page in zip(found[1:4], pages, strict=True):
+        np.testing.assert_array_equal(read(item.open()), np.asarray(page))
+    with pytest.raises(ImageError):
+        read(found[0].open())
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_parquet(tmp_path, wrapped):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rows = [{"bytes": LINE, "path": "x"} if wrapped else LINE, None]
+    pq.write_table(pa.table({"id": [1, 2], "image": rows}), tmp_path / "x.parquet")
+    good, empty = expand([tmp_path / "x.parquet"])
+    assert good.name == f"{tmp_path}/x.parquet#1" and read(good.open()).any()
+    with pytest.raises(ImageError, match="no image"):
+        empty.open()
+    pq.write_table(pa.table({"id": [1]}), tmp_path / "y.parquet")
+    with pytest.raises(SourceError, match="no column of images"):
+        names(tmp_path / "y.parquet")
