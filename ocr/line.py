@@ -19,12 +19,23 @@ class Character:
 
 
 @dataclass(frozen=True, slots=True)
+class Word:
+    """What stands between two spaces; `confidence`: how probable it is that all of it is right."""
+
+    text: str
+    confidence: float
+    span: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
-    """The reading of one line image. `confidence` is in [0, 1]; `source` names the image."""
+    """The reading of one line image. `confidence`, in [0, 1], is the expected share of right
+    characters; `source` names the image."""
 
     text: str
     confidence: float
     characters: tuple[Character, ...] = ()
+    words: tuple[Word, ...] = ()
     alternatives: tuple[tuple[str, float], ...] = ()
     source: str = ""
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from ocr.confidence import Logistic
 from ocr.emissions import Emissions, OnnxEmissions, TorchEmissions
 from ocr.recogniser import Recogniser
 from ocr.weights import WeightsError
@@ -91,7 +92,7 @@ def load(
             ) from None
     recogniser = Recogniser(emissions)
     if decoder == "beam":
-        recogniser.decoder = _beam(
+        recogniser.decoder, recogniser.words = _beam(
             recogniser, path, str(lm), beam_width, lm_weight, length_bonus, lexicon, nbest, threads
         )
     return recogniser
@@ -139,7 +140,7 @@ def _beam(
     lexicon: Path | str | None,
     nbest: int,
     threads: int,
-) -> Decoder:
+) -> tuple[Decoder, Logistic]:
     from ocr.ctc.beam import BeamDecoder, BeamSettings
     from ocr.ctc.decoding import AutoBeam, Beam
     from ocr.lm.languages import MIXED, LanguageChooser
@@ -163,6 +164,9 @@ def _beam(
         return settings
 
     alphabet = recogniser.alphabet
+    tuned = load_tuning(weights, lm)
+    sure = Logistic(*tuned.characters) if tuned else Logistic()
+    sure_words = Logistic(*tuned.words) if tuned else Logistic()
     words = Lexicon.read(lexicon) if lexicon else None
     label = f"beam {width}, lm {lm}"
     if words is not None:
@@ -175,11 +179,14 @@ def _beam(
 
         choose = LanguageChooser(load_language_model)
         plain = BeamDecoder(alphabet, settings_for("none"), None, words)
-        return AutoBeam(alphabet, choose, load_one, plain, nbest, threads, label)
+        auto = AutoBeam(alphabet, choose, load_one, plain, nbest, threads, label, sure)
+        return auto, sure_words
     settings = settings_for(lm)
     model = None
     # tuned to silence, a model that does not help takes no part
     if lm != "none" and settings.lm_weight:
         model = load_language_model(lm)
         check_characters(model, alphabet, lm)
-    return Beam(BeamDecoder(alphabet, settings, model, words), nbest, threads, label)
+    return Beam(
+        BeamDecoder(alphabet, settings, model, words), nbest, threads, label, sure
+    ), sure_words

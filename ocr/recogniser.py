@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from ocr.alphabet import Alphabet
+from ocr.confidence import Logistic, word_probabilities, word_spans
 from ocr.ctc.decoding import Decoded, Decoder, Greedy
 from ocr.emissions import Emissions
 from ocr.image import ImageError, Prepared, Source, describe, load
-from ocr.line import Character, Line
+from ocr.line import Character, Line, Word
 
 # lines taken from the input at once, so that a batch finds neighbours of about its own width
 WINDOW = 64
@@ -21,12 +22,19 @@ BATCH_AREA = 8 * 768 * 48
 
 
 class Recogniser:
-    """Reads line images. Make one by `ocr.load()`; use it from one thread at a time."""
+    """Reads line images. Make one by `ocr.load()`; use it from one thread at a time.
 
-    def __init__(self, emissions: Emissions, decoder: Decoder | None = None):
+    `words` makes confidences of words out of those of their characters; by default the card's,
+    which holds for the greedy decoder.
+    """
+
+    def __init__(
+        self, emissions: Emissions, decoder: Decoder | None = None, words: Logistic | None = None
+    ):
         self.emissions = emissions
         self.decoder: Decoder = decoder or Greedy()
         self.card = emissions.card
+        self.words = words or Logistic(*self.card.word_confidence)
         self.alphabet: Alphabet = self.card.alphabet
 
     def read(
@@ -131,4 +139,9 @@ class Recogniser:
         confidence = float(path.probabilities.mean()) if len(path.labels) else 0.0
         alternatives = tuple((self.alphabet.decode(k), p) for k, p in decoded.alternatives)
         text = self.alphabet.decode(path.labels)
-        return Line(text, confidence, characters, alternatives, name)
+        sure = self.words(word_probabilities(text, path.probabilities)).tolist()
+        words = tuple(
+            Word(text[a:b], p, (characters[a].span[0], characters[b - 1].span[1]))
+            for (a, b), p in zip(word_spans(text), sure, strict=True)
+        )
+        return Line(text, confidence, characters, words, alternatives, name)

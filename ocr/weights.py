@@ -38,6 +38,8 @@ class Card(BaseModel):
     characters: str
     # scales the logits before the softmax, so that confidence is calibrated
     temperature: float = Field(1.0, gt=0)
+    # offset and slope that turn the product over a word's characters into its confidence
+    word_confidence: tuple[float, float] = (0.0, 1.0)
     licence: str = ""
     description: str = ""
     data: list[dict[str, Any]] = []

@@ -46,6 +46,7 @@ def test_read_json_has_characters_with_spans(tmp_path):
     done = ocr("read", "--format", "json", SAMPLES / "print.png", folder=tmp_path)
     (line,) = json.loads(done.stdout)
     assert line["text"] == "".join(c["text"] for c in line["characters"])
+    assert line["text"].split() == [w["text"] for w in line["words"]]
     assert 0 < line["confidence"] <= 1
     lefts = [c["span"][0] for c in line["characters"]]
     assert lefts == sorted(lefts)
@@ -165,6 +166,7 @@ def test_language_model_from_text_to_tuned_reading(tmp_path):
     stored = json.loads((tmp_path / "copy.decoding.json").read_text(encoding="utf-8"))
     tuned = stored[str(model)]
     assert tuned["cer"] <= tuned["cer_without"] and "lm_weight" in done.stdout
+    assert tuned["characters"][1] > 0 and tuned["words"][1] > 0
 
     beam = ("--decoder", "beam", "--lm", model, "--weights", weights)
     read = ocr("evaluate", SAMPLES, *beam, "-f", "json")
@@ -183,3 +185,41 @@ def test_a_foreign_language_model_is_refused(tmp_path):
     ocr("lm", "build", text, "--order", 3, "--out", model)
     done = ocr("read", SAMPLES / "print.png", "-d", "beam", "--lm", model, code=2)
     assert "not in the network's alphabet" in done.stderr and "ш" in done.stderr
+
+
+def test_a_model_of_words_favours_its_words(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("Grey quick fox, said the fox.\n" * 9 + "A quick grey fox!\n" * 3)
+    model = tmp_path / "words.ngram"
+    ocr("lm", "build", text, "--words", "--lines", "--order", "2", "--vocabulary", "3", "-o", model)
+    image = SAMPLES / "print.png"
+    read = ocr("read", "--lexicon", model, "--lm", "none", image)
+    assert read.stdout.count("\t") == 1
+    characters = tmp_path / "characters.ngram"
+    ocr("lm", "build", text, "--order", "2", "-o", characters)
+    refused = ocr("read", "--lexicon", characters, image, code=2)
+    assert "a lexicon needs one of words" in refused.stderr
+
+
+def test_batch(tmp_path):
+    out = tmp_path / "readings.csv"
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"?")
+    fast = ("--decoder", "greedy")
+    done = ocr("batch", SAMPLES, broken, "--out", out, *fast, code=1)
+    assert "1 failed" in done.stderr
+    rows = out.read_text().splitlines()
+    assert rows[0] == "source,text,confidence,error" and len(rows) == 15
+    again = ocr("batch", SAMPLES, broken, "--out", out, *fast, code=1)
+    assert "14 of them by earlier runs" in again.stderr
+    ocr("batch", broken, "--out", tmp_path / "x.csv", *fast, code=2)
+    assert "no such file" in ocr("batch", "nothing", "--out", "y.csv", *fast, code=2).stderr
+    listing = tmp_path / "list.txt"
+    listing.write_text(f"{SAMPLES}/print.png\n")
+    ocr("batch", listing, "--out", tmp_path / "texts", *fast)
+    (text,) = (tmp_path / "texts").rglob("print.txt")
+    assert text.read_text().strip() == labels()["print.png"]
+
+
+def test_version():
+    assert ocr("--version").stdout.startswith("ocr ")

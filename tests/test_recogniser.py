@@ -181,6 +181,16 @@ def test_lines_are_plain_data(recogniser):
     ] * 3
 
 
+def test_words_are_what_stands_between_spaces(recogniser):
+    for image in IMAGES:
+        line = alone(recogniser, image)
+        assert [w.text for w in line.words] == line.text.split(" ") or "" in line.text.split(" ")
+        for word in line.words:
+            assert 0 < word.confidence <= 1 and word.span[0] < word.span[1]
+        spans = [edge for w in line.words for edge in w.span]
+        assert spans == sorted(spans)
+
+
 def test_emissions_of_prepared_lines(recogniser):
     lines = [load(image, CARD.preparation) for image in IMAGES]
     emissions = recogniser.emit(lines)

@@ -142,11 +142,13 @@ def tune(
 
     Example: `ocr lm tune my-lines --lm english --split valid`
     """
+    from dataclasses import astuple, replace
     from functools import cache
 
     from ocr.ctc.beam import BeamSettings
     from ocr.ctc.greedy import greedy
     from ocr.data.cache import load_sample
+    from ocr.evaluation.calibration import fit_decoder
     from ocr.image import ImageError
     from ocr.lm.languages import MIXED, LanguageChooser
     from ocr.lm.tune import STEPS, save_tuning
@@ -184,6 +186,11 @@ def tune(
             advance=advance,
         )
     path = save_tuning(find_weights(weights), lm, found)
+    # with these settings, and no correction yet
+    guided = load(weights, lm=lm, beam_width=beam_width)
+    characters, words = fit_decoder(guided.decoder, emissions, references, guided.alphabet)
+    found = replace(found, characters=astuple(characters), words=astuple(words))
+    save_tuning(find_weights(weights), lm, found)
     typer.echo(
         f"lm_weight {found.lm_weight}, length_bonus {found.length_bonus}: "
         f"CER {found.cer:.2f} % (without a model {found.cer_without:.2f} %) "

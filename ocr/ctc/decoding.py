@@ -12,11 +12,15 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ocr.alphabet import Alphabet
+from ocr.confidence import Logistic
 from ocr.ctc.beam import BeamDecoder, Hypothesis
 from ocr.ctc.greedy import Path, greedy
 
 if TYPE_CHECKING:
     from ocr.lm.ngram import NGram
+
+
+_PLAIN = Logistic()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +52,16 @@ class Greedy:
 class Beam:
     """The best text of a prefix beam search, aligned to its line; `nbest` alternatives."""
 
-    def __init__(self, decoder: BeamDecoder, nbest: int = 0, threads: int = 1, name: str = "beam"):
+    def __init__(
+        self,
+        decoder: BeamDecoder,
+        nbest: int = 0,
+        threads: int = 1,
+        name: str = "beam",
+        confidence: Logistic = _PLAIN,
+    ):
         self.decoder = decoder
+        self.confidence = confidence
         self.nbest = nbest
         self.threads = threads
         self.name = name
@@ -57,7 +69,7 @@ class Beam:
     def __call__(self, lines: Sequence[np.ndarray]) -> list[Decoded]:
         found = self.decoder.decode_many(lines, self.threads)
         return [
-            decoded(scores, hypotheses, self.nbest)
+            decoded(scores, hypotheses, self.nbest, self.confidence)
             for scores, hypotheses in zip(lines, found, strict=True)
         ]
 
@@ -77,7 +89,9 @@ class AutoBeam:
         nbest: int = 0,
         threads: int = 1,
         name: str = "beam, lm auto",
+        confidence: Logistic = _PLAIN,
     ):
+        self.confidence = confidence
         self.alphabet = alphabet
         self.choose = choose
         self.plain = plain
@@ -102,15 +116,21 @@ class AutoBeam:
         hypotheses = decoder.decode(scores)
         if is_strange(self.alphabet.decode(hypotheses[0].labels), model):
             hypotheses = self.plain.decode(scores)
-        return decoded(scores, hypotheses, self.nbest)
+        return decoded(scores, hypotheses, self.nbest, self.confidence)
 
 
-def decoded(scores: np.ndarray, hypotheses: Sequence[Hypothesis], nbest: int) -> Decoded:
+def decoded(
+    scores: np.ndarray,
+    hypotheses: Sequence[Hypothesis],
+    nbest: int,
+    confidence: Logistic = _PLAIN,
+) -> Decoded:
     """The best hypothesis aligned to its line, with confidences, and the `nbest` alternatives.
 
     A character is as sure as the mean of two witnesses: the network's probability in its frames,
     which knows no language, and the share of the beam's hypotheses that agree on it, which knows
-    nothing outside the beam. Each alone is off, in opposite directions.
+    nothing outside the beam. Each alone is off, in opposite directions; what is left,
+    `confidence` mends.
     """
     from ocr.ctc.alignment import align
 
@@ -118,7 +138,7 @@ def decoded(scores: np.ndarray, hypotheses: Sequence[Hypothesis], nbest: int) ->
     ranks = np.array([h.score for h in hypotheses])
     shares = np.exp(ranks - np.logaddexp.reduce(ranks)).tolist()
     agreed = agreement([h.labels for h in hypotheses], shares)
-    path = replace(path, probabilities=(path.probabilities + agreed) / 2)
+    path = replace(path, probabilities=confidence((path.probabilities + agreed) / 2))
     pairs = zip(hypotheses, shares, strict=True)
     return Decoded(path, tuple((h.labels, p) for h, p in pairs)[:nbest])
 

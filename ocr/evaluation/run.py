@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ocr.alphabet import normalise
 from ocr.data.cache import load_sample
 from ocr.data.sample import Sample
+from ocr.evaluation.calibration import Calibration, of_characters, of_words
 from ocr.evaluation.metrics import Errors, errors
 from ocr.image import ImageError, Prepared
 from ocr.recogniser import Recogniser
@@ -49,13 +50,16 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """The outcome over a set. `skipped` holds (file, reason) of the lines that could not be read:
-    they are in no rate. `seconds` is for loading, preparing, reading and comparing."""
+    they are in no rate. `seconds` is for loading, preparing, reading and comparing. `characters`
+    and `words`: how sure the readings were, and how right."""
 
     weights: str
     decoder: str
     results: tuple[LineResult, ...]
     skipped: tuple[tuple[str, str], ...]
     seconds: float
+    characters: Calibration = Calibration.joined(())
+    words: Calibration = Calibration.joined(())
 
     @property
     def errors(self) -> Errors:
@@ -94,6 +98,8 @@ class Evaluation:
             "lines": len(self.results),
             "skipped": len(self.skipped),
             "seconds": round(self.seconds, 3),
+            "calibration_error": _number(self.characters.expected_error()),
+            "word_calibration_error": _number(self.words.expected_error()),
             "weights": self.weights,
             "decoder": self.decoder,
             **asdict(total),
@@ -136,7 +142,12 @@ class Evaluation:
         table.add_row(
             "all", str(len(self.results)), _shown(total.cer), _shown(total.wer), style="bold"
         )
-        notes = [f"skipped {reason}" for _, reason in self.skipped[:5]]
+        notes = [
+            "expected calibration error: "
+            f"{_shown(self.characters.expected_error())} % of characters, "
+            f"{_shown(self.words.expected_error())} % of words"
+        ]
+        notes += [f"skipped {reason}" for _, reason in self.skipped[:5]]
         if len(self.skipped) > 5:
             notes.append(f"and {len(self.skipped) - 5} more lines skipped")
         return Group(table, *map(Text, notes))
@@ -156,6 +167,7 @@ def evaluate(
     start = time.perf_counter()
     results: list[LineResult] = []
     skipped: list[tuple[str, str]] = []
+    sure: list[tuple[Calibration, Calibration]] = []
     for first in range(0, len(samples), WINDOW):
         window = samples[first : first + WINDOW]
         kept: list[Sample] = []
@@ -167,6 +179,8 @@ def evaluate(
             except ImageError as error:
                 skipped.append((str(sample.image), str(error)))
         lines = recogniser.read_prepared(prepared, [str(s.image) for s in kept])
+        texts = [normalise(sample.text) for sample in kept]
+        sure.append((of_characters(lines, texts), of_words(lines, texts)))
         for sample, line in zip(kept, lines, strict=True):
             reference, reading = normalise(sample.text), normalise(line.text)
             compared = errors([reference], [reading])
@@ -174,7 +188,13 @@ def evaluate(
         advance(len(window))
     seconds = time.perf_counter() - start
     return Evaluation(
-        recogniser.card.name, recogniser.decoder.name, tuple(results), tuple(skipped), seconds
+        recogniser.card.name,
+        recogniser.decoder.name,
+        tuple(results),
+        tuple(skipped),
+        seconds,
+        Calibration.joined([characters for characters, _ in sure]),
+        Calibration.joined([words for _, words in sure]),
     )
 
 

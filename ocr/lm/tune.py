@@ -32,13 +32,16 @@ STEPS = len(WEIGHTS) * len(BONUSES) + 9
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """The best settings found, with their CER and that of the search without a model, percent."""
+    """The best settings found, with their CER and that of the search without a model, percent;
+    offset and slope of the confidences of characters and words (`ocr.confidence`)."""
 
     lm_weight: float
     length_bonus: float
     cer: float
     cer_without: float
     lines: int
+    characters: tuple[float, float] = (0.0, 1.0)
+    words: tuple[float, float] = (0.0, 1.0)
 
 
 def tune(

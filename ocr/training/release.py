@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import astuple
 from datetime import date
 from pathlib import Path
 
 import numpy as np
 
+from ocr.ctc.decoding import Greedy
 from ocr.data.cache import load_sample
 from ocr.data.sample import Sample
 from ocr.data.sets import read_samples
 from ocr.emissions import TorchEmissions, load_model
-from ocr.evaluation.calibration import fit_temperature, of_characters
+from ocr.evaluation.calibration import fit_decoder, fit_temperature
 from ocr.evaluation.run import evaluate
 from ocr.export import export
 from ocr.image import ImageError
@@ -36,7 +38,7 @@ def release(
     """
     tensors, card = load_weights(weights)
     model, _ = load_model(weights)
-    card.temperature = 1.0
+    card.temperature, card.word_confidence = 1.0, (0.0, 1.0)
     recogniser = Recogniser(TorchEmissions(model, card))
     sets = {
         data.path.name: (data, read_samples(data.path, data.kind))
@@ -52,6 +54,10 @@ def release(
             references.append(sample.text)
     if references:
         card.temperature = fit_temperature(emissions, references, recogniser.alphabet)
+        warmed = [_warmed(scores, card.temperature) for scores in emissions]
+        _, words = fit_decoder(Greedy(), warmed, references, recogniser.alphabet, characters=False)
+        card.word_confidence = astuple(words)
+        recogniser.words = words
 
     card.description, card.licence = " ".join(config.description.split()), config.licence
     card.limits = [" ".join(limit.split()) for limit in config.limits]
@@ -86,7 +92,8 @@ def release(
             "test_lines": len(result.results),
             "cer": round(result.errors.cer, 2),
             "wer": round(result.errors.wer, 2),
-            "calibration_error": round(_calibration_error(recogniser, test), 2),
+            "calibration_error": round(result.characters.expected_error(), 2),
+            "word_calibration_error": round(result.words.expected_error(), 2),
         }
     out = Path(out)
     save_weights(out, tensors, card)
@@ -107,8 +114,7 @@ def _prepared(samples: list[Sample], recogniser: Recogniser):
             continue
 
 
-def _calibration_error(recogniser: Recogniser, samples: list[Sample], most: int = 300) -> float:
-    chosen = samples[:: max(1, -(-len(samples) // most))]
-    pairs = list(_prepared(chosen, recogniser))
-    lines = recogniser.read_prepared([line for _, line in pairs])
-    return float(np.float64(of_characters(lines, [s.text for s, _ in pairs]).expected_error()))
+def _warmed(scores: np.ndarray, temperature: float) -> np.ndarray:
+    """Emissions made at temperature 1, as they are at another."""
+    warmed = scores / temperature
+    return np.asarray(warmed - np.logaddexp.reduce(warmed, 1, keepdims=True), np.float32)
