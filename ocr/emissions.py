@@ -25,8 +25,12 @@ class Emissions(Protocol):
     def __call__(self, images: np.ndarray, widths: np.ndarray) -> list[np.ndarray]: ...
 
 
+# key in the metadata of an exported network that reads one line at a time
+SINGLY = "singly"
+
+
 class OnnxEmissions:
-    """A network exported by `ocr export`, run by onnxruntime."""
+    """A network exported by `ocr export`, run by onnxruntime; one of eight bits line by line."""
 
     def __init__(self, path: Path | str, threads: int = 1):
         import onnxruntime as ort
@@ -40,10 +44,20 @@ class OnnxEmissions:
             )
         except Exception as error:  # onnxruntime raises a class of its own for each cause
             raise WeightsError(f"{path}: cannot be loaded by onnxruntime: {error}") from None
-        self.card = parse_card(self.session.get_modelmeta().custom_metadata_map, str(path))
+        metadata = self.session.get_modelmeta().custom_metadata_map
+        self.card = parse_card(metadata, str(path))
+        self.singly = SINGLY in metadata
 
     def __call__(self, images: np.ndarray, widths: np.ndarray) -> list[np.ndarray]:
         widths = np.asarray(widths, np.int64)
+        if self.singly:
+            return [
+                self._run(images[i : i + 1, :, :, :w], widths[i : i + 1])[0]
+                for i, w in enumerate(widths.tolist())
+            ]
+        return self._run(images, widths)
+
+    def _run(self, images: np.ndarray, widths: np.ndarray) -> list[np.ndarray]:
         (scores,) = self.session.run(None, {"images": images, "widths": widths})
         frames = self.card.architecture.frames
         return [scores[: frames(w), i] for i, w in enumerate(widths)]

@@ -126,14 +126,40 @@ def train(
 def export(
     weights: Annotated[Path, typer.Argument(help=".safetensors file", show_default=False)],
     out: Annotated[Path, typer.Option("--out", "-o", help=".onnx file to write")],
+    int8: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--int8", help="labelled folder, repeatable: eight bits, measured on its valid lines"
+        ),
+    ] = None,
 ) -> None:
     """Write weights as an ONNX network, which reads without torch. Needs the extra `export`.
 
-    Example: `ocr export runs/latin-small/best.safetensors --out my.onnx`
+    With --int8 it has eight bits, and reads about three times as fast on a CPU. Where that costs
+    more than 0.1 points of CER on the valid lines, the network stays as it was, and says so.
+
+    Examples:
+
+    * `ocr export runs/latin-small/best.safetensors --out my.onnx`
+
+    * `ocr export my.safetensors --out my.int8.onnx --int8 my-lines --int8 other-lines`
     """
+    from ocr.cli.options import samples_of
     from ocr.export import export as run
 
-    typer.echo(run(weights, out))
+    if not int8:
+        typer.echo(run(weights, out))
+        return
+    from ocr.evaluation.quantised import export_int8
+
+    samples = [s for folder in int8 for s in samples_of(folder, "auto", "valid")]
+    result = export_int8(weights, out, samples)
+    typer.echo(
+        f"CER of {result.lines} lines: float {result.before:.2f} %, eight bits {result.after:.2f} %"
+    )
+    if not result.kept:
+        typer.echo(f"{out}: more than {result.most} points lost; written as float", err=True)
+    typer.echo(out)
 
 
 def release(

@@ -92,8 +92,9 @@ def tune(
 
 
 def tuning_file(weights: Path) -> Path:
-    """Where the tuned settings of a weights file lie: beside it."""
-    return weights.with_suffix(".decoding.json")
+    """Where the tuned settings of a weights file lie: beside it, one for all its forms."""
+    name = weights.name.removesuffix(weights.suffix).removesuffix(".int8")
+    return weights.with_name(f"{name}.decoding.json")
 
 
 def load_tuning(weights: Path, lm: str) -> Tuning | None:

@@ -1,0 +1,75 @@
+"""What eight bits cost: quantise on valid lines, compare, keep the float network if too much."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ocr.data.cache import load_sample
+from ocr.data.sample import Sample
+from ocr.emissions import OnnxEmissions
+from ocr.evaluation.metrics import errors
+from ocr.export import export
+from ocr.image import ImageError, Prepared
+from ocr.quantise import quantise
+from ocr.recogniser import Recogniser
+from ocr.weights import WeightsError
+
+# lines on which the scales are measured
+MEASURED = 48
+
+
+@dataclass(frozen=True, slots=True)
+class Quantised:
+    """Greedy CER in percent before and after, on so many lines, and whether it was `kept`."""
+
+    before: float
+    after: float
+    lines: int
+    most: float
+
+    @property
+    def kept(self) -> bool:
+        return self.after - self.before <= self.most
+
+
+def export_int8(
+    weights: Path | str,
+    out: Path | str,
+    samples: Sequence[Sample],
+    *,
+    most: float = 0.1,
+    network: Path | str | None = None,
+) -> Quantised:
+    """Write `weights` (.safetensors) to `out` (.onnx) with eight bits; as float where that costs
+    more than `most` points of CER on the samples. `network`: the float network, if it is exported.
+    Raises WeightsError.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(network) if network else export(weights, Path(folder) / "float.onnx")
+        small = Path(folder) / "int8.onnx"
+        reader = Recogniser(OnnxEmissions(plain))
+        lines: list[Prepared] = []
+        texts: list[str] = []
+        for sample in samples:
+            try:
+                lines.append(load_sample(sample, reader.card.preparation))
+                texts.append(sample.text)
+            except ImageError:
+                continue
+        if not lines:
+            raise WeightsError(
+                f"{weights}: eight bits are measured on labelled lines; there are none"
+            )
+        spread = lines[:: max(1, len(lines) // MEASURED)][:MEASURED]
+        quantise(plain, small, (line.pixels for line in spread))
+        cers = [
+            errors(texts, [line.text for line in recogniser.read_prepared(lines)]).cer
+            for recogniser in (reader, Recogniser(OnnxEmissions(small)))
+        ]
+        result = Quantised(cers[0], cers[1], len(lines), most)
+        shutil.copyfile(small if result.kept else plain, out)
+    return result
