@@ -201,6 +201,22 @@ def test_a_model_of_words_favours_its_words(tmp_path):
     assert "a lexicon needs one of words" in refused.stderr
 
 
+def test_a_model_learns_from_labelled_lines_as_often_as_they_are_named(tmp_path):
+    lines = tmp_path / "mine"
+    lines.mkdir()
+    shutil.copy(SAMPLES / "print.png", lines / "a.png")
+    (lines / "a.gt.txt").write_text("zzzz\n")
+    (tmp_path / "text.txt").write_text("abab\nbaba\n" * 5)
+    bits = []
+    for times in (0, 1, 9):
+        out = tmp_path / f"{times}.ngram"
+        named = [lines] * times
+        ocr("lm", "build", tmp_path / "text.txt", *named, "--order", "2", "--out", out)
+        scored = ocr("lm", "score", out, lines / "a.gt.txt", "--format", "json")
+        bits.append(json.loads(scored.stdout)["bits_per_character"])
+    assert bits[0] > bits[1] > bits[2]
+
+
 def test_batch(tmp_path):
     out = tmp_path / "readings.csv"
     broken = tmp_path / "broken.png"

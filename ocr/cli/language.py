@@ -27,7 +27,10 @@ app = typer.Typer(no_args_is_help=True, help="Language models: build, score, tun
 
 @app.command()
 def build(
-    text: Annotated[list[Path], typer.Argument(help="text files, .txt or .txt.gz")],
+    text: Annotated[
+        list[Path],
+        typer.Argument(help="text files, .txt or .txt.gz, or labelled folders (their train lines)"),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help=".ngram (compact) or .arpa file")],
     order: Annotated[int, typer.Option(min=1, help="characters (or words) of an n-gram")] = 6,
     words: Annotated[bool, typer.Option("--words", help="a model of words")] = False,
@@ -55,6 +58,9 @@ def build(
 
     * `ocr lm build letters.txt --order 6 --out letters.ngram`
 
+    * `ocr lm build letters.txt my-lines my-lines my-lines --out letters.ngram` counts the texts
+      of labelled lines three times
+
     * `ocr lm build corpus.txt.gz --order 6 --prune 0,0,0,1,1,2 --out corpus.arpa`
 
     * `ocr lm build french.txt.gz --lines --order 8 --prune 0,0,0,0,1 --megabytes 3 -o fr.ngram`
@@ -63,6 +69,7 @@ def build(
       then `ocr read --lexicon words.ngram line.png`
     """
     from collections import Counter
+    from itertools import chain
 
     from ocr.alphabet import Alphabet
     from ocr.lm.arpa import write_arpa
@@ -74,7 +81,9 @@ def build(
 
     counts = tuple(int(n) for n in prune.split(",")) if prune else ()
     kind: Literal["word", "character"] = "word" if words else "character"
-    texts: Iterable[str] = read_lines(text)
+    files = [p for p in text if not p.is_dir()]
+    labelled = [s.text for p in text if p.is_dir() for s in samples_of(p, "auto", "train")]
+    texts: Iterable[str] = chain(read_lines(files), labelled)
     known: Iterable[str] | None = None
     if lines:
         alphabet = Alphabet.latin()
