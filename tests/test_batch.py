@@ -1,6 +1,7 @@
 """A batch loses nothing: kills, full disks, broken images, two runs at once."""
 
 import json
+import os
 import random
 import resource
 import signal
@@ -257,3 +258,44 @@ def test_names_of_any_bytes(tmp_path):
 def test_texts_stay_in_their_folder(source):
     path = text_name(source)
     assert not path.is_absolute() and ".." not in path.parts and path.suffix == ".txt"
+
+
+RAY = """
+import sys
+import ray
+from ocr.batch.run import run
+ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+summary = run([sys.argv[1]], sys.argv[2], engine="ray", workers=2, decoder="greedy")
+print(summary.lines, summary.failed)
+"""
+
+
+def readers():
+    """Process numbers of the actors that read."""
+    listed = subprocess.run(
+        ["ps", "-e", "-o", "pid=,args="], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    return [int(row.split()[0]) for row in listed if "ray::" in row and "(Reader)" in row]
+
+
+def test_ray_gives_the_same_records_though_an_actor_dies(lines, expected, tmp_path):
+    many = tmp_path / "list.txt"
+    many.write_text("".join(f"{r.source}\n" for r in expected) * 8)
+    out = tmp_path / "out.jsonl"
+    driver = subprocess.Popen(
+        [sys.executable, "-c", RAY, str(many), str(out)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    part = tmp_path / "out.jsonl.part"
+    killed = 0
+    while driver.poll() is None and not killed:
+        time.sleep(0.02)
+        if part.is_file() and part.read_bytes().count(b"\n") > 50:
+            for actor in readers()[:1]:
+                os.kill(actor, signal.SIGKILL)
+                killed += 1
+    said, errors = driver.communicate()
+    assert driver.returncode == 0, errors
+    assert killed == 1, "the run was over before an actor could be killed"
+    assert said.split()[-2:] == [str(8 * COUNT), "24"]
+    assert list(records.read(out, "jsonl")) == expected * 8

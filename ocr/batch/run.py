@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from ocr.batch import records as forms
 from ocr.batch.journal import Journal
@@ -51,6 +51,8 @@ def run(
     form: str | None = None,
     workers: int | None = None,
     overwrite: bool = False,
+    engine: Literal["local", "ray"] = "local",
+    address: str | None = None,
     advance: Callable[[int, int], None] = lambda lines, failed: None,
     **options: Any,
 ) -> Summary:
@@ -58,6 +60,7 @@ def run(
 
     sources: see `ocr.batch.sources.expand`. form: "jsonl", "csv", "tsv", "parquet" or "txt" (a
     folder); by default that of the suffix of `out`. workers: threads, by default one for each core.
+    engine: "ray" reads on a cluster (`ocr.batch.distributed`), whose address may be given.
     options: those of `ocr.load` (weights, decoder, lm, ...). `advance` is called with the lines
     done and how many of them failed. An image that cannot be read becomes a record with its error.
     Raises BatchError, SourceError, and what `ocr.load` raises, before any reading, or when the
@@ -68,7 +71,6 @@ def run(
     kind = forms.form_of(out, form)
     if kind == "parquet":
         forms.require_parquet(out)
-    workers = workers or cores()
     request = {
         "sources": names,
         "settings": {key: str(value) for key, value in sorted(options.items())},
@@ -84,7 +86,13 @@ def run(
             failed = sum(r.error is not None for r in journal.records())
             advance(resumed, failed)
             items = _not_yet(expand(names), journal)
-            for piece in read_pieces(items, workers, **options):
+            if engine == "ray":
+                from ocr.batch.distributed import read_pieces as read_far
+
+                pieces = read_far(items, workers, address, **options)
+            else:
+                pieces = read_pieces(items, workers or cores(), **options)
+            for piece in pieces:
                 journal.append(piece)
                 bad = sum(r.error is not None for r in piece)
                 failed += bad

@@ -37,10 +37,12 @@ class SourceError(OcrError):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One image to read: its name in the records, and how to get at it (ImageError if it fails)."""
+    """One image to read: its name in the records, and how to get at it (ImageError if it fails).
+    `path`: where a file is all that it takes."""
 
     name: str
     open: Callable[[], Source]
+    path: Path | None = None
 
 
 def expand(sources: Iterable[str | Path], stdin: TextIO | None = None) -> Iterator[Item]:
@@ -129,7 +131,7 @@ def _file(path: Path, top: bool = False) -> Iterator[Item]:
         except OSError as error:
             raise SourceError(f"{path}: {error.strerror}") from None
     else:
-        yield Item(str(path), lambda: path)
+        yield Item(str(path), lambda: path, path)
 
 
 def _listed(lines: Iterable[str], folder: Path) -> Iterator[Item]:
@@ -138,7 +140,7 @@ def _listed(lines: Iterable[str], folder: Path) -> Iterator[Item]:
         name = line.rstrip("\r\n")
         if name.strip():
             path = folder / name
-            yield Item(name, lambda path=path: path)  # type: ignore[misc]
+            yield Item(name, lambda path=path: path, path)  # type: ignore[misc]
 
 
 def _pages(path: Path) -> Iterator[Item]:
@@ -152,7 +154,7 @@ def _pages(path: Path) -> Iterator[Item]:
     except Exception:  # said when it is read, as an error of this image
         count = 1
     if count == 1:
-        yield Item(str(path), lambda: path)
+        yield Item(str(path), lambda: path, path)
         return
     for page in range(count):
         yield Item(f"{path}#{page + 1}", lambda page=page: _page(path, page))  # type: ignore[misc]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,11 @@ from ocr.cli.options import (
     LmWeight,
     Weights,
 )
+
+
+class Engine(StrEnum):
+    local = "local"
+    ray = "ray"
 
 
 def batch(
@@ -42,6 +48,11 @@ def batch(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="replace an output that is there")
     ] = False,
+    engine: Annotated[Engine, typer.Option(help="ray: on a cluster")] = Engine.local,
+    address: Annotated[
+        str | None,
+        typer.Option(help="of a Ray cluster, or auto; default: one is started on this machine"),
+    ] = None,
     decoder: DecoderOption = DecoderName.beam,
     lm: LanguageModel = "auto",
     beam_width: BeamWidth = 25,
@@ -63,6 +74,8 @@ def batch(
     * `ocr batch lines.zip more.tar.gz --out readings.csv --decoder greedy`
 
     * `find . -name "*.png" | ocr batch - --out texts/ --workers 4`
+
+    * `ocr batch list.txt --out readings.parquet --engine ray --address auto`
     """
     from ocr.batch.run import run
     from ocr.batch.sources import count
@@ -75,6 +88,8 @@ def batch(
             form=form,
             workers=workers,
             overwrite=overwrite,
+            engine=engine.value,
+            address=address,
             advance=advance,
             decoder=decoder.value,
             lm=lm,

@@ -1,0 +1,133 @@
+"""`ocr batch --engine ray`: the same records, by a pool of actors on the machines of a cluster.
+
+The driver names the images, keeps the journal, and hands out what Ray Data spreads: paths, which
+every machine must see under the same name, or the bytes of what stands in an archive. An actor that
+dies is replaced, and what it had in hand is read again.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from ocr.batch.records import BatchError, Record
+from ocr.batch.run import PIECE, read_piece
+from ocr.batch.sources import Item
+from ocr.image import ImageError
+
+# images of one pass through the cluster: what the driver holds names of
+SEGMENT = 20_000
+
+
+def read_pieces(
+    items: Iterable[Item], workers: int | None, address: str | None = None, **options: Any
+) -> Iterator[list[Record]]:
+    """Records of the items in their order, as `ocr.batch.run.read_pieces` gives them.
+
+    workers: actors, by default one for each core (or GPU) of the cluster. address: of a running
+    cluster ("auto": the one that this machine belongs to); None starts one on this machine.
+    Raises BatchError where Ray is missing or no cluster answers.
+    """
+    try:
+        import ray
+        import ray.data
+    except ModuleNotFoundError:
+        raise BatchError("--engine ray needs Ray: install the extra `distributed`") from None
+
+    started = not ray.is_initialized()
+    if started:
+        try:
+            ray.init(address=address, log_to_driver=False, include_dashboard=False)
+        except (ConnectionError, ValueError) as error:
+            raise BatchError(f"no Ray cluster at {address}: {error}") from None
+    try:
+        context = ray.data.DataContext.get_current()
+        context.execution_options.preserve_order = True
+        context.enable_progress_bars = False
+        gpus = int(ray.cluster_resources().get("GPU", 0))
+        if gpus:
+            options = {"device": "cuda", **options}
+        count = workers or gpus or max(1, int(ray.cluster_resources().get("CPU", 1)))
+        stream = iter(items)
+        while segment := list(islice(stream, SEGMENT)):
+            yield from _read_segment(ray, segment, count, bool(gpus), options)
+    finally:
+        if started:
+            ray.shutdown()
+
+
+def _read_segment(
+    ray: Any, items: list[Item], actors: int, on_gpu: bool, options: dict[str, Any]
+) -> Iterator[list[Record]]:
+    pieces = -(-len(items) // PIECE)
+    data = ray.data.from_items([_portable(item) for item in items], override_num_blocks=pieces)
+    done = data.map_batches(
+        Reader,
+        fn_constructor_kwargs={"options": options},
+        batch_size=PIECE,
+        compute=ray.data.ActorPoolStrategy(size=min(actors, pieces)),
+        num_cpus=0 if on_gpu else 1,
+        num_gpus=1 if on_gpu else 0,
+    )
+    for batch in done.iter_batches(batch_size=PIECE):
+        yield [Record.of_line(line.decode()) for line in batch["record"]]
+
+
+def _portable(item: Item) -> dict[str, bytes]:
+    """An item as bytes that travel: its name, and its path, its data or the reason of failure."""
+    row = {"name": os.fsencode(item.name), "path": b"", "data": b"", "error": b""}
+    if item.path is not None:
+        row["path"] = os.fsencode(item.path.absolute())
+        return row
+    try:
+        source = item.open()
+        if isinstance(source, Image.Image):
+            file = io.BytesIO()
+            source.save(file, "TIFF")
+            source = file.getvalue()
+        if isinstance(source, bytes):
+            row["data"] = source
+        else:
+            row["error"] = b"cannot travel"
+    except ImageError as error:
+        row["error"] = error.reason.encode()
+    except Exception as error:  # no image may end the run
+        row["error"] = f"{type(error).__name__}: {error}".encode()
+    return row
+
+
+class Reader:
+    """An actor with a recogniser of its own."""
+
+    def __init__(self, options: dict[str, Any]):
+        import cv2
+
+        import ocr
+
+        cv2.setNumThreads(0)
+        self.recogniser = ocr.load(threads=1, **options)
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        items = [
+            Item(os.fsdecode(name), _opener(os.fsdecode(name), path, data, error))
+            for name, path, data, error in zip(
+                batch["name"], batch["path"], batch["data"], batch["error"], strict=True
+            )
+        ]
+        lines = [record.line().encode() for record in read_piece(self.recogniser, items)]
+        return {"record": np.array(lines, object)}
+
+
+def _opener(name: str, path: bytes, data: bytes, error: bytes) -> Any:
+    def open_() -> Any:
+        if error:
+            raise ImageError(name, error.decode())
+        return os.fsdecode(path) if path else data
+
+    return open_
