@@ -39,6 +39,17 @@ def export(weights: Path | str, out: Path | str) -> Path:
     return out
 
 
+def set_card(network: Path | str, card: Card) -> None:
+    """Put another card into an exported network."""
+    import onnx
+
+    model = onnx.load(network)
+    metadata = {p.key: p.value for p in model.metadata_props}
+    del model.metadata_props[:]
+    onnx.helper.set_model_props(model, {**metadata, "card": card.model_dump_json()})
+    write_atomically(Path(network), model.SerializeToString())
+
+
 def build(tensors: dict[str, np.ndarray], card: Card) -> onnx.ModelProto:
     """The ONNX model of a residual CRNN's tensors."""
     try:

@@ -13,11 +13,11 @@ from ocr.ctc.decoding import Greedy
 from ocr.data.cache import load_sample
 from ocr.data.sample import Sample
 from ocr.data.sets import read_samples
-from ocr.emissions import TorchEmissions, load_model
+from ocr.emissions import OnnxEmissions, TorchEmissions, load_model
 from ocr.evaluation.calibration import fit_decoder, fit_temperature
 from ocr.evaluation.quantised import export_int8
 from ocr.evaluation.run import evaluate
-from ocr.export import export
+from ocr.export import export, set_card
 from ocr.image import ImageError
 from ocr.recogniser import Recogniser
 from ocr.training.config import FolderData, TrainingConfig
@@ -34,8 +34,9 @@ def release(
     """Write `out` (.safetensors), its .onnx and, of eight bits, its .int8.onnx.
 
     The temperature is fitted on valid lines of every set; CER, WER and the expected calibration
-    error of characters are measured, greedy, on every test split. The card tells data, credits,
-    licences, recipe and these figures. `advance` is told what is under way.
+    error of characters and words are measured with the network of eight bits, greedy, on every test
+    split. The card tells data, credits, licences, recipe and these figures. `advance` is told what
+    is under way.
     """
     tensors, card = load_weights(weights)
     model, _ = load_model(weights)
@@ -58,7 +59,6 @@ def release(
         warmed = [_warmed(scores, card.temperature) for scores in emissions]
         _, words = fit_decoder(Greedy(), warmed, references, recogniser.alphabet, characters=False)
         card.word_confidence = astuple(words)
-        recogniser.words = words
 
     card.description, card.licence = " ".join(config.description.split()), config.licence
     card.limits = [" ".join(limit.split()) for limit in config.limits]
@@ -83,6 +83,26 @@ def release(
     )
 
     card.metrics = {}
+    out = Path(out)
+    save_weights(out, tensors, card)
+    network = export(out, out.with_suffix(".onnx"))
+    valid = [
+        s for _, samples in sets.values() for s in _spread(samples, "valid", calibration_lines)
+    ]
+    networks = [network]
+    if valid:
+        advance("eight bits")
+        cost = export_int8(out, out.with_suffix(".int8.onnx"), valid, network=network)
+        advance(f"CER of valid lines: float {cost.before:.2f}, eight bits {cost.after:.2f} %")
+        card.recipe["eight_bits"] = {
+            "valid_lines": cost.lines,
+            "cer_float": round(cost.before, 2),
+            "cer": round(cost.after, 2),
+        }
+        networks.append(out.with_suffix(".int8.onnx"))
+
+    # what is measured is what is read with by default
+    recogniser = Recogniser(OnnxEmissions(networks[-1]))
     for name, (_, samples) in sets.items():
         test = [s for s in samples if s.split == "test"]
         if not test:
@@ -96,16 +116,9 @@ def release(
             "calibration_error": round(result.characters.expected_error(), 2),
             "word_calibration_error": round(result.words.expected_error(), 2),
         }
-    out = Path(out)
     save_weights(out, tensors, card)
-    network = export(out, out.with_suffix(".onnx"))
-    valid = [
-        s for _, samples in sets.values() for s in _spread(samples, "valid", calibration_lines)
-    ]
-    if valid:
-        advance("eight bits")
-        cost = export_int8(out, out.with_suffix(".int8.onnx"), valid, network=network)
-        advance(f"CER of valid lines: float {cost.before:.2f}, eight bits {cost.after:.2f} %")
+    for path in networks:
+        set_card(path, card)
     return out
 
 
