@@ -13,7 +13,12 @@ import yaml
 from PIL import Image, ImageDraw, ImageFont
 from safetensors.numpy import load_file
 
+from ocr.data.sets import read_samples
+from ocr.evaluation.run import evaluate
+from ocr.loading import load
 from ocr.training.config import ConfigError, load_config
+from ocr.training.release import release
+from ocr.weights import load_card
 
 TINY = {
     "height": 32,
@@ -27,7 +32,8 @@ TINY = {
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory):
-    """A labelled folder of 48 drawn lines over the alphabet a–e."""
+    """A labelled folder of 48 drawn lines over the alphabet a–e, eight to choose by, eight to
+    measure."""
     folder = tmp_path_factory.mktemp("lines")
     rng = np.random.default_rng(0)
     font = ImageFont.load_default(28)
@@ -37,7 +43,8 @@ def lines(tmp_path_factory):
         image = Image.new("L", (30 + 20 * len(text), 40), 240)
         ImageDraw.Draw(image).text((8, 2), text, 20, font)
         image.save(folder / f"{i}.png")
-        rows.append(f"{i}.png\t{text}\t{i}\t{'valid' if i % 6 == 0 else 'train'}")
+        split = {0: "valid", 1: "test"}.get(i % 6, "train")
+        rows.append(f"{i}.png\t{text}\t{i}\t{split}")
     (folder / "labels.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return folder
 
@@ -135,6 +142,19 @@ def test_learns_a_tiny_alphabet(lines, tmp_path):
     output = finish(start(config))
     record = json.loads((tmp_path / "run" / "log.jsonl").read_text().splitlines()[-1])
     assert record["cer"][lines.name] < 10, output
+
+    # and on to weights that can be shipped: measured, in three forms with one card
+    out = tmp_path / "tiny.safetensors"
+    release(load_config(config), tmp_path / "run" / "best.safetensors", out)
+    forms = [out, out.with_suffix(".onnx"), out.with_suffix(".int8.onnx")]
+    cards = [load_card(form) for form in forms]
+    assert cards[0] == cards[1] == cards[2] and cards[0].temperature != 1
+    measured = cards[0].metrics[lines.name]
+    assert measured["test_lines"] == 8 and measured["cer"] < 15
+    test = [s for s in read_samples(lines) if s.split == "test"]
+    for form in forms:
+        result = evaluate(load(form, decoder="greedy"), test)
+        assert result.errors.cer == pytest.approx(measured["cer"], abs=8)
 
 
 def test_a_misspelt_key_names_the_nearest(lines, tmp_path):
