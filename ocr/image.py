@@ -286,12 +286,46 @@ def _ink(grey: np.ndarray, faintest: float) -> np.ndarray:
     paper = cv2.blur(paper, (side, side), borderType=cv2.BORDER_REPLICATE)
     paper = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
     light = cv2.divide(grey, np.maximum(paper, 1), scale=255)  # 255 = as light as the paper
+    light = _without_bars(light)
     counts = np.cumsum(np.bincount(light.ravel(), minlength=256))
     ground = int(np.searchsorted(counts, counts[-1] * 0.5))
     darkest = int(np.searchsorted(counts, counts[-1] * 0.01))
     span = max(ground - darkest, 255 * faintest)
     table = np.clip((ground - np.arange(256)) * (255 / span), 0, 255).astype(np.uint8)
     return cv2.LUT(light, table)
+
+
+def _without_bars(light: np.ndarray) -> np.ndarray:
+    """A dark bar along an edge (the gutter, the table beneath the sheet) made as light as paper,
+    where it is darker than all the writing: it would leave that no contrast.
+
+    A letter that fills the height of a tight crop is as dark as the others, and stays.
+    """
+    height, width = light.shape
+    inner = light
+    for turned in (False, True):
+        across = inner.T if turned else inner
+        size = across.shape[1]
+        most = max(1, size // 6)
+        dark = (across < 150).mean(0) > 0.85
+        first = int(np.argmin(dark[:most])) if not dark[:most].all() else most
+        last = int(np.argmin(dark[::-1][:most])) if not dark[::-1][:most].all() else most
+        if not first and not last:
+            continue
+        # the edge of a bar is soft
+        low, high = first + 2 * (first > 0), size - last - 2 * (last > 0)
+        if high - low < size // 2:
+            continue
+        rest, bar = (
+            across[:, low:high],
+            np.r_[across[:, :first].ravel(), across[:, size - last :].ravel()],
+        )
+        if 255 - np.percentile(rest, 1) < 0.7 * (255 - np.median(bar)):
+            inner = inner.copy()
+            edge = inner.T if turned else inner
+            edge[:, :low] = 255
+            edge[:, high:] = 255
+    return inner
 
 
 def _ink_box(ink: np.ndarray, margin: tuple[float, float]) -> tuple[int, int, int, int]:

@@ -479,3 +479,24 @@ def test_clean_paper_is_not_taken_for_a_rim(text, invert):
 def test_paper_that_reaches_the_edges_has_no_rim():
     assert outside_of_cut((CLEAN * 0.7).astype(np.uint8)) is None
     assert outside_of_cut(np.full((5, 300), 255, np.uint8)) is None
+
+
+@pytest.mark.parametrize("side", ["left", "right", "top", "bottom"])
+@pytest.mark.parametrize("ink", [20, 170])
+def test_a_dark_bar_at_an_edge_leaves_faint_writing_its_contrast(side, ink):
+    line = draw_text("Grey quick fox, 1892", ink=ink)
+    barred = line.copy()
+    edge = {
+        "left": np.s_[:, :6], "right": np.s_[:, -6:], "top": np.s_[:4], "bottom": np.s_[-4:],
+    }[side]  # fmt: skip
+    barred[edge] = 5
+    if ink == 170:
+        assert likeness(prepare(barred).pixels, prepare(line).pixels) > 0.9
+    else:  # as dark as the writing: it does no harm
+        assert prepare(barred).pixels.std() > 0.6 * prepare(line).pixels.std()
+
+
+@pytest.mark.parametrize("text", ["I", "l", "|", "ITEM", "HI", "1", "—", "lll"])
+def test_letters_that_fill_a_tight_crop_stay(text):
+    line = draw_text(text, margin=(0, 0))
+    assert (prepare(line).pixels > 128).mean() > 0.1
