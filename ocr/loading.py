@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -106,10 +107,19 @@ def load(
 
 
 def load_language_model(name: Path | str) -> NGram:
-    """A shipped model by name, or a file: our own format, or ARPA (.arpa, .arpa.gz)."""
+    """A shipped model by name, or a file: our own format, or ARPA (.arpa, .arpa.gz).
+
+    Models never change, so all who ask for one share it.
+    """
+    path = find_language_model(name)
+    return _read_once(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _read_once(path: Path, changed: int) -> NGram:
     from ocr.lm.storage import read_model
 
-    return read_model(find_language_model(name))
+    return read_model(path)
 
 
 def check_characters(lm: NGram, alphabet: Alphabet, name: str) -> list[str]:
