@@ -16,14 +16,13 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field
 
+from ocr.border import most_common, outside_of_cut, without_bars
 from ocr.errors import OcrError
 
 MAX_PIXELS = 120_000_000
 
 # uploads are hostile: nothing but raster images is parsed (Pillow would hand EPS to Ghostscript)
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "JPEG2000")
-
-_FLAT = 3  # grey values that count as white or black: JPEG
 
 Source = str | PathLike[str] | bytes | np.ndarray | Image.Image
 
@@ -189,7 +188,7 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     if outside is not None:
         # a flat rim says nothing of light and ink: give it the paper's most common value
         grey = grey.copy()
-        grey[outside] = _most_common(grey[~outside])
+        grey[outside] = most_common(grey[~outside])
     if is_light_on_dark(grey):
         grey = 255 - grey
     ink = _ink(grey, settings.faintest)
@@ -209,51 +208,6 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     pixels = cv2.resize(ink, (new_width, settings.height), interpolation=method)
     shrunk = grey.shape[1] / width
     return Prepared(pixels, new_width / ink.shape[1] * shrunk, left / shrunk)
-
-
-def outside_of_cut(grey: np.ndarray) -> np.ndarray | None:
-    """Where a line that was cut out of its page along a polygon shows no page but white or black.
-
-    Returns bool H x W, or None when the paper reaches the edges of the image. On a clean scan the
-    paper is white as well, but then the rest of the image is thin strokes and no sheet.
-    """
-    if min(grey.shape) < 12:
-        return None
-    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    for value in (255, 0):
-        if (np.abs(edge.astype(np.int16) - value) <= _FLAT).mean() > 0.08:
-            rim = _flat_rim(grey, value)
-            # a rim of the paper's own colour does no harm
-            if _is_sheet(~rim) and abs(_most_common(grey[~rim]) - value) > 16:
-                return rim
-    return None
-
-
-def _most_common(values: np.ndarray) -> int:
-    return int(np.bincount(values, minlength=256).argmax())
-
-
-def _flat_rim(grey: np.ndarray, value: int) -> np.ndarray:
-    """What can be reached from the edges over pixels of `value`, bool H x W."""
-    height, width = grey.shape
-    # from a frame laid around the image, so that every part of the rim is reached at once
-    padded = cv2.copyMakeBorder(grey, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=value)
-    filled = np.zeros((height + 4, width + 4), np.uint8)
-    flags = 4 | cv2.FLOODFILL_FIXED_RANGE | cv2.FLOODFILL_MASK_ONLY | 255 << 8
-    cv2.floodFill(padded, filled, (0, 0), 0, _FLAT, _FLAT, flags)
-    # the polygon's edge is smoothed: two pixels more
-    return cv2.dilate(filled[2:-2, 2:-2], np.ones((5, 5), np.uint8)) > 0
-
-
-def _is_sheet(mask: np.ndarray) -> bool:
-    """Whether a mask holds an area as broad as a strip of paper, not only strokes and letters."""
-    height, width = mask.shape
-    if mask.all() or not mask.any():
-        return False
-    size = (max(1, width // 4), max(1, height // 4))
-    small = cv2.resize(mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 191
-    reach = np.ones((max(1, size[1] * 2 // 5), min(size)), np.uint8)
-    return bool(cv2.morphologyEx(small.astype(np.uint8), cv2.MORPH_OPEN, reach).mean() > 0.3)
 
 
 def is_light_on_dark(grey: np.ndarray) -> bool:
@@ -286,46 +240,13 @@ def _ink(grey: np.ndarray, faintest: float) -> np.ndarray:
     paper = cv2.blur(paper, (side, side), borderType=cv2.BORDER_REPLICATE)
     paper = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
     light = cv2.divide(grey, np.maximum(paper, 1), scale=255)  # 255 = as light as the paper
-    light = _without_bars(light)
+    light = without_bars(light)
     counts = np.cumsum(np.bincount(light.ravel(), minlength=256))
     ground = int(np.searchsorted(counts, counts[-1] * 0.5))
     darkest = int(np.searchsorted(counts, counts[-1] * 0.01))
     span = max(ground - darkest, 255 * faintest)
     table = np.clip((ground - np.arange(256)) * (255 / span), 0, 255).astype(np.uint8)
     return cv2.LUT(light, table)
-
-
-def _without_bars(light: np.ndarray) -> np.ndarray:
-    """A dark bar along an edge (the gutter, the table beneath the sheet) made as light as paper,
-    where it is darker than all the writing: it would leave that no contrast.
-
-    A letter that fills the height of a tight crop is as dark as the others, and stays.
-    """
-    height, width = light.shape
-    inner = light
-    for turned in (False, True):
-        across = inner.T if turned else inner
-        size = across.shape[1]
-        most = max(1, size // 6)
-        dark = (across < 150).mean(0) > 0.85
-        first = int(np.argmin(dark[:most])) if not dark[:most].all() else most
-        last = int(np.argmin(dark[::-1][:most])) if not dark[::-1][:most].all() else most
-        if not first and not last:
-            continue
-        # the edge of a bar is soft
-        low, high = first + 2 * (first > 0), size - last - 2 * (last > 0)
-        if high - low < size // 2:
-            continue
-        rest, bar = (
-            across[:, low:high],
-            np.r_[across[:, :first].ravel(), across[:, size - last :].ravel()],
-        )
-        if 255 - np.percentile(rest, 1) < 0.7 * (255 - np.median(bar)):
-            inner = inner.copy()
-            edge = inner.T if turned else inner
-            edge[:, :low] = 255
-            edge[:, high:] = 255
-    return inner
 
 
 def _ink_box(ink: np.ndarray, margin: tuple[float, float]) -> tuple[int, int, int, int]:

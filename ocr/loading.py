@@ -100,7 +100,7 @@ def load(
             ) from None
     recogniser = Recogniser(emissions)
     if decoder == "beam":
-        recogniser.decoder, recogniser.words = _beam(
+        recogniser.decoder, recogniser.word_confidence = _beam(
             recogniser, path, str(lm), beam_width, lm_weight, length_bonus, lexicon, nbest, threads
         )
     return recogniser

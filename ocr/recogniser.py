@@ -24,17 +24,20 @@ BATCH_AREA = 8 * 768 * 48
 class Recogniser:
     """Reads line images. Make one by `ocr.load()`; use it from one thread at a time.
 
-    `words` makes confidences of words out of those of their characters; by default the card's,
-    which holds for the greedy decoder.
+    `word_confidence` makes confidences of words out of those of their characters; by default the
+    card's, which holds for the greedy decoder.
     """
 
     def __init__(
-        self, emissions: Emissions, decoder: Decoder | None = None, words: Logistic | None = None
+        self,
+        emissions: Emissions,
+        decoder: Decoder | None = None,
+        word_confidence: Logistic | None = None,
     ):
         self.emissions = emissions
         self.decoder: Decoder = decoder or Greedy()
         self.card = emissions.card
-        self.words = words or Logistic(*self.card.word_confidence)
+        self.word_confidence = word_confidence or Logistic(*self.card.word_confidence)
         self.alphabet: Alphabet = self.card.alphabet
 
     def read(
@@ -139,7 +142,7 @@ class Recogniser:
         confidence = float(path.probabilities.mean()) if len(path.labels) else 0.0
         alternatives = tuple((self.alphabet.decode(k), p) for k, p in decoded.alternatives)
         text = self.alphabet.decode(path.labels)
-        sure = self.words(word_probabilities(text, path.probabilities)).tolist()
+        sure = self.word_confidence(word_probabilities(text, path.probabilities)).tolist()
         words = tuple(
             Word(text[a:b], p, (characters[a].span[0], characters[b - 1].span[1]))
             for (a, b), p in zip(word_spans(text), sure, strict=True)

@@ -18,8 +18,9 @@ from PIL import Image
 
 from ocr.batch import records
 from ocr.batch.journal import Journal
+from ocr.batch.local import read_piece
 from ocr.batch.records import FORMS, BatchError, Record, text_name
-from ocr.batch.run import read_piece, run
+from ocr.batch.run import run
 from ocr.batch.sources import expand
 from ocr.loading import load
 

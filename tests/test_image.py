@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
+from ocr.border import outside_of_cut
 from ocr.image import (
     MAX_PIXELS,
     ImageError,
@@ -19,7 +20,6 @@ from ocr.image import (
     describe,
     is_light_on_dark,
     load,
-    outside_of_cut,
     read,
 )
 from ocr.image import prepare as prepare_with

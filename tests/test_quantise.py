@@ -5,7 +5,9 @@ import onnx
 import pytest
 from conftest import draw_text
 from PIL import Image
+from typer.testing import CliRunner
 
+from ocr.cli import app
 from ocr.data.sets import read_samples
 from ocr.emissions import OnnxEmissions
 from ocr.evaluation.quantised import export_int8
@@ -81,6 +83,14 @@ def test_a_network_that_loses_too_much_stays_as_it_was(labelled, tmp_path):
     assert not result.kept and not OnnxEmissions(out).singly
     with pytest.raises(WeightsError, match="there are none"):
         export_int8(SAFE, out, [])
+
+
+def test_the_command(labelled, tmp_path):
+    out = tmp_path / "x.int8.onnx"
+    folder = labelled[0].image.parent
+    said = CliRunner().invoke(app, ["export", str(SAFE), "--out", str(out), "--int8", str(folder)])
+    assert said.exit_code == 0 and f"CER of {len(WORDS)} lines" in said.output
+    assert out.is_file()
 
 
 def test_a_file_that_is_no_network(tmp_path, lines):

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ocr.batch.local import PIECE, read_piece
 from ocr.batch.records import BatchError, Record
-from ocr.batch.run import PIECE, read_piece
 from ocr.batch.sources import Item
 from ocr.image import ImageError
 
@@ -28,7 +28,7 @@ SEGMENT = 20_000
 def read_pieces(
     items: Iterable[Item], workers: int | None, address: str | None = None, **options: Any
 ) -> Iterator[list[Record]]:
-    """Records of the items in their order, as `ocr.batch.run.read_pieces` gives them.
+    """Records of the items in their order, as `ocr.batch.local.read_pieces` gives them.
 
     workers: actors, by default one for each core (or GPU) of the cluster. address: of a running
     cluster ("auto": the one that this machine belongs to); None starts one on this machine.

@@ -54,21 +54,18 @@ class Journal:
         with self.path.open(encoding="utf-8") as file:
             try:
                 begun = json.loads(file.readline())
-            except ValueError:
-                if replace:
-                    self.count = 0
-                    return False
-                raise BatchError(f"{self.path}: not the journal of a run; delete it") from None
-        for key, value in request.items():
-            if begun.get(key) != value:
-                if replace:
-                    self.count = 0
-                    return False
-                raise BatchError(
-                    f"{self.path}: a run with other {key} ({begun.get(key)}) was not finished: "
-                    "give what it was given, or --overwrite to begin anew"
-                )
-        return True
+                other = next((key for key in request if begun.get(key) != request[key]), None)
+                reason = f"a run with other {other} ({begun.get(other)}) was not finished"
+            except (ValueError, AttributeError):
+                other, reason = "file", "not the journal of a run"
+        if other is None:
+            return True
+        if not replace:
+            raise BatchError(
+                f"{self.path}: {reason}: give what it was given, or --overwrite to begin anew"
+            )
+        self.count = 0
+        return False
 
     def append(self, records: Iterable[Record]) -> None:
         """Write records through to the operating system, which keeps them if we are killed."""

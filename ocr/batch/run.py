@@ -1,32 +1,24 @@
 """`ocr batch`: many line images -> records, unattended; nothing is lost and nothing read twice.
 
-Workers are threads: decoding images, the network and the compiled decoder all release the GIL. Each
-takes a handful of images at a time, and what they read is written in the order of the sources.
+An engine (`local`, `distributed`) reads; what it reads is written in the order of the sources.
 """
 
 from __future__ import annotations
 
 import os
-import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
+from ocr.batch import local
 from ocr.batch import records as forms
 from ocr.batch.journal import Journal
-from ocr.batch.records import BatchError, Record
+from ocr.batch.records import BatchError
 from ocr.batch.sources import Item, expand
-from ocr.image import ImageError, Prepared, load
-from ocr.recogniser import Recogniser
-
-# images that a worker takes at once: enough for batches of one width, few enough for any memory
-PIECE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +79,11 @@ def run(
             advance(resumed, failed)
             items = _not_yet(expand(names), journal)
             if engine == "ray":
-                from ocr.batch.distributed import read_pieces as read_far
+                from ocr.batch import distributed
 
-                pieces = read_far(items, workers, address, **options)
+                pieces = distributed.read_pieces(items, workers, address, **options)
             else:
-                pieces = read_pieces(items, workers or cores(), **options)
+                pieces = local.read_pieces(items, workers, **options)
             for piece in pieces:
                 journal.append(piece)
                 bad = sum(r.error is not None for r in piece)
@@ -103,13 +95,6 @@ def run(
             journal.close()
         part.unlink()
     return Summary(lines, failed, resumed, time.perf_counter() - started)
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextmanager
@@ -184,64 +169,6 @@ def _not_yet(items: Iterable[Item], journal: Journal) -> Iterator[Item]:
             left -= 1
         else:
             yield item
-
-
-def read_pieces(items: Iterable[Item], workers: int, **options: Any) -> Iterator[list[Record]]:
-    """Records of the items, in their order, a few at a time; at most a few pieces are in memory."""
-    import ocr
-
-    # loaded once before the threads begin: errors come at once, and the search is compiled once
-    first = ocr.load(threads=1, **options)
-    spare = [first]
-    lock = threading.Lock()
-    local = threading.local()
-
-    def work(piece: list[Item]) -> list[Record]:
-        if not hasattr(local, "recogniser"):
-            with lock:
-                local.recogniser = spare.pop() if spare else ocr.load(threads=1, **options)
-        return read_piece(local.recogniser, piece)
-
-    stream = iter(items)
-    with ThreadPoolExecutor(workers) as pool:
-        waiting: deque[Future[list[Record]]] = deque()
-        try:
-            while piece := list(islice(stream, PIECE)):
-                waiting.append(pool.submit(work, piece))
-                if len(waiting) > 2 * workers:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-
-
-def read_piece(recogniser: Recogniser, items: list[Item]) -> list[Record]:
-    """A record for each item, whatever happens to it."""
-    found: list[Record | None] = [None] * len(items)
-    lines: list[Prepared] = []
-    places: list[int] = []
-    for place, item in enumerate(items):
-        try:
-            lines.append(load(item.open(), recogniser.card.preparation, item.name))
-            places.append(place)
-        except ImageError as error:
-            found[place] = Record(item.name, error=error.reason)
-        except Exception as error:  # no image may end the run
-            found[place] = Record(item.name, error=f"{type(error).__name__}: {error}")
-    try:
-        texts = recogniser.read_prepared(lines)
-    except Exception:  # one of them is to blame: each by itself
-        texts = []
-    for number, place in enumerate(places):
-        name = items[place].name
-        try:
-            line = texts[number] if texts else recogniser.read_prepared([lines[number]])[0]
-            found[place] = Record(name, line.text, round(line.confidence, 4))
-        except Exception as error:
-            found[place] = Record(name, error=f"{type(error).__name__}: {error}")
-    return [record for record in found if record is not None]
 
 
 def _publish(journal: Journal, out: Path, form: forms.Form) -> None:

@@ -199,7 +199,7 @@ def _zip(path: Path) -> Iterator[Item]:
 
     def read(member: zipfile.ZipInfo, name: str) -> Source:
         try:
-            # a name of its own for each read: threads do not share its position
+            # opened anew for each read, because threads would share a position
             with archive.open(member) as file:
                 return _bounded(file, name)
         except ImageError:

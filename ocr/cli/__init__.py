@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ocr.cli import language, many, reading, training
+from ocr.cli import batch, language, reading, training
 from ocr.errors import OcrError
 
 app = typer.Typer(
@@ -39,7 +39,7 @@ def main(
 
 for command in (
     reading.read,
-    many.batch,
+    batch.batch,
     reading.evaluate,
     reading.align,
     reading.info,

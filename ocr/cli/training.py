@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ocr.cli.options import DataKind, Format, FormatOption
+from ocr.cli.options import DataKind, Format, FormatOption, samples_of
 from ocr.errors import OcrError
 
 
@@ -144,7 +144,6 @@ def export(
 
     * `ocr export my.safetensors --out my.int8.onnx --int8 my-lines --int8 other-lines`
     """
-    from ocr.cli.options import samples_of
     from ocr.export import export as run
 
     if not int8:

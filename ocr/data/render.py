@@ -99,7 +99,7 @@ class LineRenderer:
             image = paper.cut_out(
                 image, baseline - round(0.8 * height), baseline + height // 4, rng
             )
-        return _captured(image, sheet, clean or cut, clean, written.stroke, rng)
+        return _captured(image, sheet, cut, clean, written.stroke, rng)
 
 
 def hand(font: Font, clean: bool, rng: np.random.Generator) -> Hand:
@@ -226,12 +226,13 @@ def sheet_of_paper(font: Font, clean: bool, stroke: float, rng: np.random.Genera
 def _captured(
     image: np.ndarray,
     sheet: paper.Paper,
-    many_greys: bool,
+    cut: bool,
     clean: bool,
     stroke: float,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """What a camera or scanner makes of it; `many_greys`: no threshold parts its ink and paper."""
+    """What a camera or scanner makes of it. `cut`: it has a rim, and a threshold would part that
+    from the paper, not the paper from the ink."""
     chance = rng.random(8)
     if chance[0] < 0.35:
         image = paper.soften(image, rng.uniform(0.4, 0.7 if clean or stroke < 2.5 else 1.2))
@@ -241,7 +242,7 @@ def _captured(
         if chance[2] < 0.04:
             image = paper.shake(image, int(rng.integers(3, 6)), rng.uniform(0, np.pi))
         if chance[3] < 0.07 and not (
-            many_greys or sheet.ruling or sheet.bleed or sheet.light or sheet.clouds > 0.1
+            cut or sheet.ruling or sheet.bleed or sheet.light or sheet.clouds > 0.1
         ):
             image = paper.bitonal(image, int(rng.integers(-25, 15)))
         if chance[4] < 0.12:

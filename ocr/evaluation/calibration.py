@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ocr.alphabet import Alphabet, normalise
-from ocr.confidence import Logistic, log_odds, word_probabilities
+from ocr.confidence import Logistic, log_odds, word_probabilities, word_spans
 from ocr.ctc.decoding import Decoder
 from ocr.ctc.greedy import greedy
 from ocr.line import Line
@@ -56,10 +56,19 @@ class Calibration:
 
 def right_characters(reference: str, reading: str) -> np.ndarray:
     """Whether each character of the reading stands in the reference, by a cheapest alignment."""
+    return _stands(reading, reference)
+
+
+def right_words(reference: str, reading: str) -> np.ndarray:
+    """Whether each word of the reading stands in the reference, by a cheapest alignment."""
+    return _stands([reading[a:b] for a, b in word_spans(reading)], reference.split())
+
+
+def _stands(parts: Sequence[str], reference: Sequence[str]) -> np.ndarray:
     from rapidfuzz.distance import Levenshtein
 
-    right = np.zeros(len(reading), bool)
-    for block in Levenshtein.opcodes(reading, reference):
+    right = np.zeros(len(parts), bool)
+    for block in Levenshtein.opcodes(parts, reference):
         if block.tag == "equal":
             right[block.src_start : block.src_end] = True
     return right
@@ -73,19 +82,6 @@ def of_characters(lines: Sequence[Line], references: Sequence[str]) -> Calibrati
         for line, reference in zip(lines, references, strict=True)
     ]
     return Calibration(np.array(confidence), np.concatenate([*right, np.zeros(0, bool)]))
-
-
-def right_words(reference: str, reading: str) -> np.ndarray:
-    """Whether each word of the reading stands in the reference, by a cheapest alignment."""
-    from rapidfuzz.distance import Levenshtein
-
-    words = reading.split(" ")
-    words = [w for w in words if w]
-    right = np.zeros(len(words), bool)
-    for block in Levenshtein.opcodes(words, reference.split()):
-        if block.tag == "equal":
-            right[block.src_start : block.src_end] = True
-    return right
 
 
 def of_words(lines: Sequence[Line], references: Sequence[str]) -> Calibration:

@@ -93,7 +93,8 @@ def release(
     if valid:
         advance("eight bits")
         cost = export_int8(out, out.with_suffix(".int8.onnx"), valid, network=network)
-        advance(f"CER of valid lines: float {cost.before:.2f}, eight bits {cost.after:.2f} %")
+        kept = "" if cost.kept else ": too much lost, written as float"
+        advance(f"CER of valid lines: float {cost.before:.2f}, eight bits {cost.after:.2f} %{kept}")
         card.recipe["eight_bits"] = {
             "valid_lines": cost.lines,
             "cer_float": round(cost.before, 2),

@@ -106,6 +106,8 @@ def batch(
         f"{summary.seconds:.1f} s, {speed:.1f} lines/s",
         err=True,
     )
+    if summary.resumed and not summary.read:
+        typer.echo(f"{out}: was complete; --overwrite reads again", err=True)
     if summary.lines and summary.failed == summary.lines:
         raise typer.Exit(2)
     if summary.failed:

@@ -1,0 +1,85 @@
+"""What surrounds the page in the image of a line: the rim of a cut, the bar of a gutter or a table.
+
+Neither says anything of the page's light or ink, and both would be taken for it.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+_FLAT = 3  # grey values that count as white or black: JPEG
+
+
+def outside_of_cut(grey: np.ndarray) -> np.ndarray | None:
+    """Where a line that was cut out of its page along a polygon shows no page but white or black.
+
+    Returns bool H x W, or None when the paper reaches the edges of the image. On a clean scan the
+    paper is white as well, but then the rest of the image is thin strokes and no sheet.
+    """
+    if min(grey.shape) < 12:
+        return None
+    edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    for value in (255, 0):
+        if (np.abs(edge.astype(np.int16) - value) <= _FLAT).mean() > 0.08:
+            rim = _flat_rim(grey, value)
+            # a rim of the paper's own colour does no harm
+            if _is_sheet(~rim) and abs(most_common(grey[~rim]) - value) > 16:
+                return rim
+    return None
+
+
+def most_common(values: np.ndarray) -> int:
+    return int(np.bincount(values, minlength=256).argmax())
+
+
+def _flat_rim(grey: np.ndarray, value: int) -> np.ndarray:
+    """What can be reached from the edges over pixels of `value`, bool H x W."""
+    height, width = grey.shape
+    # from a frame laid around the image, so that every part of the rim is reached at once
+    padded = cv2.copyMakeBorder(grey, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=value)
+    filled = np.zeros((height + 4, width + 4), np.uint8)
+    flags = 4 | cv2.FLOODFILL_FIXED_RANGE | cv2.FLOODFILL_MASK_ONLY | 255 << 8
+    cv2.floodFill(padded, filled, (0, 0), 0, _FLAT, _FLAT, flags)
+    # the polygon's edge is smoothed: two pixels more
+    return cv2.dilate(filled[2:-2, 2:-2], np.ones((5, 5), np.uint8)) > 0
+
+
+def _is_sheet(mask: np.ndarray) -> bool:
+    """Whether a mask holds an area as broad as a strip of paper, not only strokes and letters."""
+    height, width = mask.shape
+    if mask.all() or not mask.any():
+        return False
+    size = (max(1, width // 4), max(1, height // 4))
+    small = cv2.resize(mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 191
+    reach = np.ones((max(1, size[1] * 2 // 5), min(size)), np.uint8)
+    return bool(cv2.morphologyEx(small.astype(np.uint8), cv2.MORPH_OPEN, reach).mean() > 0.3)
+
+
+def without_bars(light: np.ndarray) -> np.ndarray:
+    """A dark bar along an edge (the gutter, the table beneath the sheet) made as light as paper,
+    where it is darker than all the writing: it would leave that no contrast.
+
+    A letter that fills the height of a tight crop is as dark as the others, and stays.
+    """
+    inner = light
+    for turned in (False, True):
+        across = inner.T if turned else inner
+        size = across.shape[1]
+        most = max(1, size // 6)
+        dark = (across < 150).mean(0) > 0.85
+        first = int(np.argmin(np.append(dark[:most], False)))
+        last = int(np.argmin(np.append(dark[::-1][:most], False)))
+        if not first and not last:
+            continue
+        # the edge of a bar is soft
+        low, high = first + 2 * (first > 0), size - last - 2 * (last > 0)
+        if high - low < size // 2:
+            continue
+        bar = np.concatenate([across[:, :first], across[:, size - last :]], 1)
+        if 255 - np.percentile(across[:, low:high], 1) < 0.7 * (255 - np.median(bar)):
+            inner = inner.copy()
+            edge = inner.T if turned else inner
+            edge[:, :low] = 255
+            edge[:, high:] = 255
+    return inner
