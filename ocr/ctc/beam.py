@@ -101,10 +101,11 @@ class BeamDecoder:
             from ocr.ctc.beam_kernel import search
 
             scores = np.ascontiguousarray(emissions)
-            labels, lengths, fused, log_probs = search(scores, *self._before, *self._models)
+            found = search(scores, *self._before, *self._models)
+        labels, ranked, lengths, fused, log_probs = found
         return [
-            Hypothesis(labels[i, : lengths[i]], float(log_probs[i]), float(fused[i]))
-            for i in range(len(lengths))
+            Hypothesis(labels[rank, : lengths[i]], float(log_probs[i]), float(fused[i]))
+            for rank, i in enumerate(ranked)
         ]
 
     def decode_many(

@@ -51,6 +51,24 @@ def nth_largest(values, n):
     return values[place]
 
 
+# Written with loops on purpose: numpy's copies of slices, gathers and argsort are no faster at these
+# sizes, and Numba takes longer to compile them than all the rest of the search.
+
+
+@njit(cache=True, nogil=True)
+def ranking(scores):
+    """Places of the scores, the highest first; equal scores stay in order. Insertion sort: there
+    are as many as the beam is wide, and most of them are in order from the frame before."""
+    order = np.empty(len(scores), np.int32)
+    for i in range(len(scores)):
+        j = i
+        while j > 0 and scores[order[j - 1]] < scores[i]:
+            order[j] = order[j - 1]
+            j -= 1
+        order[j] = i
+    return order
+
+
 @njit(cache=True, nogil=True)
 def likely(row, log_threshold, most, candidates):
     """Number of labels above the threshold in a frame, at most `most`; written to `candidates`."""
@@ -74,6 +92,15 @@ def likely(row, log_threshold, most, candidates):
 
 
 @njit(cache=True, nogil=True)
+def sums(a, b, n):
+    """The first n of a + b."""
+    both = np.empty(n)
+    for i in range(n):
+        both[i] = a[i] + b[i]
+    return both
+
+
+@njit(cache=True, nogil=True)
 def search(
     emissions,
     width,
@@ -93,8 +120,8 @@ def search(
 ):
     """Prefix beam search over T x C log-probabilities, blank = 0.
 
-    Returns (labels N x Lmax padded with 0, lengths N, scores N, log CTC probabilities N), best
-    first, N <= width.
+    Returns (labels N x Lmax padded with 0, best first; ranked N, the rank's place in what follows;
+    lengths N, scores N, log CTC probabilities N), N <= width.
 
     A prefix gets probability from itself (its last label goes on, or blank follows) and from its
     parent (the label is added). For prefixes in the beam both are summed from their own side, by
@@ -166,9 +193,10 @@ def search(
         next_beam = np.empty(room, np.int32)
         next_blank = np.zeros(room)
         next_label = np.zeros(room)
-        child = np.full(size, -1, np.int32)  # first child in the beam, by place; then its sibling
+        child = np.empty(size, np.int32)  # first child in the beam, by place; then its sibling
         sibling = np.empty(size, np.int32)
         for i in range(size):
+            child[i] = -1
             nodes[beam[i], PLACE] = i
             nodes[beam[i], STAMP] = t
         best, lowest = 0.0, np.inf
@@ -205,8 +233,7 @@ def search(
         for i in range(size):
             if size + new - seen >= 8 and size + new > width:
                 # the beam is full: below its weakest place nothing needs to be looked at
-                totals = next_blank[: size + new] + next_label[: size + new]
-                floor = max(floor, nth_largest(totals, width))
+                floor = max(floor, nth_largest(sums(next_blank, next_label, size + new), width))
                 seen = size + new
             node = beam[i]
             symbol = nodes[node, SYMBOL]
@@ -247,21 +274,19 @@ def search(
         if best <= 0.0:
             break
 
-        totals = next_blank[: size + new] + next_label[: size + new]
+        totals = sums(next_blank, next_label, size + new)
         least = best * beam_threshold
         if size + new > width:
-            least = max(least, nth_largest(totals.copy(), width))
+            least = max(least, nth_largest(sums(next_blank, next_label, size + new), width))
         if count + new > capacity:
             capacity = max(2 * capacity, count + new)
             more_nodes = np.empty((capacity, 7), np.int32)
-            more_nodes[:count] = nodes[:count]
-            nodes = more_nodes
-            more = np.empty(capacity)
-            more[:count] = priors[:count]
-            priors = more
-            more = np.empty(capacity)
-            more[:count] = factors[:count]
-            factors = more
+            more_priors, more_factors = np.empty(capacity), np.empty(capacity)
+            for i in range(count):
+                for c in range(7):
+                    more_nodes[i, c] = nodes[i, c]
+                more_priors[i], more_factors[i] = priors[i], factors[i]
+            nodes, priors, factors = more_nodes, more_priors, more_factors
         kept = 0
         for i in range(size + new):
             if totals[i] >= least and totals[i] > 0.0 and kept < width:
@@ -269,7 +294,8 @@ def search(
                 if node < 0:
                     n = -1 - node
                     node = count
-                    nodes[node, :5] = made[n]
+                    for c in range(5):
+                        nodes[node, c] = made[n, c]
                     nodes[node, STAMP] = -1
                     priors[node] = priors[made[n, 0]] + said[n]
                     factors[node] = np.exp(said[n])
@@ -278,8 +304,11 @@ def search(
                 next_blank[kept] = next_blank[i] / best
                 next_label[kept] = next_label[i] / best
                 kept += 1
-        order = np.argsort(-(next_blank[:kept] + next_label[:kept]))
-        beam, blank, label_ = next_beam[order], next_blank[order], next_label[order]
+        order = ranking(sums(next_blank, next_label, kept))
+        beam, blank, label_ = np.empty(kept, np.int32), np.empty(kept), np.empty(kept)
+        for i in range(kept):
+            beam[i] = next_beam[order[i]]
+            blank[i], label_[i] = next_blank[order[i]], next_label[order[i]]
         log_scale += np.log(best)
 
     # the end of the line is an event for the language models, too
@@ -309,8 +338,11 @@ def search(
             length += 1
             node = nodes[node, PARENT]
         lengths[i] = length
-    ranked = np.argsort(-scores)
-    labels = np.zeros((number, lengths.max() if number else 0), np.int32)
+    ranked = ranking(scores)
+    longest = 0
+    for i in range(number):
+        longest = max(longest, lengths[i])
+    labels = np.zeros((number, longest), np.int32)
     for r in range(number):
         node = beam[ranked[r]]
         place = lengths[ranked[r]]
@@ -318,4 +350,4 @@ def search(
             place -= 1
             labels[r, place] = nodes[node, SYMBOL]
             node = nodes[node, PARENT]
-    return labels, lengths[ranked], scores[ranked], log_probs[ranked]
+    return labels, ranked, lengths, scores, log_probs
