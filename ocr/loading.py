@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -51,11 +50,25 @@ def _shipped(name: str, suffixes: tuple[str, ...], what: str) -> Path:
         for suffix in suffixes:
             if (place / f"{name}{suffix}").is_file():
                 return place / f"{name}{suffix}"
-    names = sorted(
-        {p.name.removesuffix(s) for place in _PLACES for s in suffixes for p in place.glob(f"*{s}")}
-    )
-    names = [n for n in names if "." not in n]
+    names = _names(suffixes)
     raise WeightsError(f"no {what} called {name}; shipped: {', '.join(names) or 'none'}")
+
+
+def _names(suffixes: tuple[str, ...]) -> list[str]:
+    found = {
+        p.name.removesuffix(s) for place in _PLACES for s in suffixes for p in place.glob(f"*{s}")
+    }
+    return sorted(n for n in found if "." not in n)
+
+
+def shipped_weights() -> list[str]:
+    """Names of the weights in the box."""
+    return _names((INT8, ".onnx", ".safetensors"))
+
+
+def shipped_language_models() -> list[str]:
+    """Names of the language models in the box, one for each language, without "auto"."""
+    return [n for n in _names((".ngram",)) if n != "auto" and not n.startswith("identify-")]
 
 
 def load(
@@ -100,8 +113,16 @@ def load(
             ) from None
     recogniser = Recogniser(emissions)
     if decoder == "beam":
-        recogniser.decoder, recogniser.word_confidence = _beam(
-            recogniser, path, str(lm), beam_width, lm_weight, length_bonus, lexicon, nbest, threads
+        recogniser.decoder, recogniser.word_confidence = load_beam(
+            recogniser.alphabet,
+            path,
+            lm=lm,
+            beam_width=beam_width,
+            lm_weight=lm_weight,
+            length_bonus=length_bonus,
+            lexicon=lexicon,
+            nbest=nbest,
+            threads=threads,
         )
     return recogniser
 
@@ -147,45 +168,54 @@ def check_characters(lm: NGram, alphabet: Alphabet, name: str) -> list[str]:
     return foreign
 
 
-def _beam(
-    recogniser: Recogniser,
+def tuned_settings(weights: Path | str, lm: Path | str = "auto") -> tuple[float, float]:
+    """lm_weight and length_bonus that `lm tune` found for weights and model, or a fair start."""
+    from ocr.ctc.beam import BeamSettings
+    from ocr.lm.languages import MIXED
+    from ocr.lm.tune import load_tuning
+
+    path = find_weights(weights)
+    tuning = load_tuning(path, str(lm)) or load_tuning(path, MIXED) or BeamSettings()
+    return tuning.lm_weight, tuning.length_bonus
+
+
+def load_beam(
+    alphabet: Alphabet,
     weights: Path,
-    lm: str,
-    width: int,
-    lm_weight: float | None,
-    length_bonus: float | None,
-    lexicon: Path | str | None,
-    nbest: int,
-    threads: int,
+    *,
+    lm: Path | str = "auto",
+    beam_width: int = 25,
+    lm_weight: float | None = None,
+    length_bonus: float | None = None,
+    lexicon: Path | str | None = None,
+    nbest: int = 0,
+    threads: int = 1,
 ) -> tuple[Decoder, Logistic]:
+    """The beam search that `load` gives a recogniser of these weights, and the confidence of words
+    that belongs to it. Cheap once the language models are there."""
     from ocr.ctc.beam import BeamDecoder, BeamSettings
     from ocr.ctc.decoding import AutoBeam, Beam
     from ocr.lm.languages import MIXED, LanguageChooser
     from ocr.lm.lexicon import Lexicon
     from ocr.lm.tune import load_tuning
 
-    def settings_for(name: str) -> BeamSettings:
-        # what was tuned for all languages is a fair start for one
-        tuning = load_tuning(weights, name) or load_tuning(weights, MIXED)
-        settings = BeamSettings(width=max(width, nbest))
-        if nbest:  # who asks for alternatives wants the unlikely ones, too
-            settings = replace(settings, beam_threshold=1e-6)
-        if tuning:
-            settings = replace(
-                settings, lm_weight=tuning.lm_weight, length_bonus=tuning.length_bonus
-            )
-        if lm_weight is not None:
-            settings = replace(settings, lm_weight=lm_weight)
-        if length_bonus is not None:
-            settings = replace(settings, length_bonus=length_bonus)
-        return settings
+    lm = str(lm)
 
-    alphabet = recogniser.alphabet
+    def settings_for(name: str) -> BeamSettings:
+        weight, bonus = tuned_settings(weights, name)
+        return BeamSettings(
+            width=max(beam_width, nbest),
+            # who asks for alternatives wants the unlikely ones, too
+            beam_threshold=1e-6 if nbest else BeamSettings().beam_threshold,
+            lm_weight=weight if lm_weight is None else lm_weight,
+            length_bonus=bonus if length_bonus is None else length_bonus,
+        )
+
     tuned = load_tuning(weights, lm)
     sure = Logistic(*tuned.characters) if tuned else Logistic()
     sure_words = Logistic(*tuned.words) if tuned else Logistic()
     words = Lexicon.read(lexicon) if lexicon else None
-    label = f"beam {width}, lm {lm}"
+    label = f"beam {beam_width}, lm {lm}"
     if words is not None:
         label += f", lexicon {Path(str(lexicon)).name}"
     if lm == MIXED:
@@ -204,6 +234,6 @@ def _beam(
     if lm != "none" and settings.lm_weight:
         model = load_language_model(lm)
         check_characters(model, alphabet, lm)
-    return Beam(
-        BeamDecoder(alphabet, settings, model, words), nbest, threads, label, sure
-    ), sure_words
+    decoder = BeamDecoder(alphabet, settings, model, words)
+    language = lm if model else ""
+    return Beam(decoder, nbest, threads, label, sure, language), sure_words

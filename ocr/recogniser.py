@@ -80,7 +80,7 @@ class Recogniser:
         for batch in self._batches(lines):
             scores = self._emit([lines[i] for i in batch])
             for i, decoded in zip(batch, self.decoder(scores), strict=True):
-                read[i] = self._line(decoded, lines[i], names[i])
+                read[i] = self.line(decoded, lines[i], names[i])
         return [line for line in read if line is not None]
 
     def emit(self, lines: Sequence[Prepared]) -> list[np.ndarray]:
@@ -102,7 +102,7 @@ class Recogniser:
         labels = self.alphabet.encode(text)
         line = load(image, self.card.preparation)
         (scores,) = self.emit([line])
-        found = self._line(Decoded(align(scores, labels)), line, describe(image))
+        found = self.line(Decoded(align(scores, labels)), line, describe(image))
         return found, log_probability(scores, labels.tolist())
 
     def _batches(self, lines: Sequence[Prepared]) -> Iterator[list[int]]:
@@ -126,7 +126,8 @@ class Recogniser:
             row[0, :, : line.pixels.shape[1]] = line.pixels
         return self.emissions(images, widths)
 
-    def _line(self, decoded: Decoded, line: Prepared, name: str) -> Line:
+    def line(self, decoded: Decoded, line: Prepared, name: str = "") -> Line:
+        """What was decoded from a prepared line, with spans in pixels of its original image."""
         path = decoded.path
         step = self.card.architecture.frame_width
         # the last frame may reach beyond the line

@@ -1,4 +1,5 @@
 import os
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch comes in
 
@@ -35,3 +36,9 @@ def likeness(a, b):
 def line():
     """One drawn line, dark on light paper."""
     return draw_text("Grey quick fox, 1892")
+
+
+@pytest.fixture(scope="session")
+def samples():
+    """The folder of the sample lines."""
+    return Path(__file__).parent.parent / "datasets" / "samples"

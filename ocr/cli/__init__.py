@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ocr.cli import batch, language, reading, training
+from ocr.cli import batch, demo, language, reading, training
 from ocr.errors import OcrError
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ for command in (
     reading.evaluate,
     reading.align,
     reading.info,
+    demo.demo,
     training.inspect,
     training.render,
     training.train,

@@ -51,8 +51,8 @@ def nth_largest(values, n):
     return values[place]
 
 
-# Written with loops on purpose: numpy's copies of slices, gathers and argsort are no faster at these
-# sizes, and Numba takes longer to compile them than all the rest of the search.
+# Written with loops on purpose: numpy's copies of slices, gathers and argsort are no faster at
+# these sizes, and Numba takes longer to compile them than all the rest of the search.
 
 
 @njit(cache=True, nogil=True)

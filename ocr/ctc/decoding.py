@@ -25,10 +25,13 @@ _PLAIN = Logistic()
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The text of a line as a path with spans, and the n best texts with their probabilities."""
+    """The text of a line as a path with spans, and the n best texts with their probabilities;
+    after a beam search all its hypotheses, best first, and the language model that guided it."""
 
     path: Path
     alternatives: tuple[tuple[np.ndarray, float], ...] = ()
+    hypotheses: tuple[Hypothesis, ...] = ()
+    language: str = ""
 
 
 class Decoder(Protocol):
@@ -50,7 +53,8 @@ class Greedy:
 
 
 class Beam:
-    """The best text of a prefix beam search, aligned to its line; `nbest` alternatives."""
+    """The best text of a prefix beam search, aligned to its line; `nbest` alternatives. `language`
+    names the decoder's language model."""
 
     def __init__(
         self,
@@ -59,9 +63,11 @@ class Beam:
         threads: int = 1,
         name: str = "beam",
         confidence: Logistic = _PLAIN,
+        language: str = "",
     ):
         self.decoder = decoder
         self.confidence = confidence
+        self.language = language
         self.nbest = nbest
         self.threads = threads
         self.name = name
@@ -69,7 +75,7 @@ class Beam:
     def __call__(self, lines: Sequence[np.ndarray]) -> list[Decoded]:
         found = self.decoder.decode_many(lines, self.threads)
         return [
-            decoded(scores, hypotheses, self.nbest, self.confidence)
+            decoded(scores, hypotheses, self.nbest, self.confidence, self.language)
             for scores, hypotheses in zip(lines, found, strict=True)
         ]
 
@@ -111,12 +117,13 @@ class AutoBeam:
         from ocr.lm.languages import is_strange
 
         first = self.alphabet.decode(greedy(scores).labels)
+        language = self.choose(first)
         with self._lock:
-            model, decoder = self._load(self.choose(first))
+            model, decoder = self._load(language)
         hypotheses = decoder.decode(scores)
         if is_strange(self.alphabet.decode(hypotheses[0].labels), model):
-            hypotheses = self.plain.decode(scores)
-        return decoded(scores, hypotheses, self.nbest, self.confidence)
+            hypotheses, language = self.plain.decode(scores), ""
+        return decoded(scores, hypotheses, self.nbest, self.confidence, language)
 
 
 def decoded(
@@ -124,6 +131,7 @@ def decoded(
     hypotheses: Sequence[Hypothesis],
     nbest: int,
     confidence: Logistic = _PLAIN,
+    language: str = "",
 ) -> Decoded:
     """The best hypothesis aligned to its line, with confidences, and the `nbest` alternatives.
 
@@ -140,7 +148,8 @@ def decoded(
     agreed = agreement([h.labels for h in hypotheses], shares)
     path = replace(path, probabilities=confidence((path.probabilities + agreed) / 2))
     pairs = zip(hypotheses, shares, strict=True)
-    return Decoded(path, tuple((h.labels, p) for h, p in pairs)[:nbest])
+    best = tuple((h.labels, p) for h, p in pairs)[:nbest]
+    return Decoded(path, best, tuple(hypotheses), language)
 
 
 def agreement(texts: Sequence[np.ndarray], shares: Sequence[float]) -> np.ndarray:

@@ -1,0 +1,51 @@
+const canvas = element.querySelector('canvas'), hint = element.querySelector('.hint');
+const pen = canvas.getContext('2d');
+let strokes = [], stroke = null, pause = null;
+
+function redraw() {
+  const density = window.devicePixelRatio || 1;
+  const wide = canvas.clientWidth, high = canvas.clientHeight;
+  if (!wide || !high) return;
+  canvas.width = wide * density; canvas.height = high * density;
+  pen.setTransform(density, 0, 0, density, 0, 0);
+  pen.fillStyle = 'white'; pen.fillRect(0, 0, wide, high);
+  pen.strokeStyle = '#16181d'; pen.lineCap = pen.lineJoin = 'round';
+  pen.lineWidth = Math.max(2.5, high / 45);
+  for (const points of strokes) {
+    pen.beginPath();
+    pen.moveTo(...points[0]);
+    for (let i = 1; i < points.length - 1; i++) {
+      const [x, y] = points[i], [u, v] = points[i + 1];
+      pen.quadraticCurveTo(x, y, (x + u) / 2, (y + v) / 2);
+    }
+    pen.lineTo(...points[points.length - 1]);
+    pen.stroke();
+  }
+  hint.classList.toggle('gone', strokes.length > 0);
+}
+function where(event) {
+  const box = canvas.getBoundingClientRect();
+  return [event.clientX - box.left, event.clientY - box.top];
+}
+function later() {
+  clearTimeout(pause);
+  pause = setTimeout(() => {
+    const image = strokes.length ? canvas.toDataURL('image/png') : '';
+    trigger('submit', {image});
+  }, 700);
+}
+canvas.addEventListener('pointerdown', event => {
+  canvas.setPointerCapture(event.pointerId);
+  stroke = [where(event)]; strokes.push(stroke); clearTimeout(pause); redraw(); event.preventDefault();
+});
+canvas.addEventListener('pointermove', event => {
+  if (!stroke) return;
+  const all = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
+  for (const e of all.length ? all : [event]) stroke.push(where(e));
+  redraw();
+});
+for (const name of ['pointerup', 'pointercancel'])
+  canvas.addEventListener(name, () => { if (stroke) { stroke = null; later(); } });
+element.querySelector('.undo').addEventListener('click', () => { strokes.pop(); redraw(); later(); });
+element.querySelector('.clear').addEventListener('click', () => { strokes = []; redraw(); later(); });
+new ResizeObserver(redraw).observe(canvas);

@@ -1,0 +1,60 @@
+"""Corrected readings kept as labelled lines, ready for fine-tuning."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+from pathlib import Path
+
+from filelock import FileLock
+from PIL import Image
+
+from ocr.alphabet import normalise
+from ocr.demo.machine import Seen
+from ocr.errors import OcrError
+
+
+class CollectError(OcrError):
+    """A correction cannot be kept; the message says why."""
+
+
+def keep(folder: Path, seen: Seen, text: str) -> int:
+    """Write the image and its right text into `folder` (labels.tsv, lines/); returns how many lines
+    there are now. The same image again replaces its text. Raises CollectError.
+    """
+    text = normalise(text).strip()
+    if not text:
+        raise CollectError("there is no text to keep")
+    buffer = io.BytesIO()
+    Image.fromarray(seen.grey).save(buffer, "PNG")
+    data = buffer.getvalue()
+    name = f"lines/{hashlib.sha256(data).hexdigest()[:16]}.png"
+    table = folder / "labels.tsv"
+    try:
+        (folder / "lines").mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock", timeout=10):
+            kept = _read(table)
+            (folder / name).write_bytes(data)
+            kept[name] = text
+            part = table.with_suffix(".part")
+            with part.open("w", encoding="utf-8", newline="") as file:
+                file.write("path\ttext\n")
+                file.writelines(f"{path}\t{label}\n" for path, label in kept.items())
+            part.replace(table)
+    except OSError as error:
+        raise CollectError(f"{folder}: {error.strerror or error}") from None
+    return len(kept)
+
+
+def command(folder: Path) -> str:
+    """What to run once enough lines are there."""
+    return f"ocr finetune --data {folder} --out my-hand.safetensors"
+
+
+def _read(table: Path) -> dict[str, str]:
+    if not table.is_file():
+        return {}
+    with table.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        return {row["path"]: row["text"] for row in rows}

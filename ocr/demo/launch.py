@@ -1,0 +1,73 @@
+"""Start the demo's server."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from ocr.errors import OcrError
+
+
+class DemoError(OcrError):
+    """The demo cannot start; the message says why."""
+
+
+def launch(
+    host: str = "127.0.0.1",
+    port: int | None = None,
+    weights: str = "latin-small",
+    collect: Path | None = None,
+    max_megabytes: int = 20,
+    browser: bool = False,
+    block: bool = True,
+) -> str:
+    """Serve the page and return its address (at once, unless `block`).
+
+    Nothing is asked of other hosts, and nothing is reported to anybody. Raises DemoError where the
+    extra `demo` is not installed or the port is taken.
+    """
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    try:
+        import gradio as gr  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name != "gradio":
+            raise
+        raise DemoError("the demo needs gradio: pip install '.[demo]'") from None
+    from starlette.middleware import Middleware
+
+    from ocr.demo.look import CSS, theme
+    from ocr.demo.machine import Machine, sample_images
+    from ocr.demo.page import build
+    from ocr.demo.policy import ContentPolicy
+    from ocr.loading import find_weights
+
+    find_weights(weights)
+    page = build(Machine(weights), collect)
+    page.queue(max_size=64, default_concurrency_limit=os.cpu_count() or 1)
+    folders = {str(p.parent) for p in sample_images()}
+    try:
+        _, address, _ = page.launch(
+            server_name=host,
+            server_port=port,
+            share=False,
+            quiet=True,
+            show_error=True,
+            inbrowser=browser,
+            max_file_size=max_megabytes * 2**20,
+            allowed_paths=sorted(folders),
+            theme=theme(),
+            css=CSS,
+            footer_links=["api"],
+            ssr_mode=False,
+            prevent_thread_lock=True,
+            app_kwargs={"middleware": [Middleware(ContentPolicy)]},
+        )
+    except OSError as error:
+        raise DemoError(
+            f"cannot listen on {host}, port {port or '7860 to 7959'}: {error}"
+        ) from None
+    print(f"reading lines at {address}", flush=True)
+    if block:
+        page.block_thread()
+    return address

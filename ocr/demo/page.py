@@ -1,0 +1,349 @@
+"""The page: components and what happens when they are used. Everything shown is made elsewhere."""
+
+from __future__ import annotations
+
+import csv
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ocr.demo import canvas, collect, lessons, markup, microscope
+from ocr.demo.machine import Machine, Reading, Seen, Settings, sample_images
+from ocr.errors import OcrError
+from ocr.loading import shipped_language_models, shipped_weights, tuned_settings
+
+MOST_FILES = 500
+
+
+def _line_image(**settings: Any) -> gr.Image:
+    """An image whose bytes reach us as they are: our own reader knows more formats than the
+    component, and says what is wrong with a broken one."""
+    component = gr.Image(**settings)
+    component.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore
+    return component
+
+
+def build(machine: Machine, collect_into: Path | None = None) -> gr.Blocks:
+    """The page's blocks. `collect_into`: where corrections are kept, if they are."""
+    with gr.Blocks(title="Reading lines of text", analytics_enabled=False) as page:
+        gr.Markdown(lessons.INTRODUCTION)
+        seen = gr.State()
+        with gr.Tabs():
+            with gr.Tab("Read"):
+                read = _read_tab(machine, seen)
+                if collect_into is not None:
+                    _collect_part(seen, read["text"], collect_into)
+            with gr.Tab("CTC microscope"):
+                _microscope_tab(machine, seen, read)
+            with gr.Tab("Several files"):
+                _files_tab(machine)
+        _api(machine)
+        # whoever opens the page reads something soon: network and search are loaded meanwhile
+        page.load(machine.warm, api_visibility="private", show_progress="hidden")
+    return page
+
+
+def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+    weight, bonus = tuned_settings(machine.weights)
+    with gr.Row():
+        with gr.Column(scale=5, min_width=300), gr.Tabs():
+            with gr.Tab("Picture"):
+                picture = _line_image(
+                    sources=["upload", "clipboard", "webcam"],
+                    label="A picture of one line",
+                    height=220,
+                    buttons=["fullscreen"],
+                    elem_id="picture",
+                )
+            with gr.Tab("Draw"):
+                drawing = gr.HTML(
+                    html_template=canvas.TEMPLATE,
+                    css_template=canvas.STYLE,
+                    js_on_load=canvas.SCRIPT,
+                    elem_id="drawing",
+                )
+        with gr.Column(scale=7, min_width=300):
+            shaded = gr.HTML(
+                '<p class="reading empty">Choose a sample, or bring a picture of your own.</p>',
+                elem_id="reading",
+            )
+            text = gr.Textbox(
+                label="Text", lines=1, max_lines=4, interactive=False, buttons=["copy"],
+                elem_id="text",
+            )  # fmt: skip
+            compared = gr.HTML(elem_id="compared")
+            with gr.Row():
+                lm_weight = gr.Slider(
+                    0, 2, round(weight, 2), step=0.05, label="lm_weight",
+                    info="how much the language model says", elem_id="lm_weight",
+                    min_width=110,
+                )  # fmt: skip
+                length_bonus = gr.Slider(
+                    -2, 4, round(bonus, 2), step=0.1, label="length_bonus",
+                    info="for each character", elem_id="length_bonus", min_width=110,
+                )  # fmt: skip
+            nbest = gr.HTML(elem_id="nbest")
+            with gr.Accordion("Settings", open=False):
+                weights = gr.Dropdown(shipped_weights(), value=machine.weights, label="Weights")
+                lm = gr.Dropdown(
+                    ["auto", *shipped_language_models(), "none"],
+                    value="auto",
+                    label="Language model",
+                    info="auto: that of each line's language",
+                )
+                width = gr.Slider(1, 200, 25, step=1, label="Beam width")
+    samples = gr.Gallery(
+        [(str(p), p.stem.replace("-", " ")) for p in sample_images()],
+        label="Sample lines",
+        columns=4,
+        object_fit="contain",
+        allow_preview=False,
+        interactive=False,
+        buttons=[],
+        elem_id="samples",
+    )
+
+    choices = [weights, lm, width, lm_weight, length_bonus]
+    shown = [shaded, text, compared, nbest]
+
+    def show(value: Seen | None, *chosen: Any) -> tuple[str, str, str, str]:
+        if value is None:
+            return "", "", "", ""
+        with _said():
+            beam = machine.beam(value, _settings(*chosen))
+            greedy = machine.greedy(value)
+        return (
+            markup.advice(value.lines) + markup.shaded(beam.line),
+            beam.line.text,
+            markup.compared(greedy.line, beam.line, beam.decoded.language),
+            markup.alternatives(beam.line),
+        )
+
+    def look(source: Any, name: str, *chosen: Any) -> tuple[Any, ...]:
+        with _said():
+            value = machine.see(source, chosen[0], name)
+        return (value, *show(value, *chosen))
+
+    def look_at_file(path: str | None, *chosen: Any) -> tuple[Any, ...]:
+        if path is None:
+            return (None, "", "", "", "")
+        return look(path, Path(path).name, *chosen)
+
+    def look_at_drawing(
+        event: gr.EventData, w: str, lm: str, width: float, lm_weight: float, bonus: float
+    ) -> tuple[Any, ...]:
+        drawn = canvas.picture(event.image)
+        if drawn is None:
+            return (None, "", "", "", "")
+        return look(drawn, "drawing", w, lm, width, lm_weight, bonus)
+
+    def choose_sample(event: gr.SelectData) -> str:
+        return str(sample_images()[event.index])
+
+    def tuned(name: str, chosen_weights: str) -> tuple[float, float]:
+        with _said():
+            return tuned_settings(chosen_weights, name)
+
+    picture.change(look_at_file, [picture, *choices], [seen, *shown], **private)
+    drawing.submit(look_at_drawing, choices, [seen, *shown], **private)
+    samples.select(choose_sample, None, picture, **private)
+    # the emissions are there: only the search runs again, and the last move of a slider wins
+    for control in (width, lm_weight, length_bonus):
+        control.change(show, [seen, *choices], shown, trigger_mode="always_last", **private)
+    lm.change(tuned, [lm, weights], [lm_weight, length_bonus], **private).then(
+        show, [seen, *choices], shown, **private
+    )
+    weights.change(look_at_file, [picture, *choices], [seen, *shown], **private)
+    return {"text": text, "choices": choices, "shown": shown}
+
+
+def _collect_part(seen: gr.State, text: gr.Textbox, folder: Path) -> None:
+    with gr.Accordion("Correct and collect", open=True):
+        right = gr.Textbox(label="What the line really says", elem_id="right")
+        with gr.Row():
+            button = gr.Button("Keep image and text", variant="primary", elem_id="keep")
+        said = gr.Markdown(elem_id="kept")
+        gr.Code(
+            collect.command(folder),
+            language="shell",
+            label="To train on what was kept",
+            lines=1,
+            max_lines=1,
+            wrap_lines=True,
+        )
+    text.change(lambda t: t, text, right, api_visibility="private", show_progress="hidden")
+
+    def keep(value: Seen | None, corrected: str) -> str:
+        with _said():
+            if value is None:
+                raise collect.CollectError("read a picture first")
+            count = collect.keep(folder, value, corrected)
+        return f"Kept. {count} line{'s' if count > 1 else ''} in `{folder}`."
+
+    button.click(keep, [seen, right], said, api_visibility="private")
+
+
+def _microscope_tab(machine: Machine, seen: gr.State, read: dict[str, Any]) -> None:
+    gr.Markdown(lessons.MICROSCOPE)
+    picture = gr.HTML("<p>Read a line on the first tab.</p>", elem_id="microscope")
+    with gr.Row(equal_height=True):
+        asked = gr.Textbox(
+            label="A text of your own", placeholder="what else could it say?", elem_id="asked",
+            scale=4,
+        )  # fmt: skip
+        button = gr.Button("Align", elem_id="align", scale=1, min_width=120)
+    table = gr.HTML(elem_id="accounts")
+    for title, lesson in lessons.LESSONS.items():
+        with gr.Accordion(title, open=False):
+            gr.Markdown(lesson)
+
+    def draw(value: Seen | None, own: str, *chosen: Any) -> tuple[str, str]:
+        if value is None:
+            return "<p>Read a line on the first tab.</p>", ""
+        problem = ""
+        with _said():
+            beam = machine.beam(value, _settings(*chosen))
+            readings: list[tuple[str, Reading]] = [
+                ("best path", machine.greedy(value)),
+                ("beam search", beam),
+            ]
+            try:
+                if own.strip():
+                    readings.append(("your text", machine.aligned(value, own.strip())))
+            except OcrError as error:
+                problem = markup.problem(str(error))
+            rows = [(name, machine.account(value, r, beam)) for name, r in readings]
+        shown = readings[-1][1]
+        alphabet = machine.recogniser(value.weights).alphabet
+        return microscope.draw(value, shown, alphabet), problem + markup.accounts(rows)
+
+    inputs, outputs = [seen, asked, *read["choices"]], [picture, table]
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+    # a new reading is a new picture; one's own text belongs to the line before
+    read["shown"][0].change(
+        lambda value, *chosen: draw(value, "", *chosen), [seen, *read["choices"]], outputs, **quiet
+    )
+    button.click(draw, inputs, outputs, **quiet)
+    asked.submit(draw, inputs, outputs, **quiet)
+
+
+def _files_tab(machine: Machine) -> None:
+    gr.Markdown(f"Several pictures, one line each, at most {MOST_FILES}; for more: `ocr batch`.")
+    files = gr.File(
+        file_count="multiple", file_types=["image"], label="Pictures", height=160, elem_id="files"
+    )
+    with gr.Row():
+        start = gr.Button("Read all", variant="primary", elem_id="read_all")
+        stop = gr.Button("Cancel", variant="stop", elem_id="cancel")
+    progress = gr.HTML(elem_id="progress")
+    table = gr.Dataframe(
+        headers=["file", "text", "confidence", "error"],
+        datatype=["str", "str", "number", "str"],
+        interactive=False,
+        wrap=True,
+        column_widths=["150px", "320px", "110px", "180px"],
+        label="Readings",
+        elem_id="table",
+    )
+    download = gr.DownloadButton("Download CSV", interactive=False, elem_id="download")
+
+    def read_all(paths: list[str] | None) -> Iterator[tuple[str, list, Any]]:
+        if not paths:
+            raise gr.Error("Choose some pictures first.", title="No files", print_exception=False)
+        if len(paths) > MOST_FILES:
+            raise gr.Error(
+                f"{len(paths)} files; at most {MOST_FILES} at a time here. `ocr batch` reads any "
+                "number.", title="Too many files", print_exception=False,
+            )  # fmt: skip
+        rows: list[list] = []
+        settings = Settings(machine.weights)
+        for number, path in enumerate(paths, start=1):
+            name = Path(path).name
+            try:
+                line = machine.beam(machine.see(path, name=name), settings, 0).line
+                rows.append([name, line.text, round(line.confidence, 3), ""])
+            except OcrError as error:
+                rows.append([name, "", None, str(error).removeprefix(f"{name}: ")])
+            if number % 5 == 0 or number == len(paths):
+                yield _bar(number, len(paths)), rows, gr.skip()
+        yield _bar(len(paths), len(paths)), rows, gr.update(value=_csv(rows), interactive=True)
+
+    run = start.click(
+        read_all, files, [progress, table, download], api_visibility="private",
+        show_progress="hidden",
+    )  # fmt: skip
+    stop.click(None, cancels=[run], api_visibility="private")
+
+
+def _api(machine: Machine) -> None:
+    """Two functions under stable names for programs, with plain types."""
+    with gr.Group(visible=False):
+        picture = _line_image(label="image")
+        lm = gr.Textbox("auto", label="lm")
+        decoder = gr.Dropdown(["beam", "greedy"], value="beam", label="decoder")
+        width = gr.Number(25, precision=0, minimum=1, maximum=1000, label="beam_width")
+        nbest = gr.Number(0, precision=0, minimum=0, maximum=100, label="nbest")
+        text = gr.Textbox(label="text")
+        result = gr.JSON()
+        read_button, align_button = gr.Button(), gr.Button()
+
+    def read(
+        image: str, decoder: str = "beam", lm: str = "auto", beam_width: int = 25, nbest: int = 0
+    ) -> dict:
+        """Read an image of one line: text, confidence, characters and words with spans in pixels,
+        alternatives."""
+        with _said():
+            seen = machine.see(image, name=Path(image).name)
+            if decoder == "greedy":
+                return machine.greedy(seen).line.as_dict()
+            if lm not in ("auto", "none", *shipped_language_models()):
+                raise OcrError(f"no language model called {lm!r}")
+            settings = Settings(machine.weights, lm, int(beam_width))
+            return machine.beam(seen, settings, int(nbest)).line.as_dict()
+
+    def align(image: str, text: str) -> dict:
+        """Where each character of a given text stands, and log p(text | image)."""
+        with _said():
+            seen = machine.see(image, name=Path(image).name)
+            reading = machine.aligned(seen, text)
+            account = machine.account(seen, reading)
+            return {**reading.line.as_dict(), "log_probability": account.all_paths}
+
+    read_button.click(read, [picture, decoder, lm, width, nbest], result, api_name="read")
+    align_button.click(align, [picture, text], result, api_name="align")
+
+
+def _settings(weights: str, lm: str, width: float, lm_weight: float, bonus: float) -> Settings:
+    return Settings(weights, lm, int(width), float(lm_weight), float(bonus))
+
+
+class _said:
+    """Our own errors are shown to the visitor in their own words; others stay errors."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, OcrError):
+            raise gr.Error(str(error), title="Cannot read this", print_exception=False) from None
+
+
+def _bar(done: int, of: int) -> str:
+    return (
+        f'<label>{done} of {of} read <progress value="{done}" max="{of}" '
+        'style="width:100%"></progress></label>'
+    )
+
+
+def _csv(rows: list[list]) -> str:
+    folder = tempfile.mkdtemp(prefix="ocr-demo-")
+    path = Path(folder) / "readings.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "text", "confidence", "error"])
+        writer.writerows(rows)
+    return str(path)

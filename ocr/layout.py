@@ -1,0 +1,68 @@
+"""Whether a picture holds one line of text, or several: what a line recogniser cannot read."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ocr.image import is_light_on_dark
+
+# widths and heights are shares of the picture's
+_SIDE = 256  # rows that are looked at
+_EMPTY = 0.16  # of the fullest row's ink: a gap between lines has less
+_TALL = 0.05  # a line is at least so tall
+_FULL = 0.30  # and has at least so much of the fullest line's ink
+_ALIKE = 0.45  # and of the tallest one's height
+_TALLEST = 0.46  # where there are several, none is taller
+
+
+def count_lines(grey: np.ndarray) -> int:
+    """About how many lines of text stand one above the other in a grey image (uint8 H x W).
+
+    Counts bands of inked rows with empty rows between. Made to be sure of "several": a line with
+    bits of its neighbours, flourishes or a slope counts as one. 0 where there is no ink.
+    """
+    height, width = grey.shape
+    if height < 12 or width < 12:
+        return 1
+    scale = min(1.0, _SIDE / height)
+    size = (max(8, min(2048, round(width * scale))), max(8, round(height * scale)))
+    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    if is_light_on_dark(small):
+        small = 255 - small
+    paper = cv2.medianBlur(small, 63)
+    dark = np.clip(paper.astype(np.int16) - small, 0, 255)
+    strong = np.quantile(dark, 0.995)
+    if strong < 20:
+        return 0
+    # each line has a darkness of its own
+    row_darkness = np.quantile(dark, 0.98, axis=1).astype(np.float32)[:, None]
+    around = cv2.dilate(row_darkness, np.ones((size[1] // 6 | 1, 1), np.uint8))
+    ink = dark > 0.4 * np.maximum(around, 0.3 * strong)
+    # a rule or a border is no writing
+    ink[ink.mean(1) > 0.75] = False
+    rows = ink.mean(1)
+    rows = np.convolve(rows, np.ones(3) / 3, "same")
+    full = np.quantile(rows, 0.97)
+    if full <= 0:
+        return 0
+    inked = rows > _EMPTY * full
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], inked.view(np.int8), [0]])))
+    bands = [
+        (a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= _TALL * size[1]
+    ]
+    if not bands:
+        return 1
+    edge = size[1] // 24
+    tallest = max(b - a for a, b in bands)
+    if tallest > _TALLEST * size[1]:
+        return 1  # the line itself, with bits of its neighbours
+    most = max(rows[a:b].sum() for a, b in bands)
+    whole = sum(
+        rows[a:b].sum() >= _FULL * most
+        and b - a >= _ALIKE * tallest
+        # what touches the upper or lower edge is a neighbour cut through
+        and (edge < a and b < size[1] - edge)
+        for a, b in bands
+    )
+    return int(whole)

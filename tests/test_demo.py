@@ -1,0 +1,201 @@
+"""The demo's parts, apart from any page."""
+
+import base64
+import csv
+import re
+import threading
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from ocr.demo import canvas, collect, markup, microscope
+from ocr.demo.machine import Machine, Settings, frames
+from ocr.image import ImageError
+from ocr.line import Character, Line
+
+HOSTILE = "<script>alert(1)</script>&\"'"
+
+
+@pytest.fixture(scope="module")
+def machine():
+    return Machine()
+
+
+@pytest.fixture(scope="module")
+def seen(machine, samples):
+    return machine.see(samples / "quick-hand.png")
+
+
+def line_of(text, confidence=0.5):
+    characters = tuple(Character(c, confidence, (i, i + 1)) for i, c in enumerate(text))
+    return Line(text, confidence, characters, alternatives=((text, 0.75), (text + "!", 0.25)))
+
+
+def test_readings_agree_with_the_recogniser(machine, seen, samples):
+    from ocr import load
+
+    (line,) = load(nbest=5).read(samples / "quick-hand.png")
+    own = machine.beam(seen, Settings()).line
+    assert (own.text, own.characters) == (line.text, line.characters)
+    assert [text for text, _ in own.alternatives] == [text for text, _ in line.alternatives]
+    (greedy,) = load(decoder="greedy").read(samples / "quick-hand.png")
+    assert machine.greedy(seen).line.text == greedy.text
+
+
+def test_settings_act_on_stored_emissions(machine, samples):
+    seen = machine.see(samples / "letter.png")
+    with_weight = machine.beam(seen, Settings(lm="english", lm_weight=3.0, length_bonus=-2.0))
+    without = machine.beam(seen, Settings(lm="english", lm_weight=0.0, length_bonus=0.0))
+    assert len(with_weight.line.text) < len(without.line.text)
+
+
+def test_accounts_add_up(machine, seen):
+    beam = machine.beam(seen, Settings(lm="english"))
+    account = machine.account(seen, beam, beam)
+    assert account.best_path <= account.all_paths <= 0
+    best = beam.decoded.hypotheses[0]
+    # the beam sums most of the paths; the forward recursion sums all
+    assert account.all_paths + account.fused == pytest.approx(best.score, abs=0.2)
+    greedy = machine.greedy(seen)
+    likeliest = float(seen.emissions.max(1).sum())
+    assert machine.account(seen, greedy).best_path == pytest.approx(likeliest, rel=1e-5)
+
+
+def test_frames_collapse_to_the_text(machine, seen):
+    path = machine.greedy(seen).decoded.path
+    labels = frames(path, seen)
+    starts = np.flatnonzero(np.diff(labels, prepend=-1))
+    assert [k for k in labels[starts] if k] == path.labels.tolist()
+
+
+def test_too_many_pixels_for_a_page(machine, monkeypatch):
+    monkeypatch.setattr("ocr.demo.machine.MAX_PIXELS", 1000)
+    with pytest.raises(ImageError, match="200 x 100 is more than 1,000 pixels"):
+        machine.see(np.full((100, 200), 255, np.uint8))
+
+
+def test_texts_are_escaped_everywhere(machine, seen):
+    line = line_of(HOSTILE)
+    for html in (
+        markup.shaded(line),
+        markup.compared(line, line_of("other"), HOSTILE),
+        markup.compared(line_of("other"), line, ""),
+        markup.alternatives(line),
+        markup.problem(HOSTILE),
+        markup.accounts([(HOSTILE, machine.account(seen, machine.aligned(seen, "<b>&")))]),
+        microscope.draw(seen, machine.aligned(seen, "<b>&\"'"), machine.recogniser().alphabet),
+    ):
+        assert "<script" not in html
+        assert "<b>" not in html
+        assert not re.search(r"&(?!amp;|lt;|gt;|quot;|#x27;)", html)
+
+
+def test_shade_follows_doubt():
+    html = markup.shaded(
+        Line("ab", 0.6, (Character("a", 1.0, (0, 1)), Character("b", 0.2, (1, 2))))
+    )
+    assert re.findall(r"--doubt:([\d.]+)", html) == ["0.80"]
+    assert "No text" in markup.shaded(Line("", 0.0))
+
+
+def test_differences_are_marked():
+    html = markup.compared(line_of("flown"), line_of("flower"), "english")
+    assert html.count("<mark>") == 3
+    assert "no language model" in markup.compared(line_of("a"), line_of("a"), "")
+    assert "read the same" in markup.compared(line_of("a"), line_of("a"), "")
+
+
+def test_advice_only_for_several_lines():
+    assert markup.advice(0) == markup.advice(1) == ""
+    assert "several lines" in markup.advice(3)
+
+
+def test_microscope_shows_every_frame_of_the_path(machine, seen):
+    reading = machine.greedy(seen)
+    html = microscope.draw(seen, reading, machine.recogniser().alphabet)
+    svg = ElementTree.fromstring(html[html.index("<svg") : html.index("</svg>") + 6])
+    (path,) = [e for e in svg if e.get("class") == "path"]
+    assert len(path.get("points").split()) == len(seen.emissions)
+    spans = [e for e in svg if (e.get("class") or "").startswith("span")]
+    assert len(spans) == len(reading.line.text)
+    cells = [e for e in svg if (e.get("class") or "").startswith("cell")]
+    total = sum(float(e.get("opacity")) for e in cells)
+    # a distribution for each frame: what is drawn sums to nearly one
+    assert len(seen.emissions) * 0.97 <= total <= len(seen.emissions) * 1.01
+    kept = [e for e in svg if e.get("class") == "step kept"]
+    assert len(kept) >= 2 * len(reading.line.text)
+
+
+def test_microscope_of_nothing_and_of_much(machine):
+    alphabet = machine.recogniser().alphabet
+    white = machine.see(np.full((48, 200), 255, np.uint8))
+    assert "<svg" in microscope.draw(white, machine.greedy(white), alphabet)
+    wide = machine.see(np.tile(np.arange(0, 250, 10, dtype=np.uint8), (48, 200)))
+    html = microscope.draw(wide, machine.greedy(wide), alphabet)
+    assert f"first {microscope.MOST_FRAMES} of" in html
+
+
+def test_rows_are_ordered_and_bounded():
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet(np.full(200, 0.02), 300)
+    rows = microscope.symbols_that_matter(probabilities, probabilities.argmax(1))
+    assert rows[0] == 0
+    assert len(rows) == microscope.MOST_ROWS + 1
+    peaks = [probabilities[:, k].argmax() for k in rows[1:]]
+    assert peaks == sorted(peaks)
+
+
+def test_corrections_are_a_labelled_folder(machine, seen, samples, tmp_path):
+    from ocr.data.folder import read_folder
+    from ocr.image import read
+
+    folder = tmp_path / "my hand"
+    assert collect.keep(folder, seen, "We meet") == 1
+    assert collect.keep(folder, seen, " We meet at the harbour ") == 1  # the same image again
+    other = machine.see(samples / "note.png")
+    assert collect.keep(folder, other, "call Anna") == 2
+    kept = read_folder(folder)
+    assert [s.text for s in kept] == ["We meet at the harbour", "call Anna"]
+    assert np.array_equal(read(kept[0].image), seen.grey)
+    assert str(folder) in collect.command(folder) or "'" in collect.command(folder)
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\t\n"])
+def test_texts_that_are_no_line_are_refused(seen, tmp_path, text):
+    with pytest.raises(collect.CollectError):
+        collect.keep(tmp_path, seen, text)
+    assert not (tmp_path / "labels.tsv").exists()
+
+
+def test_a_folder_that_cannot_be_written(seen, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(collect.CollectError, match="file"):
+        collect.keep(tmp_path / "file", seen, "text")
+
+
+def test_visitors_who_keep_at_once_lose_nothing(machine, tmp_path):
+    pictures = [
+        machine.see(np.random.default_rng(i).integers(0, 255, (40, 90), np.uint8))
+        for i in range(12)
+    ]
+    threads = [
+        threading.Thread(target=collect.keep, args=(tmp_path, p, f"line {i}"))
+        for i, p in enumerate(pictures)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with (tmp_path / "labels.tsv").open(newline="") as file:
+        texts = {row["text"] for row in csv.DictReader(file, delimiter="\t")}
+    assert texts == {f"line {i}" for i in range(12)}
+
+
+def test_only_our_pictures_come_from_the_canvas():
+    png = b"\x89PNG"
+    good = "data:image/png;base64," + base64.b64encode(png).decode()
+    assert canvas.picture(good) == png
+    for bad in (None, 7, "", "data:image/svg+xml;base64,AAAA", good + "%%", "http://host/x.png"):
+        assert canvas.picture(bad) is None
+    assert canvas.picture(good + "A" * canvas.MOST_BYTES) is None

@@ -1,0 +1,261 @@
+"""The demo in a real browser: its server is a process of its own, Chromium is driven by Playwright.
+
+Skipped, and said so, where there is no Chromium (Debian: the packages `chromium`); set CHROMIUM to
+its path if it is elsewhere.
+"""
+
+import csv
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+REPOSITORY = Path(__file__).parent.parent
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    return tmp_path_factory.mktemp("kept") / "lines"
+
+
+@pytest.fixture(scope="module")
+def address(kept):
+    server = subprocess.Popen(
+        [sys.executable, "app.py", "--collect", str(kept)],
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "GRADIO_TEMP_DIR": str(kept.parent / "uploads")},
+    )
+    said = server.stdout.readline()
+    assert "http://" in said
+    yield said.split()[-1]
+    server.terminate()
+    server.wait(20)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(params=[(1280, 900)])
+def page(browser, address, request):
+    width, height = request.param
+    context = browser.new_context(viewport={"width": width, "height": height})
+    page = context.new_page()
+    page.set_default_timeout(30_000)
+    asked = []
+    page.on("request", lambda r: asked.append(r.url))
+    page.goto(address)
+    page.wait_for_selector("#samples img")
+    yield page
+    own = (address, "data:", "blob:")
+    assert [url for url in asked if not url.startswith(own)] == []
+    context.close()
+
+
+def upload(page, path):
+    page.locator("#picture input[type=file]").first.set_input_files(str(path))
+
+
+def read_text(page):
+    return page.locator("#reading .reading").get_attribute("aria-label")
+
+
+def wait_for_reading(page):
+    page.wait_for_selector("#reading .sure")
+
+
+def test_upload_and_read(page, samples):
+    upload(page, samples / "print.png")
+    wait_for_reading(page)
+    assert "bright cold morning" in read_text(page)
+    assert page.locator("#text textarea, #text input").first.input_value() == read_text(page)
+    assert page.locator("#nbest tbody tr, #nbest table tr").count() >= 3
+
+
+def test_the_browser_refuses_other_hosts(page):
+    refused = page.evaluate("fetch('http://example.com/').then(() => false, () => true)")
+    assert refused
+    # the request never left: the policy stopped it
+    policy = page.evaluate(
+        "fetch(location.href).then(r => r.headers.get('content-security-policy'))"
+    )
+    assert "connect-src 'self'" in policy
+
+
+def test_sample_and_slider(page):
+    page.locator("#samples button img").nth(4).click()
+    wait_for_reading(page)
+    before = read_text(page)
+    number = page.locator("#length_bonus input[type=number]")
+    number.fill("-2")
+    number.press("Enter")
+    weight = page.locator("#lm_weight input[type=number]")
+    weight.fill("2")
+    weight.press("Enter")
+    page.wait_for_function(
+        "before => { const e = document.querySelector('#reading .reading');"
+        " return e && e.getAttribute('aria-label') !== before; }",
+        arg=before,
+    )
+    assert len(read_text(page)) < len(before)
+
+
+def test_draw_and_read(page):
+    page.get_by_role("tab", name="Draw").click()
+    box = page.locator("#drawing canvas").bounding_box()
+
+    def stroke(*points):
+        x, y = points[0]
+        page.mouse.move(box["x"] + x, box["y"] + y)
+        page.mouse.down()
+        for x, y in points[1:]:
+            page.mouse.move(box["x"] + x, box["y"] + y, steps=5)
+        page.mouse.up()
+
+    stroke((40, 30), (40, 130))
+    stroke((90, 30), (90, 130))
+    stroke((40, 80), (90, 80))
+    wait_for_reading(page)
+    assert read_text(page).upper().startswith("H")
+    page.get_by_role("button", name="Clear").click()
+    page.wait_for_function("!document.querySelector('#reading .sure')")
+
+
+def test_correct_and_collect(page, samples, kept):
+    upload(page, samples / "recipe.png")
+    wait_for_reading(page)
+    right = page.locator("#right textarea, #right input").first
+    page.wait_for_function("document.querySelector('#right textarea, #right input').value")
+    right.fill("250 g de harina, 3 huevos y una pizca de sal")
+    page.locator("#keep").click()
+    page.wait_for_function("document.querySelector('#kept').innerText.includes('Kept')")
+    with (kept / "labels.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert rows[-1]["text"] == "250 g de harina, 3 huevos y una pizca de sal"
+    assert (kept / rows[-1]["path"]).is_file()
+    assert "ocr finetune" in page.locator(".cm-content").first.inner_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("broken.png", b"no image at all", "not an image"),
+        ("cut.png", None, "truncated"),
+        ("empty.png", b"", "empty"),
+    ],
+)
+def test_bad_uploads_say_what_is_wrong(page, samples, tmp_path, name, content, message):
+    path = tmp_path / name
+    path.write_bytes((samples / "print.png").read_bytes()[:2000] if content is None else content)
+    upload(page, path)
+    page.wait_for_selector(f".toast-body:has-text('{message}')")
+    # and the page goes on
+    upload(page, samples / "print.png")
+    wait_for_reading(page)
+
+
+def test_a_page_gets_advice(page, samples, tmp_path):
+    import numpy as np
+    from PIL import Image
+
+    one = np.asarray(Image.open(samples / "print.png").convert("L"))
+    Image.fromarray(np.vstack([one] * 4)).save(tmp_path / "page.png")
+    upload(page, tmp_path / "page.png")
+    page.wait_for_selector("#reading .advice")
+
+
+def test_microscope_and_own_text(page, samples):
+    upload(page, samples / "print.png")
+    wait_for_reading(page)
+    page.get_by_role("tab", name="CTC microscope").click()
+    page.wait_for_selector("svg.microscope .cell")
+    page.locator("#asked textarea, #asked input").first.fill("It was a bright gold morning")
+    page.locator("#align").click()
+    page.wait_for_selector("#accounts :text('your text')")
+    # a character that the alphabet lacks is a message, not a dead page
+    page.locator("#asked textarea, #asked input").first.fill("漢字")
+    page.locator("#align").click()
+    page.wait_for_selector("#accounts [role=alert]")
+
+
+def test_several_files(page, samples, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"nothing")
+    names = [samples / "print.png", broken, samples / "typewriter.png"]
+    page.get_by_role("tab", name="Several files").click()
+    page.locator("#files input[type=file]").set_input_files([str(n) for n in names])
+    page.wait_for_selector("#files :text('broken')")
+    page.locator("#read_all").click()
+    page.wait_for_selector("#progress :text('3 of 3')")
+    page.wait_for_selector("#download a, #download:not([disabled])")
+    with page.expect_download() as found:
+        page.locator("#download").click()
+    text = Path(found.value.path()).read_text(encoding="utf-8")
+    rows = list(csv.DictReader(text.splitlines()))
+    assert [row["file"] for row in rows] == ["print.png", "broken.png", "typewriter.png"]
+    assert "bells" in rows[0]["text"]
+    assert "not an image" in rows[1]["error"]
+
+
+@pytest.mark.parametrize("page", [(390, 844)], indirect=True)
+def test_on_a_phone(page, samples):
+    upload(page, samples / "print.png")
+    wait_for_reading(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    box = page.locator("#reading").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 400
+
+
+def test_api(address, samples):
+    from gradio_client import Client, handle_file
+
+    client = Client(address, verbose=False)
+    read = client.predict(handle_file(samples / "print.png"), api_name="/read")
+    assert "bells" in read["text"]
+    assert len(read["characters"]) == len(read["text"])
+    greedy = client.predict(handle_file(samples / "print.png"), decoder="greedy", api_name="/read")
+    assert not greedy["alternatives"]
+    nbest = client.predict(handle_file(samples / "print.png"), nbest=3, api_name="/read")
+    assert len(nbest["alternatives"]) == 3
+    aligned = client.predict(
+        handle_file(samples / "print.png"), text="It was a bright", api_name="/align"
+    )
+    assert aligned["log_probability"] < -10
+    with pytest.raises(Exception, match="no language model called 'x'"):
+        client.predict(handle_file(samples / "print.png"), lm="x", api_name="/read")
+    assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/read", "/align"}
+
+
+def test_a_taken_port_is_said(address):
+    port = address.rstrip("/").rsplit(":", 1)[1]
+    second = subprocess.run(
+        [sys.executable, "app.py", "--port", port],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert second.returncode == 2
+    assert f"port {port}" in second.stderr
