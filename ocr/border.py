@@ -29,6 +29,28 @@ def outside_of_cut(grey: np.ndarray) -> np.ndarray | None:
     return None
 
 
+def cut_out(
+    grey: np.ndarray, outline: tuple[tuple[int, int], ...], corner: tuple[int, int]
+) -> np.ndarray:
+    """What lies outside a polygon made paper: neighbours of a line of a page are not its text.
+
+    grey: the line's box, uint8 H x W; outline: (x, y) on the page; corner: (left, top) of the box.
+    """
+    inside = np.zeros(grey.shape, np.uint8)
+    points = np.clip(np.array(outline, np.int64) - corner, -10_000, 100_000).astype(np.int32)
+    cv2.fillPoly(inside, [points], 1)
+    if not inside.any():
+        return grey
+    # a little room: polygons are often drawn tight
+    room = max(1, grey.shape[0] // 30)
+    inside = cv2.dilate(inside, np.ones((2 * room + 1, 2 * room + 1), np.uint8))
+    within = grey[inside > 0]
+    bright = float(np.median(within)) > 127
+    # paper is the commoner of light and dark
+    paper = np.quantile(within, 0.75 if bright else 0.25)
+    return np.where(inside > 0, grey, np.uint8(paper))
+
+
 def most_common(values: np.ndarray) -> int:
     return int(np.bincount(values, minlength=256).argmax())
 

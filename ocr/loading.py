@@ -35,6 +35,16 @@ def find_weights(name: Path | str = DEFAULT) -> Path:
     return _shipped(str(name), (INT8, ".onnx", ".safetensors"), "weights")
 
 
+def find_trainable(name: Path | str = DEFAULT) -> Path:
+    """The .safetensors file of weights, which training goes on from: a path, or a shipped name."""
+    path = Path(name)
+    if path.suffix == ".safetensors":
+        return find_weights(path)
+    if path.suffix:
+        raise WeightsError(f"{path}: training goes on from .safetensors, not from {path.suffix}")
+    return _shipped(str(name), (".safetensors",), "weights")
+
+
 def find_language_model(name: Path | str) -> Path:
     """A path as it is; a bare name like "english" among the shipped language models."""
     path = Path(name)

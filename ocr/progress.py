@@ -78,3 +78,16 @@ def status(label: str) -> Iterator[None]:
 
 def print_table(table: RenderableType) -> None:
     Console(highlight=False).print(table)
+
+
+@contextmanager
+def share_bar(label: str) -> Iterator[Callable[[float, str], None]]:
+    """A bar for work measured by the clock: shown(share from 0 to 1, text beside it)."""
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn(label), BarColumn(), TextColumn("{task.percentage:3.0f} %"),
+        TimeRemainingColumn(), TextColumn("{task.description}"),
+        console=console, disable=not console.is_terminal, transient=True,
+    ) as progress:  # fmt: skip
+        task = progress.add_task("", total=1.0)
+        yield lambda share, text: progress.update(task, completed=share, description=text)

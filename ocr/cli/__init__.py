@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ocr.cli import batch, demo, language, reading, training
+from ocr.cli import batch, demo, finetune, fonts, language, reading, training
 from ocr.errors import OcrError
 
 app = typer.Typer(
@@ -47,11 +47,13 @@ for command in (
     training.inspect,
     training.render,
     training.train,
+    finetune.finetune,
     training.export,
     training.release,
 ):
     app.command()(command)
 app.add_typer(language.app, name="lm")
+app.add_typer(fonts.app, name="fonts")
 
 
 def run() -> None:

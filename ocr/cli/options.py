@@ -16,7 +16,7 @@ Weights = Annotated[
 ]
 Threads = Annotated[int, typer.Option(min=1, help="threads of onnxruntime and of the decoder")]
 Split = Annotated[str, typer.Option(help="train, valid, test or all")]
-DataKind = Annotated[str, typer.Option("--kind", help="auto, folder or iam")]
+DataKind = Annotated[str, typer.Option("--kind", help="auto, folder, iam, or pages (PAGE, ALTO)")]
 BeamWidth = Annotated[int, typer.Option(min=1, help="prefixes kept at each frame")]
 LanguageModel = Annotated[
     str, typer.Option("--lm", help="shipped name, .ngram or .arpa file, or none (with a beam)")

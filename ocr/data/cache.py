@@ -10,24 +10,36 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
 import ocr.image
+from ocr.border import cut_out
 from ocr.data.sample import Sample
 from ocr.image import ImageError, Preparation, Prepared, prepare, read
 
 
 def load_sample(sample: Sample, settings: Preparation) -> Prepared:
     """Read, crop to the sample's box if it has one, prepare. Raises ImageError."""
-    grey = read(sample.image)
-    if sample.box is not None:
+    if sample.box is None:
+        grey = read(sample.image)
+    else:
+        # the lines of a page come one after the other
+        grey = _page(sample.image, sample.image.stat().st_mtime_ns if sample.image.is_file() else 0)
         left, top, right, bottom = sample.box
         grey = grey[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
         if not grey.size:
             raise ImageError(str(sample.image), f"the box {sample.box} lies outside the image")
+        if sample.outline is not None:
+            grey = cut_out(grey, sample.outline, (max(0, left), max(0, top)))
     return prepare(grey, settings, str(sample.image))
+
+
+@lru_cache(maxsize=2)
+def _page(path: Path, changed: int) -> np.ndarray:
+    return read(path)
 
 
 class PreparedLines:
@@ -118,5 +130,5 @@ def _fingerprint(samples: Sequence[Sample], settings: Preparation) -> str:
             mark = f"{stat.st_size}:{stat.st_mtime_ns}"
         except OSError:
             mark = "missing"
-        digest.update(f"{sample.image}\0{sample.box}\0{mark}\n".encode())
+        digest.update(f"{sample.image}\0{sample.box}\0{sample.outline}\0{mark}\n".encode())
     return digest.hexdigest()[:16]

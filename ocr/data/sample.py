@@ -21,3 +21,5 @@ class Sample:
     language: str = ""
     # (left, top, right, bottom) in pixels, where the line is a part of a larger image
     box: tuple[int, int, int, int] | None = None
+    # and its polygon there, at least three (x, y)
+    outline: tuple[tuple[int, int], ...] | None = None

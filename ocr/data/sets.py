@@ -7,11 +7,12 @@ from typing import Literal
 
 from ocr.data.sample import Sample
 
-Kind = Literal["auto", "folder", "iam"]
+Kind = Literal["auto", "folder", "iam", "pages"]
 
 
 def read_samples(path: Path | str, kind: Kind = "auto", split: str | None = None) -> list[Sample]:
-    """Samples of a labelled folder or an IAM tree, all or those of one split. Raises DataError.
+    """Samples of a labelled folder, an IAM tree or pages with PAGE or ALTO XML; all of them, or
+    those of one split. Raises DataError.
 
     "auto" takes a folder with `lines.txt`, `ascii/lines.txt` or `xml/`, and without labels.tsv, for
     IAM.
@@ -20,11 +21,24 @@ def read_samples(path: Path | str, kind: Kind = "auto", split: str | None = None
     if kind == "auto":
         tables = [path / "ascii" / "lines.txt", path / "lines.txt"]
         tree = (path / "xml").is_dir() or any(t.is_file() for t in tables)
-        kind = "iam" if tree and not (path / "labels.tsv").is_file() else "folder"
+        if tree and not (path / "labels.tsv").is_file():
+            kind = "iam"
+        else:
+            kind = "pages" if _has_pages_only(path) else "folder"
     if kind == "iam":
         from ocr.data.iam import read_iam
 
         return [s for s in read_iam(path) if split is None or s.split == split]
+    if kind == "pages":
+        from ocr.data.page_xml import read_pages
+
+        return [s for s in read_pages(path) if split is None or s.split == split]
     from ocr.data.folder import read_folder
 
     return read_folder(path, split)
+
+
+def _has_pages_only(path: Path) -> bool:
+    if not path.is_dir() or (path / "labels.tsv").is_file():
+        return False
+    return any(path.rglob("*.xml")) and not any(path.rglob("*.gt.txt"))

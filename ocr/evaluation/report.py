@@ -52,20 +52,28 @@ code { font: 1rem ui-monospace, monospace; }
 """
 
 
-def write_report(evaluation: Evaluation, path: Path | str, *, worst: int = 50) -> None:
+def write_report(
+    evaluation: Evaluation,
+    path: Path | str,
+    *,
+    worst: int = 50,
+    extra: tuple[str, Sequence[str], Sequence[Sequence[str]]] | None = None,
+) -> None:
     """Write the summary, the `worst` lines with their images and differences, the commonest
-    confusions, and CER by length and by group. Raises OSError."""
-    document = _document(evaluation, worst)
+    confusions, and CER by length and by group; `extra` is one more table behind the summary: its
+    title, headings and rows of plain text. Raises OSError."""
+    document = _document(evaluation, worst, extra)
     # xmlcharrefreplace: a lone surrogate in a label must not cost the report
     write_atomically(Path(path), document.encode("utf-8", "xmlcharrefreplace"))
 
 
-def _document(evaluation: Evaluation, most: int) -> str:
+def _document(evaluation: Evaluation, most: int, extra=None) -> str:
     title = escape(f"{evaluation.weights}: evaluation")
     worst = evaluation.worst(most)
     sections = [
         f"<h1>{title}</h1>",
         _summary(evaluation),
+        _extra(*extra) if extra else "",
         f"<h2>Worst lines</h2>{_legend()}" if worst else "<h2>Worst lines</h2><p>None: no errors.",
         *map(_line, worst),
         _confusions(evaluation.results),
@@ -205,6 +213,10 @@ def _skipped(skipped: Sequence[tuple[str, str]]) -> str:
     more = f"<li>and {len(skipped) - 100} more" if len(skipped) > 100 else ""
     items = "".join(f"<li>{escape(reason)}" for _, reason in skipped[:100])
     return f"<h2>Skipped</h2><ul class=soft>{items}{more}</ul>"
+
+
+def _extra(title: str, headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return f"<h2>{escape(title)}</h2>" + _table(headings, [[escape(c) for c in r] for r in rows])
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -19,11 +19,13 @@ from ocr.weights import WeightsError, write_atomically
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run is: updates made, lines seen, the lowest mean CER of its evaluations."""
+    """How far a run is: updates made, lines seen, the lowest mean CER of its evaluations, seconds
+    of training (where they count)."""
 
     step: int = 0
     lines: int = 0
     best: float = math.inf
+    seconds: float = 0.0
 
 
 def save_checkpoint(

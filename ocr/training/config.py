@@ -26,7 +26,7 @@ class _Strict(BaseModel):
 class FolderData(_Strict):
     """Real lines: `labels.tsv` or `name.gt.txt` folders, or an IAM tree."""
 
-    kind: Literal["auto", "folder", "iam"] = "auto"
+    kind: Literal["auto", "folder", "iam", "pages"] = "auto"
     path: Path
     weight: float = Field(1.0, ge=0)
     # what the model card says of the set

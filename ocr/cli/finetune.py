@@ -1,0 +1,134 @@
+"""The command finetune."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ocr.errors import OcrError
+
+
+def finetune(
+    fonts: Annotated[
+        list[str] | None, typer.Option(help="font file, folder of fonts, or fontpkg:NAME")
+    ] = None,
+    data: Annotated[
+        list[Path] | None,
+        typer.Option(help="labelled lines: labels.tsv, name.gt.txt, PAGE or ALTO XML"),
+    ] = None,
+    text: Annotated[
+        list[Path] | None,
+        typer.Option(help="what to render in the fonts; default: words of the language models"),
+    ] = None,
+    general: Annotated[
+        list[Path] | None, typer.Option(help="labelled lines that must not be forgotten")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help=".safetensors to write")] = None,
+    weights: Annotated[
+        str | None, typer.Option("--weights", "-w", help="what to start from: latin-small")
+    ] = None,
+    minutes: Annotated[float | None, typer.Option(help="how long it may take: 10")] = None,
+    config: Annotated[Path | None, typer.Option(help="YAML, as configs/finetune.yaml")] = None,
+    lm: Annotated[
+        bool, typer.Option("--lm", help="also build a language model of --text, and tune it")
+    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="go on where it was stopped")] = False,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda")] = None,
+) -> None:
+    """Make weights that read your fonts or your hand better. Needs the extra `train`.
+
+    CER before and after is measured on lines of yours that were held out, and on general lines, so
+    that forgetting is seen. If it did not get better, the old weights stay, and the exit code is 1.
+    Ctrl-C stops early and keeps the best so far; `--resume` goes on.
+
+    Examples:
+
+    * `ocr finetune --data my-hand --out my-hand.safetensors`
+
+    * `ocr finetune --fonts MyFont.ttf --text letters.txt --minutes 5 --out my-font.safetensors`
+
+    * `ocr read --weights my-hand.onnx line.png`
+    """
+    from ocr.finetune.config import load_finetune_config
+    from ocr.progress import print_table, share_bar
+
+    settings = load_finetune_config(
+        config,
+        fonts=tuple(fonts) if fonts else None,
+        data=tuple(data) if data else None,
+        texts=tuple(text) if text else None,
+        general=tuple(general) if general else None,
+        out=out,
+        weights=weights,
+        minutes=minutes,
+        device=device,
+    )
+    if settings.out.suffix != ".safetensors":
+        raise OcrError(f"{settings.out}: weights are written as .safetensors")
+    try:
+        from ocr.finetune.run import finetune as run
+    except ModuleNotFoundError as error:
+        raise OcrError(
+            f"fine-tuning needs the extra `train`: pip install 'ocr-lines[train]' ({error})"
+        ) from None
+
+    def say(message: str) -> None:
+        typer.echo(message, err=True)
+
+    result = run(settings, resume, say, share_bar)
+    print_table(_table(result))
+    for note in result.notes:
+        say(note)
+    say(f"report with the worst lines: {result.report}")
+    if result.stopped:
+        say("stopped early; --resume goes on")
+    if result.weights is None:
+        say("it did not get better: the old weights stay, nothing was written")
+        raise typer.Exit(1)
+    network = _exported(result.weights, say)
+    if lm:
+        _language_model(settings, result.weights, say)
+    say(f"weights: {result.weights}")
+    say(f"read with them: ocr read --weights {network} line.png")
+
+
+def _table(result):
+    from rich.table import Table
+
+    table = Table("CER %", "lines", "before", "after", "with language model: before", "after")
+    for m in result.sets:
+        rates = (m.before, m.after, m.before_searched, m.after_searched)
+        table.add_row(m.name, str(m.lines), *(f"{rate:.2f}" for rate in rates))
+    return table
+
+
+def _exported(weights: Path, say) -> Path:
+    """The network for onnxruntime, where the extra `export` is there."""
+    try:
+        from ocr.export import export
+
+        return export(weights, weights.with_suffix(".onnx"))
+    except ModuleNotFoundError:
+        say("install the extra `export` for a network that reads without torch")
+        return weights
+
+
+def _language_model(settings, weights: Path, say) -> None:
+    from ocr.data.sets import read_samples
+    from ocr.lm.estimate import estimate
+    from ocr.lm.lines import cut_into_lines
+    from ocr.text import read_lines
+    from ocr.weights import load_card
+
+    known = load_card(weights).alphabet.characters
+    texts = list(cut_into_lines(read_lines(settings.texts)))
+    texts += [s.text for path in settings.data for s in read_samples(path) if s.split == "train"]
+    if not texts:
+        raise OcrError("--lm needs --text or --data")
+    model = estimate(texts, 6, "character", (), known, 3.0)
+    path = weights.with_suffix(".ngram")
+    model.save(path)
+    say(f"language model: {path} ({len(model):,} n-grams); tune it on lines it has not seen with:")
+    say(f"ocr lm tune LINES --lm {path} --weights {weights.with_suffix('.onnx')}")

@@ -1,0 +1,156 @@
+"""Lines of whole pages: PAGE XML (Transkribus, eScriptorium, OCR-D) and ALTO, beside their images.
+
+Only what is needed is read: each line's polygon and text. Files are hostile until proven harmless:
+no entity is expanded, nothing is fetched, no image outside the folder is opened.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from lxml import etree
+
+from ocr.alphabet import normalise
+from ocr.data.folder import IMAGE_SUFFIXES, DataError
+from ocr.data.sample import Sample
+
+Points = tuple[tuple[int, int], ...]
+
+_MOST_BYTES = 64_000_000
+_NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
+
+
+def read_pages(folder: Path | str) -> list[Sample]:
+    """One sample for each line with text, of every PAGE or ALTO file below `folder`.
+
+    The image is the one that the XML names, beside the XML or one folder up, or else one of the
+    XML's own name. `group` is the page. Lines without text are left out. Raises DataError for XML
+    that is broken, is neither PAGE nor ALTO, or has no image.
+    """
+    folder = Path(folder)
+    samples: list[Sample] = []
+    for path in sorted(folder.rglob("*.xml")):
+        if path.name.lower() in ("mets.xml", "metadata.xml"):
+            continue
+        root = _parse(path)
+        kind = etree.QName(root).localname
+        if kind == "PcGts":
+            named, lines = _page(root)
+        elif kind.lower() == "alto":
+            named, lines = _alto(root)
+        else:
+            raise DataError(f"{path}: <{kind}> is neither PAGE nor ALTO XML")
+        image = _image(folder, path, named)
+        group = str(path.relative_to(folder).with_suffix(""))
+        for points, text in lines:
+            text = normalise(" ".join(text.split()))
+            if text and len(points) >= 2:
+                samples.append(
+                    Sample(
+                        image,
+                        text,
+                        folder.resolve().name,
+                        group,
+                        box=_box(points),
+                        outline=points if len(points) >= 3 else None,
+                    )
+                )
+    if not samples:
+        raise DataError(f"{folder}: no PAGE or ALTO XML with lines of text")
+    return samples
+
+
+def _parse(path: Path) -> etree._Element:
+    if path.stat().st_size > _MOST_BYTES:
+        raise DataError(f"{path}: larger than {_MOST_BYTES:,} bytes")
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
+    )
+    try:
+        return etree.parse(str(path), parser).getroot()
+    except (etree.XMLSyntaxError, OSError) as error:
+        raise DataError(f"{path}: broken XML: {error}") from None
+
+
+def _page(root: etree._Element) -> tuple[str, Iterator[tuple[Points, str]]]:
+    pages = _all(root, "Page")
+    named = pages[0].get("imageFilename", "") if pages else ""
+
+    def lines() -> Iterator[tuple[Points, str]]:
+        for line in _all(root, "TextLine"):
+            coords = [c for c in line if _is(c, "Coords")]
+            # versions of a line's text: the one with the lowest index counts
+            versions = sorted(
+                (e for e in line if _is(e, "TextEquiv")), key=lambda e: int(e.get("index") or 0)
+            )
+            text = next((u.text or "" for e in versions[:1] for u in _all(e, "Unicode")), "")
+            yield _points(coords[0].get("points", "") if coords else ""), text
+
+    return named, lines()
+
+
+def _alto(root: etree._Element) -> tuple[str, Iterator[tuple[Points, str]]]:
+    names = _all(root, "fileName")
+    named = (names[0].text or "").strip() if names else ""
+
+    def lines() -> Iterator[tuple[Points, str]]:
+        for line in _all(root, "TextLine"):
+            parts = []
+            for element in line:
+                if _is(element, "String"):
+                    parts.append(element.get("CONTENT", ""))
+                elif _is(element, "SP"):
+                    parts.append(" ")
+                elif _is(element, "HYP"):
+                    parts.append(element.get("CONTENT", "-"))
+            shapes = [p for s in line if _is(s, "Shape") for p in _all(s, "Polygon")]
+            points = _points(shapes[0].get("POINTS", "")) if shapes else ()
+            if len(points) < 3:
+                points = _rectangle(line)
+            # words without SP between them are parted all the same
+            joined = "".join(parts) if " " in parts else " ".join(parts)
+            yield points, joined
+
+    return named, lines()
+
+
+def _rectangle(line: etree._Element) -> Points:
+    try:
+        left, top, wide, high = (
+            round(float(line.get(name, ""))) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT")
+        )
+    except (ValueError, OverflowError):
+        return ()
+    return ((left, top), (left + wide, top + high))
+
+
+def _points(text: str) -> Points:
+    numbers = [round(float(n)) for n in _NUMBER.findall(text)][:20_000]
+    return tuple(zip(numbers[::2], numbers[1::2], strict=False))
+
+
+def _box(points: Points) -> tuple[int, int, int, int]:
+    across, down = [x for x, _ in points], [y for _, y in points]
+    return min(across), min(down), max(across) + 1, max(down) + 1
+
+
+def _image(folder: Path, xml: Path, named: str) -> Path:
+    name = Path(named.replace("\\", "/")).name  # a path of another machine says nothing here
+    places = [xml.parent / name, xml.parent.parent / name] if name else []
+    places += [xml.with_suffix(s) for s in sorted(IMAGE_SUFFIXES)]
+    places += [xml.parent.parent / (xml.stem + s) for s in sorted(IMAGE_SUFFIXES)]
+    home = folder.resolve()
+    for place in places:
+        if place.is_file() and home in place.resolve().parents:
+            return place
+    raise DataError(f"{xml}: its image {name or xml.stem} is not beside it")
+
+
+def _all(element: etree._Element, name: str) -> list[etree._Element]:
+    return [e for e in element.iter() if _is(e, name)]
+
+
+def _is(element: etree._Element, name: str) -> bool:
+    return isinstance(element.tag, str) and etree.QName(element).localname == name

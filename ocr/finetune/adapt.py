@@ -1,0 +1,260 @@
+"""A short training that goes on from good weights: by the clock, and safe to stop at any moment.
+
+What keeps a small set from ruining the network: running statistics stay as they are, a low rate, a
+pull towards the weights it came from (L2-SP, Li et al. 2018), an average over the last steps, and
+lines of other kinds in every batch.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from ocr.ctc.loss import ctc_loss
+from ocr.data.batches import BatchStream
+from ocr.model import CRNN
+from ocr.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from ocr.training.optimisation import ema_update, parameter_groups
+
+# evaluations of one training, evenly spread over its time
+EVALUATIONS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """When a training ends: after so many seconds of training, or so many steps if that is less."""
+
+    seconds: float
+    steps: int
+
+    def share(self, progress: Progress) -> float:
+        """How much of it is used, 0 to 1."""
+        return min(1.0, max(progress.seconds / self.seconds, progress.step / self.steps))
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The best weights of a training, and what led to them. `curve`: (share of the budget, cost of
+    the evaluation there); `best` is the share at which `state` was taken."""
+
+    state: dict[str, Tensor]
+    curve: list[tuple[float, float]] = field(default_factory=list)
+    best: float = 0.0
+    stopped: bool = False
+    progress: Progress = field(default_factory=Progress)
+
+
+def adapt(
+    model: CRNN,
+    stream: BatchStream,
+    budget: Budget,
+    *,
+    rate: float,
+    pull: float,
+    frozen: str = "none",
+    ema: float = 0.99,
+    shortcut: float = 0.2,
+    patience: int = 4,
+    cost: Callable[[CRNN], float] | None = None,
+    end_at: float = 1.0,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    step_done: Callable[[Progress, float], None] = lambda progress, share: None,
+    evaluated: Callable[[float, float], None] = lambda share, cost: None,
+) -> Outcome:
+    """Train `model` on the stream's batches; it ends as the weights of lowest `cost`.
+
+    The rate rises to `rate` over 5 % of the budget and falls by a cosine. `cost(model)` judges the
+    averaged weights EVALUATIONS times; the start is judged, too, and a training that does not get
+    better `patience` times in a row ends. Without `cost` the last average counts, and the training
+    ends at the share `end_at` of its budget. Ctrl-C ends it, too, and what was best stays.
+    `frozen` = "backbone" keeps the convolutions as they are. `step_done` is told the progress and
+    its share after every step.
+    """
+    model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    start = {name: p.detach().clone() for name, p in model.named_parameters()}
+    trained = [
+        (name, p)
+        for name, p in model.named_parameters()
+        if not (frozen == "backbone" and name.startswith("backbone"))
+    ]
+    for p in model.parameters():
+        p.requires_grad_(False)
+    for _, p in trained:
+        p.requires_grad_(True)
+    groups = [
+        {**g, "params": [p for p in g["params"] if p.requires_grad], "weight_decay": 0.0}
+        for g in parameter_groups(model, 0.0)
+    ]
+    weights: list[Tensor] = [p for _, p in trained]
+    anchors = [start[n] for n, _ in trained]
+    optimiser = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
+    average = AveragedModel(model, multi_avg_fn=ema_update(ema), use_buffers=True)
+    progress = Progress()
+    outcome = Outcome(_state(model))
+    best_file = checkpoint.with_name(checkpoint.stem + ".best") if checkpoint else None
+    if resume and checkpoint is not None and checkpoint.is_file():
+        progress = load_checkpoint(checkpoint, model, average, optimiser)
+        if best_file is not None and best_file.is_file():
+            from safetensors.torch import load_file
+
+            outcome.state = load_file(best_file)
+    elif cost is not None:
+        progress.best = cost(_reading(average.module))
+        outcome.curve.append((0.0, progress.best))
+        evaluated(0.0, progress.best)
+    outcome.progress = progress
+    bf16 = can_bf16(device)
+    stream.start = progress.step
+    batches = iter(
+        torch.utils.data.DataLoader(
+            stream, batch_size=None, num_workers=1, prefetch_factor=16, worker_init_fn=_quiet_worker
+        )
+    )
+    judged = math.floor(budget.share(progress) * EVALUATIONS)
+    worse = 0
+    with _interruptible() as interrupted:
+        while (share := budget.share(progress)) < end_at and not interrupted.is_set():
+            begun = time.perf_counter()
+            for group in optimiser.param_groups:
+                group["lr"] = _rate(share, rate)
+            torch.manual_seed(progress.step)
+            _train_mode(model)
+            batch = next(batches)
+            images = batch.images.to(device).float().div_(255)
+            widths = batch.widths.to(device)
+            with torch.autocast(device, torch.bfloat16, enabled=bf16):
+                logits, side = model(images, widths, shortcut=True)
+            step = model.architecture.frame_width
+            frames = (batch.widths + step - 1) // step
+            loss, _, _ = ctc_loss(logits.float(), frames, batch.labels)
+            total = loss + shortcut * ctc_loss(side.float(), frames, batch.labels)[0]
+            optimiser.zero_grad(set_to_none=True)
+            total.backward()
+            norm = nn.utils.clip_grad_norm_(weights, 5.0)
+            if bool(torch.isfinite(norm)):
+                optimiser.step()
+                with torch.no_grad():
+                    back = pull * _rate(share, 1.0)
+                    torch._foreach_lerp_(weights, anchors, back)
+                average.update_parameters(model)
+            progress.step += 1
+            progress.lines += len(batch)
+            progress.seconds += time.perf_counter() - begun
+            step_done(progress, min(1.0, budget.share(progress) / end_at))
+            done = math.floor(budget.share(progress) * EVALUATIONS)
+            if done > judged:
+                judged = done
+                if cost is not None:
+                    found = cost(_reading(average.module))
+                    outcome.curve.append((budget.share(progress), found))
+                    evaluated(budget.share(progress), found)
+                    worse += 1
+                    if found < progress.best:
+                        progress.best, worse = found, 0
+                        outcome.best = budget.share(progress)
+                        outcome.state = _state(average.module)
+                        if best_file is not None:
+                            _save_state(best_file, outcome.state)
+                if checkpoint is not None:
+                    save_checkpoint(checkpoint, model, average, optimiser, progress)
+                if worse >= patience:
+                    break
+        outcome.stopped = interrupted.is_set()
+    del batches
+    if outcome.stopped and checkpoint is not None:
+        save_checkpoint(checkpoint, model, average, optimiser, progress)
+    if cost is None:
+        outcome.state = _state(average.module)
+    model.load_state_dict(outcome.state)
+    _reading(model)
+    return outcome
+
+
+def blend(old: dict[str, Tensor], new: dict[str, Tensor], share: float) -> dict[str, Tensor]:
+    """Between two sets of weights of one shape (WiSE-FT, Wortsman et al. 2022): the further from
+    the new ones, the more is remembered."""
+    return {
+        name: torch.lerp(old[name], value, share) if torch.is_floating_point(value) else value
+        for name, value in new.items()
+    }
+
+
+def can_bf16(device: str) -> bool:
+    """Whether bfloat16 is fast there: on processors without it, it is emulated."""
+    if device == "cpu":
+        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return torch.cuda.is_bf16_supported()
+
+
+def _rate(share: float, rate: float) -> float:
+    if share < 0.05:
+        return rate * (share / 0.05 * 0.9 + 0.1)
+    return rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * (share - 0.05) / 0.95)))
+
+
+def _train_mode(model: CRNN) -> None:
+    model.train()
+    for module in model.modules():
+        # a few lines of one kind say nothing of the statistics of all
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
+def _reading(model: nn.Module) -> CRNN:
+    assert isinstance(model, CRNN)
+    return model.eval()
+
+
+def _state(model: nn.Module) -> dict[str, Tensor]:
+    return copy.deepcopy({k: v.detach().cpu() for k, v in model.state_dict().items()})
+
+
+def _save_state(path: Path, state: dict[str, Tensor]) -> None:
+    from safetensors.torch import save
+
+    from ocr.weights import write_atomically
+
+    write_atomically(path, save({k: v.contiguous() for k, v in state.items()}))
+
+
+def _quiet_worker(_: int) -> None:
+    import cv2
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+    os.nice(5)
+
+
+@contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Ctrl-C sets the event; a second one interrupts as usual."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(number: int, frame: object) -> None:
+        event.set()
+        signal.signal(signal.SIGINT, before)
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield event
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,67 @@
+"""What `ocr finetune` is told: pydantic from YAML and options."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ocr.data.augment import Augmentation
+from ocr.training.config import ConfigError
+
+
+class FinetuneConfig(BaseModel):
+    """All settings; those of `configs/finetune.yaml` are the same, with their reasons."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    weights: str = "latin-small"
+    out: Path = Path("finetuned.safetensors")
+    # fonts to learn, and lines to learn; at least one of them
+    fonts: tuple[str, ...] = ()
+    data: tuple[Path, ...] = ()
+    # what to render: text files; none: the shipped language models
+    texts: tuple[Path, ...] = ()
+    # labelled lines that must not be forgotten, if there are any
+    general: tuple[Path, ...] = ()
+    minutes: float = Field(10, gt=0, le=600)
+    seed: int = 1
+
+    rate: float = Field(6e-4, gt=0)
+    batch_size: int = Field(16, gt=0)
+    general_share: float = Field(0.4, ge=0, lt=1)
+    pull: float = Field(1e-4, ge=0, lt=1)
+    frozen: Literal["none", "backbone"] = "none"
+    # each line of one's own is seen at most so often
+    visits: int = Field(60, gt=0)
+    held_out: float = Field(0.2, gt=0, lt=1)
+    folds: int = Field(4, ge=2)
+    folds_below: int = Field(100, ge=0)
+    measured_lines: int = Field(200, gt=0)
+    # points of CER that general lines may lose before the loss counts
+    slack: float = Field(0.1, ge=0)
+    augmentation: Augmentation = Augmentation()
+    device: str = "cpu"
+
+
+def load_finetune_config(path: Path | None, **given: object) -> FinetuneConfig:
+    """The YAML file's settings, overridden by those given. Raises ConfigError."""
+    values: dict = {}
+    name = str(path or "options")
+    if path is not None:
+        try:
+            values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror}") from None
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path}: {error}") from None
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path}: expected key: value lines")
+    values.update({k: v for k, v in given.items() if v is not None})
+    try:
+        return FinetuneConfig.model_validate(values)
+    except ValidationError as error:
+        said = "\n".join(f"  {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ConfigError(f"{name}:\n{said}") from None

@@ -1,0 +1,236 @@
+"""The lines of a fine-tuning: one's own and general ones, to train on and to measure on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from ocr.alphabet import Alphabet, normalise
+from ocr.ctc.frames import frames_needed
+from ocr.data.batches import DataSource
+from ocr.data.cache import PreparedLines, prepare_lines
+from ocr.data.corpus import Corpus
+from ocr.data.folder import DataError, read_folder
+from ocr.data.fonts import Font, find_fonts
+from ocr.data.render import LineRenderer, Texts
+from ocr.data.rendered import render_folder
+from ocr.data.sample import Sample
+from ocr.data.sets import read_samples
+from ocr.finetune.config import FinetuneConfig
+from ocr.image import Preparation, prepare
+from ocr.lm.sample import SampledTexts
+from ocr.loading import load_language_model
+from ocr.text import read_lines
+
+Say = Callable[[str], None]
+
+FEWEST = 20
+_LANGUAGES = ("english", "french", "german")
+# general fonts, in order of preference
+_GENERAL = (str(Path(__file__).parents[2] / "datasets" / "fonts"), "fontpkg")
+# lines of a text file that are looked at for new characters
+_LOOKED_AT = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Labelled lines of one's own, prepared: `usable` are their positions, in order."""
+
+    samples: list[Sample]
+    lines: PreparedLines
+    usable: list[int]
+
+    def source(self, positions: Sequence[int], weight: float) -> DataSource:
+        """Those lines as a source of batches."""
+        return _source("own", self.samples, self.lines, positions, weight)
+
+    def chosen(self, positions: Sequence[int]) -> list[Sample]:
+        return [self.samples[i] for i in positions]
+
+
+@dataclass(slots=True)
+class General:
+    """Lines that must stay readable: sources to mix in, samples to measure by set."""
+
+    sources: list[DataSource] = field(default_factory=list)
+    measured: dict[str, list[Sample]] = field(default_factory=dict)
+
+
+def own_lines(config: FinetuneConfig, settings: Preparation, work: Path, say: Say) -> Own:
+    """Read and prepare the labelled lines. What cannot be read is said and left out. Raises
+    DataError where too few are left."""
+    samples = [s for path in config.data for s in read_samples(path)]
+    lines = prepare_lines(samples, settings, work / "cache")
+    for reason in list(lines.errors.values())[:10]:
+        say(f"left out: {reason}")
+    if len(lines.errors) > 10:
+        say(f"left out: {len(lines.errors) - 10} more images")
+    return Own(samples, lines, [i for i in range(len(samples)) if i not in lines.errors])
+
+
+def that_fit(own: Own, alphabet: Alphabet, frame_width: int, say: Say) -> Own:
+    """Without the lines whose text is empty or needs more frames than their image has."""
+    fit, long = [], []
+    for i in own.usable:
+        text = own.samples[i].text
+        frames = -(-int(own.lines.widths[i]) // frame_width)
+        if text and frames_needed(alphabet.encode(text)) <= frames:
+            fit.append(i)
+        else:
+            long.append(own.samples[i].image)
+    for image in long[:10]:
+        say(f"left out: {image}: its text is empty, or too long for the image")
+    usable = [i for i in fit if own.samples[i].split != "test"]
+    if len(usable) < FEWEST:
+        raise DataError(
+            f"{len(usable)} lines can be used; at least {FEWEST} are needed to learn from "
+            "and to see whether it helped"
+        )
+    return replace(own, usable=usable)
+
+
+def split_off(own: Own, share: float, seed: int) -> tuple[list[int], list[int]]:
+    """(to train on, held out): by the lines' own splits if they have them, else whole groups
+    (pages, writers) where there are five or more, else single lines."""
+    valid = [i for i in own.usable if own.samples[i].split == "valid"]
+    if valid:
+        return [i for i in own.usable if own.samples[i].split != "valid"], valid
+    rng = np.random.default_rng(seed)
+    wanted = max(1, round(share * len(own.usable)))
+    groups = sorted({own.samples[i].group for i in own.usable})
+    if len(groups) >= 5:
+        valid = []
+        for group in rng.permutation(groups):
+            if len(valid) >= wanted:
+                break
+            valid += [i for i in own.usable if own.samples[i].group == group]
+    else:
+        valid = sorted(rng.permutation(own.usable)[:wanted].tolist())
+    out = set(valid)
+    return [i for i in own.usable if i not in out], valid
+
+
+def folds_of(own: Own, count: int, seed: int) -> list[tuple[list[int], list[int]]]:
+    """`count` pairs of (to train on, held out); every line is held out once."""
+    order = np.random.default_rng(seed).permutation(own.usable).tolist()
+    parts = [sorted(order[k::count]) for k in range(count)]
+    return [(sorted(set(order) - set(part)), part) for part in parts]
+
+
+def texts_of(config: FinetuneConfig) -> Texts:
+    """What is rendered: the given texts with generated numbers and names, or the language models'
+    words, which mean nothing."""
+    if config.texts:
+        return Corpus(config.texts)
+    return SampledTexts([load_language_model(name) for name in _LANGUAGES])
+
+
+def fonts_of(config: FinetuneConfig, say: Say) -> list[Font]:
+    """One's own fonts. Characters of the texts that none of them can draw are said. Raises
+    FontError."""
+    fonts = [replace(f, split="train") for f in find_fonts(config.fonts)]
+    drawn = frozenset[int]().union(*(f.coverage for f in fonts))
+    wanted = dict.fromkeys("".join(given_texts(config)))
+    lacking = [c for c in wanted if ord(c) not in drawn]
+    if lacking:
+        shown = " ".join(lacking[:40])
+        say(f"no font can draw these, so lines with them are left out: {shown}")
+    return fonts
+
+
+def given_texts(config: FinetuneConfig) -> list[str]:
+    """The beginning of the text files, normalised."""
+    return [normalise(line) for line in islice(read_lines(config.texts), _LOOKED_AT)]
+
+
+def rendered_source(
+    fonts: Sequence[Font], texts: Texts, settings: Preparation, name: str, weight: float
+) -> DataSource:
+    """Endless lines in these fonts."""
+    renderer = LineRenderer(fonts, texts, kinds=dict.fromkeys((f.kind for f in fonts), 1.0))
+
+    def draw(index: int, rng: np.random.Generator) -> tuple[np.ndarray, str]:
+        image, text = renderer.line(rng)
+        return prepare(image, settings).pixels, text
+
+    return DataSource(name, weight, 0, draw)
+
+
+def rendered_samples(
+    fonts: Sequence[Font], texts: Texts, folder: Path, count: int, seed: int
+) -> list[Sample]:
+    """Lines rendered once, to be measured on; those that are there already stay."""
+    if not (folder / "labels.tsv").is_file():
+        kinds = dict.fromkeys((f.kind for f in fonts), 1.0)
+        render_folder(
+            folder, count, fonts, texts, seed=seed, split="valid", kinds=kinds, progress=False
+        )
+    return read_folder(folder)
+
+
+def general_lines(
+    config: FinetuneConfig, settings: Preparation, work: Path, alphabet: Alphabet, say: Say
+) -> General:
+    """Lines of other kinds: labelled ones that are given, and lines rendered in other fonts, as far
+    as fonts are installed."""
+    general = General()
+    for number, path in enumerate(config.general):
+        samples = read_samples(path)
+        lines = prepare_lines(samples, settings, work / "cache")
+        known = [
+            i
+            for i in range(len(samples))
+            if i not in lines.errors and not alphabet.unknown(samples[i].text)
+        ]
+        train = [i for i in known if samples[i].split == "train"]
+        valid = [i for i in known if samples[i].split == "valid"] or train
+        if not train:
+            raise DataError(f"{path}: no lines to train on")
+        general.sources.append(_source(f"general{number}", samples, lines, train, 1.0))
+        step = -(-len(valid) // config.measured_lines)
+        general.measured[path.name or str(path)] = [samples[i] for i in valid[::step]]
+    own = {Path(f).resolve() for f in config.fonts}
+    fonts = [f for f in _installed_fonts() if f.path.resolve() not in own and f.split != "heldout"]
+    if fonts:
+        texts = SampledTexts([load_language_model(name) for name in _LANGUAGES])
+        general.sources.append(
+            rendered_source(fonts, texts, settings, "rendered", max(1.0, len(config.general)))
+        )
+        general.measured["rendered in other fonts"] = rendered_samples(
+            fonts, texts, work / "general", config.measured_lines, config.seed + 1
+        )
+    if not general.sources:
+        say(
+            "no general lines: install fonts (datasets/README.md), or name labelled lines with "
+            "--general, to see what is forgotten"
+        )
+    return general
+
+
+def _installed_fonts() -> list[Font]:
+    for place in _GENERAL:
+        try:
+            return find_fonts([place])
+        except (OSError, ValueError, RuntimeError):
+            continue
+    return []
+
+
+def _source(
+    name: str,
+    samples: Sequence[Sample],
+    lines: PreparedLines,
+    positions: Sequence[int],
+    weight: float,
+) -> DataSource:
+    chosen = list(positions)
+
+    def draw(index: int, rng: np.random.Generator) -> tuple[np.ndarray, str] | None:
+        pixels = lines.pixels(chosen[index])
+        return None if pixels is None else (pixels, samples[chosen[index]].text)
+
+    return DataSource(name, weight, len(chosen), draw)

@@ -1,0 +1,460 @@
+"""Fine-tuning from beginning to end: lines, training, before and after, weights with a card."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import time
+from collections.abc import Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ocr.data.augment import Augmenter
+from ocr.data.batches import BatchStream, DataSource
+from ocr.data.sample import Sample
+from ocr.emissions import Emissions, TorchEmissions, load_model
+from ocr.errors import OcrError
+from ocr.evaluation.run import Evaluation, evaluate
+from ocr.finetune.adapt import Budget, Outcome, adapt, blend, can_bf16
+from ocr.finetune.config import FinetuneConfig
+from ocr.finetune.growth import NewCharacter, grow, new_characters
+from ocr.finetune.lines import (
+    General,
+    Own,
+    Say,
+    folds_of,
+    fonts_of,
+    general_lines,
+    given_texts,
+    own_lines,
+    rendered_samples,
+    rendered_source,
+    split_off,
+    texts_of,
+    that_fit,
+)
+from ocr.loading import find_trainable, load_beam
+from ocr.model import CRNN
+from ocr.recogniser import Recogniser
+from ocr.training.checkpoint import Progress
+from ocr.weights import Card, save_weights
+
+# shares of the way from the old weights to the new ones that are tried
+BLENDS = (1.0, 0.75, 0.5)
+# of the minutes, what is left for evaluations, reports and loading
+_OVERHEAD = 0.25
+# lines of each set that are read at each evaluation
+_QUICK = 80
+
+
+class FinetuneError(OcrError):
+    """A fine-tuning cannot be done; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """CER of one set, percent: greedy, and with the default search."""
+
+    name: str
+    lines: int
+    before: float
+    after: float
+    before_searched: float
+    after_searched: float
+
+
+@dataclass(slots=True)
+class Result:
+    """What came of it. `weights` is None where the old ones stay."""
+
+    weights: Path | None
+    report: Path
+    sets: list[Measured]
+    added: list[NewCharacter]
+    seconds: float
+    stopped: bool = False
+    notes: list[str] = field(default_factory=list)
+
+
+def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar=None) -> Result:
+    """Train on one's own fonts or lines, and write `config.out` if that made it better.
+
+    Below `folds_below` lines all of them are trained on, and what to expect is measured by
+    cross-validation; above, a part is held out. `bar(label)` is a context manager that gives a
+    function of (share, text). Raises FinetuneError, DataError, FontError, AlphabetError.
+    """
+    if not config.fonts and not config.data:
+        raise FinetuneError("nothing to learn: give fonts, labelled lines, or both")
+    begun = time.monotonic()
+    # several threads of torch collapse as soon as anything else runs, and the batches are made on
+    # another core anyway
+    torch.set_num_threads(1)
+    work = config.out.with_suffix(".work")
+    if not resume:
+        shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True, exist_ok=True)
+    origin = find_trainable(config.weights)
+    model, card = load_model(origin)
+    old = copy.deepcopy(model)
+
+    own = own_lines(config, card.preparation, work, say) if config.data else None
+    fonts = fonts_of(config, say) if config.fonts else []
+    texts = [own.samples[i].text for i in own.usable] if own else []
+    drawn = frozenset[int]().union(*(f.coverage for f in fonts))
+    if fonts:
+        texts += [t for t in given_texts(config) if drawn.issuperset(map(ord, t))]
+    added = new_characters(texts, card.alphabet)
+    alphabet = grow(model, card.alphabet, added)
+    for character in added:
+        say(f"new: {character}")
+    card = card.model_copy(update={"characters": "".join(alphabet.characters)})
+    if own:
+        own = that_fit(own, alphabet, card.architecture.frame_width, say)
+    general = general_lines(config, card.preparation, work, alphabet, say)
+    plan = _Plan(config, model, card, own, general, work, resume, say, bar or _silent)
+    if fonts:
+        plan.rendered = rendered_source(fonts, texts_of(config), card.preparation, "fonts", 1.0)
+        plan.drawn = rendered_samples(
+            fonts, texts_of(config), work / "held-out", config.measured_lines, config.seed + 2
+        )
+    few = own is not None and len(own.usable) < config.folds_below and not fonts
+    state, held_out, stopped, notes = plan.by_folds() if few else plan.by_holding_out()
+
+    _, plain = load_model(origin)
+    before = Recogniser(TorchEmissions(old, plain, config.device))
+    after = Recogniser(TorchEmissions(_with(model, state), card, config.device))
+    say("measuring")
+    sets = []
+    if few:
+        found, searched = held_out  # cross-validated: by networks that never saw the line
+    else:
+        found, searched = _both(after, held_out, origin)
+    old_found, old_searched = _both(before, [r.sample for r in found.results], origin)
+    sets.append(_measured("held-out lines of your own", old_found, found, old_searched, searched))
+    for name, samples in general.measured.items():
+        sets.append(_measured(name, *_interleaved(before, after, samples, origin)))
+    report = config.out.with_suffix(".html")
+    _report(report, found, sets)
+    result = Result(None, report, sets, added, 0.0, stopped, notes)
+    if sets[0].after < sets[0].before:
+        card = _card(card, config, origin, sets, plan.progress, added)
+        tensors = {k: v.float().numpy() for k, v in state.items()
+                   if not k.endswith("num_batches_tracked")}  # fmt: skip
+        save_weights(config.out, tensors, card)
+        _tuning(origin, config.out)
+        result.weights = config.out
+        if not stopped:
+            shutil.rmtree(work, ignore_errors=True)
+    result.seconds = time.monotonic() - begun
+    return result
+
+
+class _Plan:
+    """One fine-tuning's lines and network, and the two ways to train on them."""
+
+    def __init__(self, config, model, card, own, general, work, resume, say, bar):
+        self.config: FinetuneConfig = config
+        self.model: CRNN = model
+        self.card: Card = card
+        self.own: Own | None = own
+        self.general: General = general
+        self.work: Path = work
+        self.resume: bool = resume
+        self.say: Say = say
+        self.bar = bar
+        self.rendered: DataSource | None = None
+        self.drawn: list[Sample] = []
+        self.progress = Progress()
+        self.start = {k: v.clone() for k, v in model.state_dict().items()}
+        self._said = False
+
+    def by_holding_out(self):
+        """Train on the rest, choose by what was held out: (state, held-out samples, stopped)."""
+        own: Sequence[int] = ()
+        held_out = list(self.drawn)
+        if self.own:
+            own, valid = split_off(self.own, self.config.held_out, self.config.seed)
+            held_out += self.own.chosen(valid)
+            self.say(f"{len(own)} lines to train on, {len(valid)} held out")
+        quick = _spread(held_out, _QUICK)
+        samples = [(quick, 1.0)] + [
+            (_spread(s, _QUICK // 2), 0.0) for s in self.general.measured.values()
+        ]
+        cost = self._cost(samples)
+        outcome = self._train(own, self._budget(1, own), "training", cost)
+        if outcome.best == 0.0:
+            return outcome.state, held_out, outcome.stopped, []
+        self.say("blending")
+        states = {b: blend(self.start, outcome.state, b) for b in BLENDS}
+        costs = {b: cost(_with(self.model, s)) for b, s in states.items()}
+        share = min(costs, key=lambda b: costs[b])
+        notes = [f"{share:.0%} of the way from the old weights to the new ones"]
+        return states[share], held_out, outcome.stopped, notes
+
+    def by_folds(self):
+        """Cross-validate, then train on all lines for as long as served best on the average."""
+        assert self.own is not None
+        own, count = self.own, self.config.folds
+        self.say(
+            f"{len(own.usable)} lines: trained on {count} times without a "
+            f"{_PART.get(count, 'part')} of them, to know what to expect, and once on all"
+        )
+        origin = find_trainable(self.config.weights)
+        curves: list[list[float]] = []
+        found: list[Evaluation] = []
+        searched: list[Evaluation] = []
+        stopped = False
+        for number, (train, valid) in enumerate(folds_of(own, count, self.config.seed), 1):
+            self._begin()
+            budget = self._budget(count + 1, train)
+            cost = self._cost([(own.chosen(valid), 1.0)])
+            label = f"part {number} of {count}"
+            outcome = self._train(train, budget, label, cost, patience=99, keep=False)
+            stopped = stopped or outcome.stopped
+            if stopped:
+                raise FinetuneError("stopped before there was anything to keep")
+            curves.append([c for _, c in outcome.curve])
+            reader = self._recogniser(_with(self.model, outcome.state))
+            for kept, evaluation in zip(
+                (found, searched), _both(reader, own.chosen(valid), origin), strict=True
+            ):
+                kept.append(evaluation)
+        steps = min(len(c) for c in curves)
+        mean = np.mean([c[:steps] for c in curves], 0)
+        best = int(mean.argmin())
+        self._begin()
+        if best:
+            outcome = self._train(
+                own.usable, self._budget(count + 1, own.usable), "all lines", None,
+                end_at=best / (steps - 1), keep=False,
+            )  # fmt: skip
+            stopped, state = outcome.stopped, outcome.state
+        else:
+            state = self.start
+        notes = [f"measured by {count}-fold cross-validation; the weights have seen all lines"]
+        return state, (_joined(found), _joined(searched)), stopped, notes
+
+    def _begin(self) -> None:
+        self.model.load_state_dict(self.start)
+
+    def _budget(self, trainings: int, own: Sequence[int]) -> Budget:
+        seconds = self.config.minutes * 60 * (1 - _OVERHEAD) / trainings
+        share = 1 - (self.config.general_share if self.general.sources else 0.0)
+        steps = 10**9
+        if own and self.rendered is None:
+            steps = round(len(own) * self.config.visits / (self.config.batch_size * share))
+        return Budget(seconds, max(20, steps))
+
+    def _train(
+        self,
+        own: Sequence[int],
+        budget: Budget,
+        label: str,
+        cost,
+        patience=4,
+        end_at=1.0,
+        keep=True,
+    ) -> Outcome:
+        config = self.config
+        sources: list[DataSource] = []
+        if own and self.own:
+            sources.append(self.own.source(own, 1.0))
+        if self.rendered is not None:
+            sources.append(replace(self.rendered, weight=1.0))
+        total = sum(s.weight for s in self.general.sources)
+        rest = config.general_share / (1 - config.general_share) * len(sources)
+        sources += [replace(s, weight=rest * s.weight / total) for s in self.general.sources
+                    if rest]  # fmt: skip
+        stream = BatchStream(
+            sources,
+            self.card.alphabet,
+            Augmenter(config.augmentation),
+            batch_size=config.batch_size,
+            frame_width=self.card.architecture.frame_width,
+            max_width=1920,
+            seed=config.seed,
+            batches_per_chunk=8,
+        )
+        last = [0.0]
+        with self.bar(label) as shown:
+
+            def step_done(progress: Progress, share: float) -> None:
+                shown(share, f"{progress.lines / max(progress.seconds, 1e-9):.0f} lines/s"
+                      + (f", cost {last[0]:.2f}" if last[0] else ""))  # fmt: skip
+                if not self._said and (progress.seconds > 10 or share >= 1):
+                    self._said = True
+                    minutes = progress.seconds / max(share, 1e-6) / 60 / (1 - _OVERHEAD)
+                    folds = config.folds + 1 if label.startswith("part") else 1
+                    self.say(f"this takes about {max(1, round(minutes * folds))} minutes")
+
+            def evaluated(share: float, found: float) -> None:
+                last[0] = found
+                self.say(f"{label}, {share:.0%}: cost {found:.2f}")
+
+            outcome = adapt(
+                self.model,
+                stream,
+                budget,
+                rate=config.rate,
+                pull=config.pull,
+                frozen=config.frozen,
+                patience=patience,
+                cost=cost,
+                end_at=end_at,
+                device=config.device,
+                checkpoint=self.work / "checkpoint.safetensors" if keep else None,
+                resume=self.resume and keep,
+                step_done=step_done,
+                evaluated=evaluated,
+            )
+        self.progress.lines += outcome.progress.lines
+        self.progress.seconds += outcome.progress.seconds
+        return outcome
+
+    def _recogniser(self, model: CRNN) -> Recogniser:
+        device = self.config.device
+        return Recogniser(TorchEmissions(model, self.card, device, can_bf16(device)))
+
+    def _cost(self, sets: Sequence[tuple[list[Sample], float]]):
+        """CER of one's own lines (weight 1), and what general sets (weight 0) lose beyond slack."""
+        before: list[float] = []
+
+        def cost(model: CRNN) -> float:
+            recogniser = self._recogniser(model)
+            rates = [evaluate(recogniser, samples).errors.cer for samples, _ in sets]
+            if not before:
+                before.extend(rates)
+            total = 0.0
+            for (_, weight), rate, old in zip(sets, rates, before, strict=True):
+                total += rate if weight else max(0.0, rate - old - self.config.slack)
+            return total
+
+        return cost
+
+
+_PART = {2: "half", 3: "third", 4: "quarter", 5: "fifth"}
+
+
+@contextmanager
+def _silent(label: str):
+    yield lambda share, text: None
+
+
+def _with(model: CRNN, state: dict[str, Tensor]) -> CRNN:
+    model.load_state_dict(state)
+    return model.eval()
+
+
+class _Kept:
+    """Emissions that are made once for the same batch."""
+
+    def __init__(self, emissions: Emissions):
+        self.card = emissions.card
+        self._emissions = emissions
+        self._made: dict[bytes, list[np.ndarray]] = {}
+
+    def __call__(self, images: np.ndarray, widths: np.ndarray) -> list[np.ndarray]:
+        key = sha256(images.tobytes() + widths.tobytes()).digest()
+        if key not in self._made:
+            self._made[key] = self._emissions(images, widths)
+        return self._made[key]
+
+
+def _spread(samples: list[Sample], most: int) -> list[Sample]:
+    return samples[:: max(1, -(-len(samples) // most))]
+
+
+def _both(
+    recogniser: Recogniser, samples: Sequence[Sample], origin: Path
+) -> tuple[Evaluation, Evaluation]:
+    """Read greedily, and as users do by default."""
+    kept = _Kept(recogniser.emissions)
+    greedy = evaluate(Recogniser(kept), samples)
+    searching = Recogniser(kept)
+    searching.decoder, _ = load_beam(recogniser.alphabet, origin)
+    return greedy, evaluate(searching, samples)
+
+
+def _interleaved(before, after, samples, origin):
+    old, old_searched = _both(before, samples, origin)
+    new, new_searched = _both(after, samples, origin)
+    return old, new, old_searched, new_searched
+
+
+def _measured(
+    name: str, old: Evaluation, new: Evaluation, old_searched: Evaluation, searched: Evaluation
+) -> Measured:
+    rates = [e.errors.cer for e in (old, new, old_searched, searched)]
+    return Measured(name, len(new.results), *rates)
+
+
+def _joined(parts: Sequence[Evaluation]) -> Evaluation:
+    return replace(
+        parts[0],
+        results=tuple(r for p in parts for r in p.results),
+        skipped=tuple(s for p in parts for s in p.skipped),
+    )
+
+
+def _report(path: Path, found: Evaluation, sets: Sequence[Measured]) -> None:
+    from ocr.evaluation.report import write_report
+
+    rows = [
+        (m.name, str(m.lines), f"{m.before:.2f}", f"{m.after:.2f}", f"{m.before_searched:.2f}",
+         f"{m.after_searched:.2f}")
+        for m in sets
+    ]  # fmt: skip
+    headings = ("set", "lines", "CER before", "after", "with language model before", "after")
+    write_report(found, path, extra=("Before and after", headings, rows))
+
+
+def _card(
+    card: Card,
+    config: FinetuneConfig,
+    origin: Path,
+    sets: Sequence[Measured],
+    progress: Progress,
+    added: Sequence[NewCharacter],
+) -> Card:
+    own = [f"fonts {', '.join(map(str, config.fonts))}"] if config.fonts else []
+    own += [f"lines of {path}" for path in config.data]
+    recipe = {
+        **card.recipe,
+        "finetuned": {
+            "from": card.name,
+            "file": origin.name,
+            "on": own,
+            "date": date.today().isoformat(),
+            "lines_seen": progress.lines,
+            "minutes": round(progress.seconds / 60, 1),
+            "new_characters": "".join(a.character for a in added),
+        },
+    }
+    metrics = {
+        m.name: {
+            "lines": m.lines,
+            "cer_before": round(m.before, 2),
+            "cer": round(m.after, 2),
+        }
+        for m in sets
+    }
+    data = [*card.data, *({"name": name, "about": "fine-tuned on"} for name in own)]
+    name = config.out.stem
+    return card.model_copy(
+        update={"name": name, "recipe": recipe, "metrics": metrics, "data": data}
+    )
+
+
+def _tuning(origin: Path, out: Path) -> None:
+    """Weights of the language models that were tuned for the old network are a fair start."""
+    from ocr.lm.tune import tuning_file
+
+    if tuning_file(origin).is_file():
+        shutil.copyfile(tuning_file(origin), tuning_file(out))

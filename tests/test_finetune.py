@@ -1,0 +1,290 @@
+"""Fine-tuning: what is refused, what is kept, interruption and resume, a small run of each kind."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import draw_text
+from typer.testing import CliRunner
+
+from ocr.alphabet import Alphabet, AlphabetError
+from ocr.architecture import Architecture, Stage
+from ocr.cli import app
+from ocr.data.batches import BatchStream, DataSource
+from ocr.data.folder import DataError
+from ocr.emissions import load_model
+from ocr.finetune.adapt import Budget, adapt, blend
+from ocr.finetune.config import FinetuneConfig, load_finetune_config
+from ocr.finetune.lines import folds_of, own_lines, split_off
+from ocr.finetune.run import FinetuneError, finetune
+from ocr.image import Preparation
+from ocr.model import CRNN
+from ocr.training.config import ConfigError
+from ocr.weights import Card, load_card, save_weights
+
+REPOSITORY = Path(__file__).parent.parent
+WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+
+
+def quiet(message):
+    pass
+
+
+def write_lines(folder, texts, groups=None):
+    import cv2
+
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = ["path\ttext\tgroup"]
+    for i, text in enumerate(texts):
+        cv2.imwrite(str(folder / f"{i:03}.png"), draw_text(text, size=30))
+        rows.append(f"{i:03}.png\t{text}\t{groups[i] if groups else ''}")
+    (folder / "labels.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory):
+    """A tiny network that knows nothing yet."""
+    torch.manual_seed(1)
+    stage = Stage(channels=16, blocks=1, pool=(2, 1))
+    sizes = Architecture(height=32, stem=(8, 16), stages=(stage,), lstm_hidden=24, lstm_layers=1)
+    alphabet = Alphabet("abcdefghijklmnopqrstuvwxyz ")
+    model = CRNN(sizes, len(alphabet))
+    card = Card(
+        name="tiny",
+        architecture=sizes,
+        preparation=Preparation(height=32),
+        characters="".join(alphabet.characters),
+    )
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    tensors = {
+        k: v.numpy() for k, v in model.state_dict().items() if not k.endswith("batches_tracked")
+    }
+    save_weights(path, tensors, card)
+    return path
+
+
+@pytest.fixture
+def lines(tmp_path):
+    return write_lines(tmp_path / "mine", [f"{WORDS[i % 10]} {WORDS[i % 7]}" for i in range(24)])
+
+
+def options(lines, weights, tmp_path, **more):
+    return FinetuneConfig(
+        weights=str(weights), data=(lines,), out=tmp_path / "new.safetensors", **more
+    )
+
+
+def test_nothing_to_learn_is_refused(tmp_path):
+    with pytest.raises(FinetuneError, match="nothing to learn"):
+        finetune(FinetuneConfig(out=tmp_path / "x.safetensors"), say=quiet)
+
+
+def test_too_few_lines_are_refused(weights, tmp_path):
+    few = write_lines(tmp_path / "few", ["one two"] * 19)
+    with pytest.raises(DataError, match="19 lines can be used; at least 20"):
+        finetune(options(few, weights, tmp_path), say=quiet)
+
+
+def test_unreadable_and_unalignable_lines_are_named(weights, tmp_path):
+    folder = write_lines(tmp_path / "mine", [*["one two"] * 20, "three", "x" * 300])
+    (folder / "020.png").write_bytes(b"nothing")
+    import cv2
+
+    cv2.imwrite(str(folder / "021.png"), draw_text("short", size=30))
+    said = []
+    with pytest.raises(FinetuneError, match="stopped"):
+        # the first step of the first fold is interrupted: only the preparation counts here
+        finetune(
+            options(folder, weights, tmp_path, minutes=0.05),
+            say=lambda m: (said.append(m), _interrupt_at(m, "this takes")),
+        )
+    text = "\n".join(said)
+    assert "020.png" in text
+    assert "021.png: its text is empty, or too long" in text
+
+
+def _interrupt_at(message, start):
+    if message.startswith(start):
+        os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_scripts_from_right_to_left_are_refused(weights, tmp_path):
+    folder = write_lines(tmp_path / "mine", ["שלום one"] * 20)
+    with pytest.raises(AlphabetError, match="right to left"):
+        finetune(options(folder, weights, tmp_path), say=quiet)
+
+
+def test_settings_are_checked(tmp_path):
+    with pytest.raises(ConfigError, match="minutes"):
+        load_finetune_config(None, minutes=-1)
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("ratee: 1\n")
+    with pytest.raises(ConfigError, match="ratee"):
+        load_finetune_config(bad)
+    with pytest.raises(ConfigError, match=r"gone\.yaml"):
+        load_finetune_config(tmp_path / "gone.yaml")
+
+
+def test_the_shipped_configuration_holds_the_defaults():
+    assert load_finetune_config(REPOSITORY / "configs" / "finetune.yaml") == FinetuneConfig()
+
+
+def test_every_line_is_held_out_once(weights, tmp_path):
+    folder = write_lines(tmp_path / "mine", ["one two"] * 23)
+    own = own_lines(options(folder, weights, tmp_path), Preparation(height=32), tmp_path, quiet)
+    pairs = folds_of(own, 4, seed=3)
+    assert sorted(i for _, valid in pairs for i in valid) == list(range(23))
+    for train, valid in pairs:
+        assert sorted(train + valid) == list(range(23))
+
+
+def test_whole_groups_are_held_out(weights, tmp_path):
+    groups = [f"page{i // 5}" for i in range(40)]
+    folder = write_lines(tmp_path / "mine", ["one two"] * 40, groups)
+    own = own_lines(options(folder, weights, tmp_path), Preparation(height=32), tmp_path, quiet)
+    train, valid = split_off(own, 0.2, seed=1)
+    assert not {groups[i] for i in train} & {groups[i] for i in valid}
+    assert len(valid) == 10
+
+
+def test_blend_goes_from_old_to_new():
+    old, new = {"a": torch.zeros(3)}, {"a": torch.ones(3)}
+    assert blend(old, new, 0.0)["a"].tolist() == [0, 0, 0]
+    assert blend(old, new, 0.25)["a"].tolist() == [0.25] * 3
+    assert blend(old, new, 1.0)["a"].tolist() == [1, 1, 1]
+
+
+def a_stream(model_alphabet, seed=0):
+    def draw(index, rng):
+        text = WORDS[index % 10]
+        pixels = 255 - draw_text(text, size=24, margin=(2, 4), ink=0, paper=255)
+        import cv2
+
+        return cv2.resize(pixels, (12 * len(text), 32)), text
+
+    source = DataSource("words", 1.0, 10, draw)
+    return BatchStream(
+        [source], model_alphabet, None, batch_size=4, frame_width=4, max_width=400, seed=seed,
+        batches_per_chunk=4,
+    )  # fmt: skip
+
+
+def test_interrupt_and_resume(weights, tmp_path):
+    model, card = load_model(weights)
+    path = tmp_path / "checkpoint.safetensors"
+    steps = []
+
+    def step_done(progress, share):
+        steps.append(progress.step)
+        if progress.step == 7:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    budget = Budget(1e9, 20)
+    outcome = adapt(
+        model, a_stream(card.alphabet), budget, rate=1e-3, pull=0.0, checkpoint=path,
+        step_done=step_done, cost=lambda m: float(-len(steps)),
+    )  # fmt: skip
+    assert outcome.stopped
+    assert steps[-1] == 7
+    again, _ = load_model(weights)
+    steps.clear()
+    outcome = adapt(
+        again, a_stream(card.alphabet), budget, rate=1e-3, pull=0.0, checkpoint=path, resume=True,
+        step_done=lambda p, s: steps.append(p.step), cost=lambda m: float(-100 - len(steps)),
+    )  # fmt: skip
+    assert steps == list(range(8, 21))
+    assert not outcome.stopped
+
+
+def test_a_frozen_backbone_stays(weights):
+    model, card = load_model(weights)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    adapt(model, a_stream(card.alphabet), Budget(1e9, 4), rate=1e-3, pull=0.0, frozen="backbone")
+    after = model.state_dict()
+    changed = {k.split(".")[0] for k in before if not torch.equal(before[k], after[k])}
+    assert changed == {"lstm", "head", "shortcut"}
+
+
+def test_what_gets_worse_is_not_kept(weights):
+    model, card = load_model(weights)
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    costs = iter(range(100))
+    outcome = adapt(
+        model, a_stream(card.alphabet), Budget(1e9, 40), rate=1e-2, pull=0.0,
+        cost=lambda m: float(next(costs)), patience=3,
+    )  # fmt: skip
+    assert outcome.best == 0.0
+    assert len(outcome.curve) == 4  # the start, and three that were worse
+    assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+
+
+def test_the_old_weights_stay_where_nothing_was_learnt(lines, weights, tmp_path):
+    """A rate of nearly nothing cannot help: nothing is written, the command says so."""
+    config = tmp_path / "slow.yaml"
+    config.write_text("rate: 1.0e-12\nvisits: 1\nfolds: 2\ngeneral_share: 0\n")
+    out = tmp_path / "new.safetensors"
+    result = CliRunner().invoke(
+        app,
+        ["finetune", "--data", str(lines), "--weights", str(weights), "--out", str(out),
+         "--config", str(config), "--minutes", "0.2"],
+    )  # fmt: skip
+    assert result.exit_code == 1, result.output
+    assert "old weights stay" in result.output
+    assert not out.exists()
+    assert out.with_suffix(".html").is_file()
+
+
+def test_new_characters_in_a_font(tmp_path):
+    """The shipped weights and a font with Cyrillic: half a minute brings the first letters."""
+    text = tmp_path / "text.txt"
+    rng = np.random.default_rng(0)
+    letters = list("авеіст")
+    text.write_text(
+        "\n".join(" ".join("".join(rng.choice(letters, 5)) for _ in range(5)) for _ in range(300)),
+        encoding="utf-8",
+    )
+    out = tmp_path / "font.safetensors"
+    said = []
+    config = FinetuneConfig(
+        fonts=("fontpkg:lora",), texts=(text,), out=out, minutes=0.7, measured_lines=16, seed=3
+    )
+    result = finetune(config, say=said.append)
+    assert result.weights == out, said
+    assert {a.character for a in result.added} == set(letters)
+    own = result.sets[0]
+    assert own.after < own.before
+    card = load_card(out)
+    assert set(letters) <= set(card.characters)
+    assert card.recipe["finetuned"]["from"] == "latin-small"
+    assert card.characters.startswith("".join(Alphabet.latin().characters))
+    assert out.with_suffix(".html").is_file()
+    assert not out.with_suffix(".work").exists()
+
+
+def test_fonts_check(tmp_path):
+    text = tmp_path / "text.txt"
+    text.write_text("plain ☞ text\n", encoding="utf-8")
+    run = CliRunner().invoke(
+        app, ["fonts", "check", "fontpkg:lora", "--text", str(text), "--format", "json"]
+    )
+    assert run.exit_code == 1
+    assert '"☞"' in run.output
+    text.write_text("plain text\n", encoding="utf-8")
+    assert (
+        CliRunner().invoke(app, ["fonts", "check", "fontpkg:lora", "--text", str(text)]).exit_code
+        == 0
+    )
+    broken = tmp_path / "broken.ttf"
+    broken.write_bytes(b"no font")
+    process = subprocess.run(
+        [sys.executable, "-m", "ocr.cli", "fonts", "check", str(broken)],
+        capture_output=True, text=True, cwd=REPOSITORY,
+    )  # fmt: skip
+    assert process.returncode == 2
+    assert "broken.ttf" in process.stderr

@@ -1,0 +1,107 @@
+"""PAGE and ALTO XML as the usual tools write it."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ocr.data.cache import load_sample
+from ocr.data.folder import DataError
+from ocr.data.page_xml import read_pages
+from ocr.data.sets import read_samples
+from ocr.image import Preparation
+
+PAGE = """<?xml version="1.0" encoding="UTF-8"?>
+<PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15">
+ <Page imageFilename="{name}" imageWidth="400" imageHeight="200">
+  <TextRegion id="r1"><Coords points="0,0 399,0 399,199 0,199"/>
+   <TextLine id="l1"><Coords points="10,10 390,14 390,60 10,56"/>
+    <Baseline points="10,50 390,54"/>
+    <TextEquiv index="1"><Unicode>second guess</Unicode></TextEquiv>
+    <TextEquiv index="0"><Unicode>first  line</Unicode></TextEquiv>
+    <Word id="w1"><Coords points="10,10 60,10 60,56 10,56"/>
+     <TextEquiv><Unicode>first</Unicode></TextEquiv></Word></TextLine>
+   <TextLine id="l2"><Coords points="10,80 390,80 390,130 10,130"/>
+    <TextEquiv><Unicode>cafe\u0301</Unicode></TextEquiv></TextLine>
+   <TextLine id="l3"><Coords points="10,140 390,140 390,190 10,190"/></TextLine>
+  </TextRegion></Page></PcGts>"""
+
+ALTO = """<?xml version="1.0" encoding="UTF-8"?>
+<alto xmlns="http://www.loc.gov/standards/alto/ns-v4#">
+ <Description><MeasurementUnit>pixel</MeasurementUnit>
+  <sourceImageInformation><fileName>C:\\scans\\{name}</fileName></sourceImageInformation>
+ </Description>
+ <Layout><Page WIDTH="400" HEIGHT="200"><PrintSpace><TextBlock ID="b">
+  <TextLine ID="a" HPOS="10" VPOS="10" WIDTH="380" HEIGHT="50">
+   <Shape><Polygon POINTS="10 10 390 14 390 60 10 56"/></Shape>
+   <String CONTENT="whole line as one"/></TextLine>
+  <TextLine ID="b" HPOS="10" VPOS="80" WIDTH="380" HEIGHT="50">
+   <String CONTENT="two"/><SP/><String CONTENT="wor"/><HYP CONTENT="-"/></TextLine>
+ </TextBlock></PrintSpace></Page></Layout></alto>"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    page = np.full((200, 400), 230, np.uint8)
+    for x in range(30, 300, 12):
+        page[20:50, x : x + 5] = 20
+        page[90:120, x + 3 : x + 9] = 20
+    Image.fromarray(page).save(tmp_path / "scan.png")
+    return tmp_path
+
+
+def test_page(folder):
+    (folder / "scan.xml").write_text(PAGE.format(name="scan.png"), encoding="utf-8")
+    samples = read_samples(folder)
+    assert [s.text for s in samples] == ["first line", "café"]
+    assert samples[0].box == (10, 10, 391, 61)
+    assert samples[0].outline == ((10, 10), (390, 14), (390, 60), (10, 56))
+    assert {s.group for s in samples} == {"scan"}
+    assert load_sample(samples[0], Preparation()).pixels.shape[0] == 48
+
+
+def test_alto_in_a_folder_of_its_own(folder):
+    (folder / "alto").mkdir()
+    (folder / "alto" / "p1.xml").write_text(ALTO.format(name="scan.png"), encoding="utf-8")
+    samples = read_pages(folder)
+    assert [s.text for s in samples] == ["whole line as one", "two wor-"]
+    assert samples[1].box == (10, 80, 391, 131)
+    assert samples[0].image == folder / "scan.png"
+
+
+def test_neighbours_are_cut_away(folder):
+    slanted = PAGE.replace("10,10 390,14 390,60 10,56", "10,10 390,10 390,125 300,60 10,60")
+    (folder / "scan.xml").write_text(slanted.format(name="scan.png"), encoding="utf-8")
+    first, _ = read_pages(folder)
+    pixels = load_sample(first, Preparation()).pixels
+    whole = load_sample(type(first)(first.image, first.text, box=first.box), Preparation()).pixels
+    # without the neighbour below, the line itself fills the height
+    assert pixels.shape[1] > 1.5 * whole.shape[1]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("<PcGts><Page", "broken XML"),
+        ("<html/>", "neither PAGE nor ALTO"),
+        (PAGE.format(name="gone.png"), "gone.png is not beside it"),
+        (PAGE.format(name="../../etc/secret.png"), "secret.png is not beside it"),
+        ("<PcGts><Page imageFilename='scan.png'/></PcGts>", "no PAGE or ALTO XML with lines"),
+    ],
+)
+def test_bad_files_are_named(folder, text, message):
+    (folder / "other.xml").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=message):
+        read_pages(folder)
+
+
+def test_entities_stay_closed(folder):
+    (folder / "secret.txt").write_text("hidden")
+    hostile = PAGE.replace(
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f'<?xml version="1.0"?><!DOCTYPE x [<!ENTITY e SYSTEM "{folder / "secret.txt"}">'
+        '<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>',
+    ).replace("first  line", "&e;&b; seen")
+    (folder / "scan.xml").write_text(hostile.format(name="scan.png"), encoding="utf-8")
+    texts = " ".join(s.text for s in read_pages(folder))
+    assert "hidden" not in texts
+    assert "aaaa" not in texts
