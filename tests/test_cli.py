@@ -123,9 +123,9 @@ def test_plain_start_needs_no_heavy_import():
 
 def test_every_command_has_an_example_and_stands_in_the_readme():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    from ocr.cli import app, language
+    from ocr.cli import app, fonts, language
 
-    for group, prefix in ((app, ""), (language.app, "lm ")):
+    for group, prefix in ((app, ""), (language.app, "lm "), (fonts.app, "fonts ")):
         for command in group.registered_commands:
             name = prefix + command.callback.__name__
             assert f"ocr {name}" in readme, name
