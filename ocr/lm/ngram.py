@@ -1,4 +1,4 @@
-"""An n-gram language model as a back-off automaton in flat arrays, for a compiled decoder to walk.
+"""An n-gram language model as a back-off automaton in two tables, for a compiled decoder to walk.
 
 A state is a context (the last symbols, as many as the model knows), state 0 the empty one.
 `advance` reads one symbol: it takes the state's arc for it or, where there is none, pays the
@@ -66,7 +66,8 @@ def _walk(ids, state, states, arcs):
     return total, state
 
 
-def _fixed(values: np.ndarray) -> np.ndarray:
+def fixed(values: np.ndarray) -> np.ndarray:
+    """Logarithms as the tables hold them."""
     return np.rint(np.clip(values, -255, 255) * FIXED).astype(np.int32)
 
 
@@ -84,12 +85,11 @@ class NGram:
     kind: Kind
     order: int
     levels: np.ndarray  # int32, (order + 1,)
-    first: np.ndarray  # int32, (S + 1,)
-    symbol: np.ndarray  # int32, (A,)
-    log_prob: np.ndarray  # float32, (A,)
-    target: np.ndarray  # int32, (A,): the longest suffix of context + symbol that is a state
-    backoff: np.ndarray  # float32, (S,)
-    suffix: np.ndarray  # int32, (S,): the state of the context without its first symbol
+    # Looking a symbol up touches one place of memory for each context tried, where flat arrays
+    # would make it three. Columns of `states`, int32 (S + 1, 3): first arc, back-off weight,
+    # suffix; of `arcs`, int32 (A, 3): symbol, log-probability, target; weights in fixed point.
+    states: np.ndarray
+    arcs: np.ndarray
     card: dict[str, Any] = field(default_factory=dict)  # corpus, licence, pruning, lm_weight, ...
 
     @property
@@ -97,22 +97,45 @@ class NGram:
         """first, symbol, log_prob, target, backoff, suffix."""
         return self.first, self.symbol, self.log_prob, self.target, self.backoff, self.suffix
 
-    @cached_property
+    @property
     def packed(self) -> tuple[np.ndarray, np.ndarray]:
-        """What `advance` takes: states int32 (S + 1, 3) of first arc, back-off weight and suffix,
-        and arcs int32 (A, 3) of symbol, log-probability and target. Looking a symbol up touches one
-        place of memory for each context tried, where flat arrays would make it three."""
-        states = np.zeros((len(self.first), 3), np.int32)
-        states[:, 0] = self.first
-        states[:-1, 1] = _fixed(self.backoff)
-        states[:-1, 2] = self.suffix
-        arcs = np.stack([self.symbol, _fixed(self.log_prob), self.target], 1)
-        return states, np.ascontiguousarray(arcs, np.int32)
+        """What `advance` takes."""
+        return self.states, self.arcs
+
+    @property
+    def first(self) -> np.ndarray:
+        """int32, (S + 1,): a state's first arc."""
+        return self.states[:, 0]
+
+    @property
+    def symbol(self) -> np.ndarray:
+        """int32, (A,)."""
+        return self.arcs[:, 0]
+
+    @property
+    def log_prob(self) -> np.ndarray:
+        """float32, (A,), made from the table."""
+        return (self.arcs[:, 1] / FIXED).astype(np.float32)
+
+    @property
+    def target(self) -> np.ndarray:
+        """int32, (A,): the longest suffix of context + symbol that is a state."""
+        return self.arcs[:, 2]
+
+    @property
+    def backoff(self) -> np.ndarray:
+        """float32, (S,), made from the table."""
+        return (self.states[:-1, 1] / FIXED).astype(np.float32)
+
+    @property
+    def suffix(self) -> np.ndarray:
+        """int32, (S,): the state of the context without its first symbol."""
+        return self.states[:-1, 2]
 
     @property
     def start(self) -> int:
         """The state at the start of a text, after <s>."""
-        return int(self.target[START])
+        return int(self.arcs[START, 2])
 
     @property
     def end(self) -> int:
@@ -131,12 +154,12 @@ class NGram:
 
     def __len__(self) -> int:
         """Number of n-grams of all orders."""
-        return len(self.symbol)
+        return len(self.arcs)
 
     def __repr__(self) -> str:
         return (
             f"NGram({self.kind} {self.order}-gram: {len(self.symbols)} symbols, "
-            f"{len(self.backoff)} contexts, {len(self)} n-grams)"
+            f"{len(self.states) - 1} contexts, {len(self)} n-grams)"
         )
 
     def encode(self, symbols: str | Iterable[str]) -> np.ndarray:

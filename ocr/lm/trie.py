@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ocr.lm.ngram import Kind, NGram
+from ocr.lm.ngram import Kind, NGram, fixed
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,41 +70,34 @@ def automaton(
 
     counts = [1] + [int(s.sum()) for s in is_state[:-1]]
     levels = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    first: list[np.ndarray] = []
-    target: list[np.ndarray] = []
-    suffix, backoff = [np.zeros(1, np.int32)], [np.zeros(1, np.float32)]
+    states = np.zeros((int(levels[-1]) + 1, 3), np.int32)
+    arcs = np.empty((sum(map(len, orders)), 3), np.int32)
     contexts = np.zeros(1, np.int64)  # within the shorter order, those that are states
-    arcs = 0
+    reached = np.zeros(0, np.int32)
+    done = 0
     for n, order in enumerate(orders):
+        begin, end = int(levels[n]), int(levels[n + 1])
         ends = np.cumsum(fan_outs[n])
-        first.append(arcs + (ends - fan_outs[n])[contexts])
-        arcs += len(order)
+        states[begin:end, 0] = done + (ends - fan_outs[n])[contexts]
         # a symbol leads to its own state, or where its suffix leads
-        reached = target[-1][order.suffix] if n else np.zeros(len(order), np.int32)
+        reached = reached[order.suffix] if n else np.zeros(len(order), np.int32)
         contexts = np.flatnonzero(is_state[n])
         if len(contexts):
-            suffix.append(reached[contexts])
-            backoff.append(order.backoff[contexts].astype(np.float32))
-            reached[contexts] = np.arange(levels[n + 1], levels[n + 2], dtype=np.int32)
-        target.append(reached)
-    return NGram(
-        symbols=tuple(symbols),
-        kind=kind,
-        order=len(orders),
-        levels=levels,
-        first=np.concatenate([*first, [arcs]]).astype(np.int32),
-        symbol=np.concatenate([o.symbol for o in orders]).astype(np.int32),
-        log_prob=np.concatenate([o.log_prob for o in orders]).astype(np.float32),
-        target=np.concatenate(target).astype(np.int32),
-        backoff=np.concatenate(backoff),
-        suffix=np.concatenate(suffix).astype(np.int32),
-        card=dict(card or {}),
-    )
+            following = slice(end, int(levels[n + 2]))
+            states[following, 1] = fixed(order.backoff[contexts])
+            states[following, 2] = reached[contexts]
+            reached[contexts] = np.arange(following.start, following.stop, dtype=np.int32)
+        own = arcs[done : done + len(order)]
+        own[:, 0], own[:, 1], own[:, 2] = order.symbol, fixed(order.log_prob), reached
+        done += len(order)
+    states[-1, 0] = done
+    return NGram(tuple(symbols), kind, len(orders), levels, states, arcs, dict(card or {}))
 
 
 def orders(model: NGram) -> list[Order]:
     """The n-grams of an automaton, order by order: the inverse of `automaton`."""
     result: list[Order] = []
+    log_prob, backoffs = model.log_prob, model.backoff
     states = np.zeros(1, np.int32)  # index, within the shorter order, of each state of this level
     for n in range(model.order):
         begin, end = model.levels[n], model.levels[n + 1]
@@ -121,6 +114,6 @@ def orders(model: NGram) -> list[Order]:
             )
         own = target >= end  # only an n-gram's own state is of the next level
         states = np.flatnonzero(own).astype(np.int32)
-        backoff[states] = model.backoff[target[states]]
-        result.append(Order(parent, symbol, suffix, model.log_prob[low:high], backoff))
+        backoff[states] = backoffs[target[states]]
+        result.append(Order(parent, symbol, suffix, log_prob[low:high], backoff))
     return result
