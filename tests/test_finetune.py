@@ -76,7 +76,11 @@ def lines(tmp_path):
 
 def options(lines, weights, tmp_path, **more):
     return FinetuneConfig(
-        weights=str(weights), data=(lines,), out=tmp_path / "new.safetensors", **more
+        weights=str(weights),
+        data=(lines,),
+        out=tmp_path / "new.safetensors",
+        measured_lines=12,
+        **more,
     )
 
 
@@ -98,12 +102,13 @@ def test_unreadable_and_unalignable_lines_are_named(weights, tmp_path):
 
     cv2.imwrite(str(folder / "021.png"), draw_text("short", size=30))
     said = []
-    with pytest.raises(FinetuneError, match="stopped"):
-        # the first step of the first fold is interrupted: only the preparation counts here
-        finetune(
-            options(folder, weights, tmp_path, minutes=0.05),
-            say=lambda m: (said.append(m), _interrupt_at(m, "this takes")),
-        )
+    # interrupted once it is under way: the preparation counts here, and that it ends in good order
+    result = finetune(
+        options(folder, weights, tmp_path, minutes=0.05),
+        say=lambda m: (said.append(m), _interrupt_at(m, "part 1 of 4, 1")),
+    )
+    assert result.stopped
+    assert "stopped in part 1" in result.notes[0]
     text = "\n".join(said)
     assert "020.png" in text
     assert "021.png: its text is empty, or too long" in text
@@ -227,7 +232,7 @@ def test_what_gets_worse_is_not_kept(weights):
 def test_the_old_weights_stay_where_nothing_was_learnt(lines, weights, tmp_path):
     """A rate of nearly nothing cannot help: nothing is written, the command says so."""
     config = tmp_path / "slow.yaml"
-    config.write_text("rate: 1.0e-12\nvisits: 1\nfolds: 2\ngeneral_share: 0\n")
+    config.write_text("rate: 1.0e-12\nvisits: 1\nfolds: 2\ngeneral_share: 0\nmeasured_lines: 12\n")
     out = tmp_path / "new.safetensors"
     result = CliRunner().invoke(
         app,

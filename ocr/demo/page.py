@@ -28,9 +28,11 @@ def _line_image(**settings: Any) -> gr.Image:
 
 def build(machine: Machine, collect_into: Path | None = None) -> gr.Blocks:
     """The page's blocks. `collect_into`: where corrections are kept, if they are."""
-    with gr.Blocks(title="Reading lines of text", analytics_enabled=False) as page:
+    with gr.Blocks(
+        title="Reading lines of text", analytics_enabled=False, delete_cache=(3600, 3600)
+    ) as page:
         gr.Markdown(lessons.INTRODUCTION)
-        seen = gr.State()
+        seen = gr.State(time_to_live=3600)
         with gr.Tabs():
             with gr.Tab("Read"):
                 read = _read_tab(machine, seen)

@@ -210,18 +210,19 @@ class _Plan:
         curves: list[list[float]] = []
         found: list[Evaluation] = []
         searched: list[Evaluation] = []
-        stopped = False
         for number, (train, valid) in enumerate(folds_of(own, count, self.config.seed), 1):
             self._begin()
             budget = self._budget(count + 1, train)
             cost = self._cost([(own.chosen(valid), 1.0)])
             label = f"part {number} of {count}"
             outcome = self._train(train, budget, label, cost, patience=99, keep=False)
-            stopped = stopped or outcome.stopped
-            if stopped:
-                raise FinetuneError("stopped before there was anything to keep")
-            curves.append([c for _, c in outcome.curve])
             reader = self._recogniser(_with(self.model, outcome.state))
+            if outcome.stopped:
+                # the best so far knows all lines but those of this part
+                one, other = _both(reader, own.chosen(valid), origin)
+                notes = [f"stopped in part {number}: trained and measured on that part alone"]
+                return outcome.state, (one, other), True, notes
+            curves.append([c for _, c in outcome.curve])
             for kept, evaluation in zip(
                 (found, searched), _both(reader, own.chosen(valid), origin), strict=True
             ):
@@ -230,14 +231,13 @@ class _Plan:
         mean = np.mean([c[:steps] for c in curves], 0)
         best = int(mean.argmin())
         self._begin()
+        state, stopped = self.start, False
         if best:
             outcome = self._train(
                 own.usable, self._budget(count + 1, own.usable), "all lines", None,
                 end_at=best / (steps - 1), keep=False,
             )  # fmt: skip
             stopped, state = outcome.stopped, outcome.state
-        else:
-            state = self.start
         notes = [f"measured by {count}-fold cross-validation; the weights have seen all lines"]
         return state, (_joined(found), _joined(searched)), stopped, notes
 
