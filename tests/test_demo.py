@@ -3,6 +3,8 @@
 import base64
 import csv
 import re
+import subprocess
+import sys
 import threading
 from xml.etree import ElementTree
 
@@ -199,3 +201,13 @@ def test_only_our_pictures_come_from_the_canvas():
     for bad in (None, 7, "", "data:image/svg+xml;base64,AAAA", good + "%%", "http://host/x.png"):
         assert canvas.picture(bad) is None
     assert canvas.picture(good + "A" * canvas.MOST_BYTES) is None
+
+
+def test_without_gradio_the_reason_is_said():
+    code = (
+        "import sys; sys.modules['gradio'] = None\n"
+        "from ocr.cli import run\nsys.argv = ['ocr', 'demo']\nrun()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "pip install" in done.stderr
