@@ -137,7 +137,11 @@ def easyhtr() -> Read:
         grey = cv2.imread(str(path), 0)
         # its word detector expects words about 50 px high, with paper around them
         grey = cv2.copyMakeBorder(grey, 20, 20, 20, 20, cv2.BORDER_REPLICATE)
-        lines = read_page(grey, DetectorConfig(scale=min(1.0, 50 / grey.shape[0] * 1.4), margin=3))
+        try:
+            scale = min(1.0, 50 / grey.shape[0] * 1.4)
+            lines = read_page(grey, DetectorConfig(scale=scale, margin=3))
+        except ValueError:
+            return ""  # it finds no words, and fails
         return " ".join(word.text for line in lines for word in line)
 
     return lambda paths: [one(path) for path in paths]
