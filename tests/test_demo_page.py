@@ -259,3 +259,30 @@ def test_a_taken_port_is_said(address):
     )
     assert second.returncode == 2
     assert f"port {port}" in second.stderr
+
+
+def test_cancel_stops_in_between(page, samples, tmp_path):
+    import shutil
+
+    names = [tmp_path / f"{i:03}.png" for i in range(150)]
+    for name in names:
+        shutil.copy(samples / "typewriter.png", name)
+    page.get_by_role("tab", name="Several files").click()
+    page.locator("#files input[type=file]").set_input_files([str(n) for n in names])
+    page.wait_for_selector("#files :text('149')", state="attached")
+    page.locator("#read_all").click()
+    page.wait_for_selector("#progress progress")
+    page.locator("#cancel").click()
+    page.wait_for_timeout(1500)
+    first = page.locator("#progress").inner_text()
+    page.wait_for_timeout(1500)
+    assert page.locator("#progress").inner_text() == first
+    assert int(first.split()[0]) < 150
+
+
+def test_too_large_an_upload_is_refused(page, tmp_path):
+    path = tmp_path / "large.png"
+    path.write_bytes(b"\x89PNG" + bytes(21 * 2**20))
+    upload(page, path)
+    page.wait_for_selector(".toast-body")
+    assert "size" in page.locator(".toast-body").first.inner_text().lower()

@@ -79,8 +79,9 @@ def adapt(
 
     The rate rises to `rate` over 5 % of the budget and falls by a cosine. `cost(model)` judges the
     averaged weights EVALUATIONS times; the start is judged, too, and a training that does not get
-    better `patience` times in a row ends. Without `cost` the last average counts, and the training
-    ends at the share `end_at` of its budget. Ctrl-C ends it, too, and what was best stays.
+    better `patience` times in a row in its second half ends. Without `cost` the last average
+    counts, and the training ends at the share `end_at` of its budget. Ctrl-C ends it, too, and
+    what was best stays.
     `frozen` = "backbone" keeps the convolutions as they are. `step_done` is told the progress and
     its share after every step.
     """
@@ -162,7 +163,8 @@ def adapt(
                     found = cost(_reading(average.module))
                     outcome.curve.append((budget.share(progress), found))
                     evaluated(budget.share(progress), found)
-                    worse += 1
+                    # what is new is learnt late: the first half is no reason to give up
+                    worse += budget.share(progress) >= 0.5
                     if found < progress.best:
                         progress.best, worse = found, 0
                         outcome.best = budget.share(progress)

@@ -14,9 +14,9 @@ from ocr.alphabet import Alphabet, AlphabetError, normalise
 from ocr.model import CRNN
 
 # below this bias a new character does not speak until it has been trained
-SILENT = -6.0
+SILENT = -4.0
 # a look-alike's row, but less likely than the look-alike itself
-AFTER_LOOK_ALIKE = -3.0
+AFTER_LOOK_ALIKE = -1.0
 RARE = 2
 
 # letters of other scripts that are drawn like Latin ones; Unicode decomposes none of them
