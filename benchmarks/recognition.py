@@ -19,6 +19,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -220,13 +221,17 @@ def main() -> None:
     table: dict[str, dict] = {}
     for name in arguments.engines.split(","):
         python = sys.executable if name.startswith("ours") else own.get(name, common)
-        command = [python, __file__, *map(str, arguments.lines), "--limit", str(arguments.limit)]
-        done = subprocess.run(
-            [*command, "--one", name],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1"},
-            capture_output=True,
-            text=True,
-        )
+        folders = [str(folder.resolve()) for folder in arguments.lines]
+        command = [python, str(Path(__file__).resolve()), *folders]
+        # some engines leave caches of their networks where they are started
+        with tempfile.TemporaryDirectory() as elsewhere:
+            done = subprocess.run(
+                [*command, "--limit", str(arguments.limit), "--one", name],
+                env={**os.environ, "OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1"},
+                capture_output=True,
+                text=True,
+                cwd=elsewhere,
+            )
         if done.returncode:
             reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
             print(f"{name}: left out ({reason})")

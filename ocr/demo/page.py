@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -323,15 +324,13 @@ def _settings(weights: str, lm: str, width: float, lm_weight: float, bonus: floa
     return Settings(weights, lm, int(width), float(lm_weight), float(bonus))
 
 
-class _said:
+@contextmanager
+def _said() -> Iterator[None]:
     """Our own errors are shown to the visitor in their own words; others stay errors."""
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
-        if isinstance(error, OcrError):
-            raise gr.Error(str(error), title="Cannot read this", print_exception=False) from None
+    try:
+        yield
+    except OcrError as error:
+        raise gr.Error(str(error), title="Cannot read this", print_exception=False) from None
 
 
 def _bar(done: int, of: int) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ocr.data.augment import Augmentation
-from ocr.training.config import ConfigError
+from ocr.training.config import ConfigError, read_settings
 
 
 class FinetuneConfig(BaseModel):
@@ -48,17 +47,8 @@ class FinetuneConfig(BaseModel):
 
 def load_finetune_config(path: Path | None, **given: object) -> FinetuneConfig:
     """The YAML file's settings, overridden by those given. Raises ConfigError."""
-    values: dict = {}
     name = str(path or "options")
-    if path is not None:
-        try:
-            values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except OSError as error:
-            raise ConfigError(f"{path}: {error.strerror}") from None
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: {error}") from None
-        if not isinstance(values, dict):
-            raise ConfigError(f"{path}: expected key: value lines")
+    values = read_settings(path) if path is not None else {}
     values.update({k: v for k, v in given.items() if v is not None})
     try:
         return FinetuneConfig.model_validate(values)

@@ -21,10 +21,11 @@ from ocr.data.rendered import render_folder
 from ocr.data.sample import Sample
 from ocr.data.sets import read_samples
 from ocr.finetune.config import FinetuneConfig
-from ocr.image import Preparation, prepare
+from ocr.image import Preparation
 from ocr.lm.sample import SampledTexts
 from ocr.loading import load_language_model
 from ocr.text import read_lines
+from ocr.training.sources import drawn_source, lines_source
 
 Say = Callable[[str], None]
 
@@ -46,7 +47,7 @@ class Own:
 
     def source(self, positions: Sequence[int], weight: float) -> DataSource:
         """Those lines as a source of batches."""
-        return _source("own", self.samples, self.lines, positions, weight)
+        return lines_source("own", weight, self.samples, self.lines, positions)
 
     def chosen(self, positions: Sequence[int]) -> list[Sample]:
         return [self.samples[i] for i in positions]
@@ -151,13 +152,8 @@ def rendered_source(
     fonts: Sequence[Font], texts: Texts, settings: Preparation, name: str, weight: float
 ) -> DataSource:
     """Endless lines in these fonts."""
-    renderer = LineRenderer(fonts, texts, kinds=dict.fromkeys((f.kind for f in fonts), 1.0))
-
-    def draw(index: int, rng: np.random.Generator) -> tuple[np.ndarray, str]:
-        image, text = renderer.line(rng)
-        return prepare(image, settings).pixels, text
-
-    return DataSource(name, weight, 0, draw)
+    kinds = dict.fromkeys((f.kind for f in fonts), 1.0)
+    return drawn_source(LineRenderer(fonts, texts, kinds=kinds), settings, name, weight)
 
 
 def rendered_samples(
@@ -190,7 +186,7 @@ def general_lines(
         valid = [i for i in known if samples[i].split == "valid"] or train
         if not train:
             raise DataError(f"{path}: no lines to train on")
-        general.sources.append(_source(f"general{number}", samples, lines, train, 1.0))
+        general.sources.append(lines_source(f"general{number}", 1.0, samples, lines, train))
         step = -(-len(valid) // config.measured_lines)
         general.measured[path.name or str(path)] = [samples[i] for i in valid[::step]]
     own = {Path(f).resolve() for f in config.fonts}
@@ -218,19 +214,3 @@ def _installed_fonts() -> list[Font]:
         except (OSError, ValueError, RuntimeError):
             continue
     return []
-
-
-def _source(
-    name: str,
-    samples: Sequence[Sample],
-    lines: PreparedLines,
-    positions: Sequence[int],
-    weight: float,
-) -> DataSource:
-    chosen = list(positions)
-
-    def draw(index: int, rng: np.random.Generator) -> tuple[np.ndarray, str] | None:
-        pixels = lines.pixels(chosen[index])
-        return None if pixels is None else (pixels, samples[chosen[index]].text)
-
-    return DataSource(name, weight, len(chosen), draw)

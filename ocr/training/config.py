@@ -105,14 +105,7 @@ def load_config(path: Path | str, overrides: list[str] | None = None) -> Trainin
     the command runs. Raises ConfigError.
     """
     path = Path(path)
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from None
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected key: value lines")
+    values = read_settings(path)
     for override in overrides or []:
         key, equals, value = override.partition("=")
         if not equals:
@@ -122,6 +115,19 @@ def load_config(path: Path | str, overrides: list[str] | None = None) -> Trainin
         except (yaml.YAMLError, IndexError, TypeError, ValueError) as error:
             raise ConfigError(f"--set {override}: {error}") from None
     return parse(values, str(path))
+
+
+def read_settings(path: Path) -> dict[str, Any]:
+    """The key: value lines of a YAML file. Raises ConfigError."""
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected key: value lines")
+    return values
 
 
 def parse(values: dict[str, Any], name: str) -> TrainingConfig:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from ocr.data.sample import Sample
 from ocr.data.sets import read_samples
 from ocr.image import Preparation, Prepared, prepare
 from ocr.training.config import FolderData, RenderedData, TrainingConfig
+
+if TYPE_CHECKING:
+    from ocr.data.render import LineRenderer
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,9 @@ def load_lines(
 def training_sources(config: TrainingConfig, labelled: LabelledLines) -> list[DataSource]:
     """Weighted sources of prepared lines for `BatchStream`."""
     sources = [
-        _labelled_source(labelled, name) for name in labelled.sets if labelled.split(name, "train")
+        lines_source(name, weight, labelled.samples, labelled.lines, train)
+        for name, (weight, _) in labelled.sets.items()
+        if (train := labelled.split(name, "train"))
     ]
     for number, data in enumerate(config.data):
         if isinstance(data, RenderedData):
@@ -61,14 +67,21 @@ def training_sources(config: TrainingConfig, labelled: LabelledLines) -> list[Da
     return sources
 
 
-def _labelled_source(labelled: LabelledLines, name: str) -> DataSource:
-    train = labelled.split(name, "train")
+def lines_source(
+    name: str,
+    weight: float,
+    samples: Sequence[Sample],
+    lines: PreparedLines,
+    positions: Sequence[int],
+) -> DataSource:
+    """The labelled lines at these positions."""
+    chosen = list(positions)
 
     def draw(index: int, rng: np.random.Generator) -> tuple[np.ndarray, str] | None:
-        pixels = labelled.lines.pixels(train[index])
-        return None if pixels is None else (pixels, labelled.samples[train[index]].text)
+        pixels = lines.pixels(chosen[index])
+        return None if pixels is None else (pixels, samples[chosen[index]].text)
 
-    return DataSource(name, labelled.sets[name][0], len(train), draw)
+    return DataSource(name, weight, len(chosen), draw)
 
 
 def rendered_source(data: RenderedData, settings: Preparation, name: str) -> DataSource:
@@ -83,11 +96,19 @@ def rendered_source(data: RenderedData, settings: Preparation, name: str) -> Dat
         fonts, corpus, kinds=data.classes if any(f.kind for f in fonts) else None
     )
 
+    return drawn_source(renderer, settings, name, data.weight)
+
+
+def drawn_source(
+    renderer: LineRenderer, settings: Preparation, name: str, weight: float
+) -> DataSource:
+    """Endless lines of a renderer."""
+
     def draw(index: int, rng: np.random.Generator) -> tuple[np.ndarray, str] | None:
         image, text = renderer.line(rng)
         return prepare(image, settings).pixels, text
 
-    return DataSource(name, data.weight, 0, draw)
+    return DataSource(name, weight, 0, draw)
 
 
 def validation_lines(labelled: LabelledLines, most: int) -> dict[str, list[tuple[Prepared, str]]]:
