@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,7 @@ from torch import Tensor
 from ocr.data.augment import Augmenter
 from ocr.data.batches import BatchStream, DataSource
 from ocr.data.sample import Sample
-from ocr.emissions import Emissions, TorchEmissions, load_model
+from ocr.emissions import TorchEmissions, load_model
 from ocr.errors import OcrError
 from ocr.evaluation.run import Evaluation, evaluate
 from ocr.finetune.adapt import Budget, Outcome, adapt, blend, can_bf16
@@ -40,7 +39,15 @@ from ocr.finetune.lines import (
     texts_of,
     that_fit,
 )
-from ocr.loading import find_trainable, load_beam
+from ocr.finetune.measure import (
+    Measured,
+    before_and_after,
+    compared,
+    joined,
+    read_twice,
+    write_comparison,
+)
+from ocr.loading import find_trainable
 from ocr.model import CRNN
 from ocr.recogniser import Recogniser
 from ocr.training.checkpoint import Progress
@@ -56,18 +63,6 @@ _QUICK = 80
 
 class FinetuneError(OcrError):
     """A fine-tuning cannot be done; the message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """CER of one set, percent: greedy, and with the default search."""
-
-    name: str
-    lines: int
-    before: float
-    after: float
-    before_searched: float
-    after_searched: float
 
 
 @dataclass(slots=True)
@@ -135,13 +130,13 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
     if few:
         found, searched = held_out  # cross-validated: by networks that never saw the line
     else:
-        found, searched = _both(after, held_out, origin)
-    old_found, old_searched = _both(before, [r.sample for r in found.results], origin)
-    sets.append(_measured("held-out lines of your own", old_found, found, old_searched, searched))
+        found, searched = read_twice(after, held_out, origin)
+    old_found, old_searched = read_twice(before, [r.sample for r in found.results], origin)
+    sets.append(compared("held-out lines of your own", old_found, found, old_searched, searched))
     for name, samples in general.measured.items():
-        sets.append(_measured(name, *_interleaved(before, after, samples, origin)))
+        sets.append(before_and_after(name, before, after, samples, origin))
     report = config.out.with_suffix(".html")
-    _report(report, found, sets)
+    write_comparison(report, found, sets)
     result = Result(None, report, sets, added, 0.0, stopped, notes)
     if sets[0].after < sets[0].before:
         card = _card(card, config, origin, sets, plan.progress, added)
@@ -219,12 +214,12 @@ class _Plan:
             reader = self._recogniser(_with(self.model, outcome.state))
             if outcome.stopped:
                 # the best so far knows all lines but those of this part
-                one, other = _both(reader, own.chosen(valid), origin)
+                one, other = read_twice(reader, own.chosen(valid), origin)
                 notes = [f"stopped in part {number}: trained and measured on that part alone"]
                 return outcome.state, (one, other), True, notes
             curves.append([c for _, c in outcome.curve])
             for kept, evaluation in zip(
-                (found, searched), _both(reader, own.chosen(valid), origin), strict=True
+                (found, searched), read_twice(reader, own.chosen(valid), origin), strict=True
             ):
                 kept.append(evaluation)
         steps = min(len(c) for c in curves)
@@ -239,7 +234,7 @@ class _Plan:
             )  # fmt: skip
             stopped, state = outcome.stopped, outcome.state
         notes = [f"measured by {count}-fold cross-validation; the weights have seen all lines"]
-        return state, (_joined(found), _joined(searched)), stopped, notes
+        return state, (joined(found), joined(searched)), stopped, notes
 
     def _begin(self) -> None:
         self.model.load_state_dict(self.start)
@@ -352,67 +347,8 @@ def _with(model: CRNN, state: dict[str, Tensor]) -> CRNN:
     return model.eval()
 
 
-class _Kept:
-    """Emissions that are made once for the same batch."""
-
-    def __init__(self, emissions: Emissions):
-        self.card = emissions.card
-        self._emissions = emissions
-        self._made: dict[bytes, list[np.ndarray]] = {}
-
-    def __call__(self, images: np.ndarray, widths: np.ndarray) -> list[np.ndarray]:
-        key = sha256(images.tobytes() + widths.tobytes()).digest()
-        if key not in self._made:
-            self._made[key] = self._emissions(images, widths)
-        return self._made[key]
-
-
 def _spread(samples: list[Sample], most: int) -> list[Sample]:
     return samples[:: max(1, -(-len(samples) // most))]
-
-
-def _both(
-    recogniser: Recogniser, samples: Sequence[Sample], origin: Path
-) -> tuple[Evaluation, Evaluation]:
-    """Read greedily, and as users do by default."""
-    kept = _Kept(recogniser.emissions)
-    greedy = evaluate(Recogniser(kept), samples)
-    searching = Recogniser(kept)
-    searching.decoder, _ = load_beam(recogniser.alphabet, origin)
-    return greedy, evaluate(searching, samples)
-
-
-def _interleaved(before, after, samples, origin):
-    old, old_searched = _both(before, samples, origin)
-    new, new_searched = _both(after, samples, origin)
-    return old, new, old_searched, new_searched
-
-
-def _measured(
-    name: str, old: Evaluation, new: Evaluation, old_searched: Evaluation, searched: Evaluation
-) -> Measured:
-    rates = [e.errors.cer for e in (old, new, old_searched, searched)]
-    return Measured(name, len(new.results), *rates)
-
-
-def _joined(parts: Sequence[Evaluation]) -> Evaluation:
-    return replace(
-        parts[0],
-        results=tuple(r for p in parts for r in p.results),
-        skipped=tuple(s for p in parts for s in p.skipped),
-    )
-
-
-def _report(path: Path, found: Evaluation, sets: Sequence[Measured]) -> None:
-    from ocr.evaluation.report import write_report
-
-    rows = [
-        (m.name, str(m.lines), f"{m.before:.2f}", f"{m.after:.2f}", f"{m.before_searched:.2f}",
-         f"{m.after_searched:.2f}")
-        for m in sets
-    ]  # fmt: skip
-    headings = ("set", "lines", "CER before", "after", "with language model before", "after")
-    write_report(found, path, extra=("Before and after", headings, rows))
 
 
 def _card(
