@@ -51,8 +51,9 @@ class RenderedData(_Strict):
 
 
 class Optimisation(_Strict):
-    """AdamW with linear warm-up and cosine decay to `final_rate`."""
+    """AdamW or Muon, with linear warm-up and cosine decay to `final_rate`."""
 
+    optimiser: Literal["adamw", "muon"] = "adamw"
     steps: int = Field(gt=0)
     batch_size: int = Field(16, gt=0, description="lines per process and step")
     rate: float = Field(2e-3, gt=0)

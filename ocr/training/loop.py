@@ -23,7 +23,7 @@ from ocr.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ocr.training.config import Optimisation, TrainingConfig
 from ocr.training.display import Display
 from ocr.training.log import Log
-from ocr.training.optimisation import ema_update, learning_rate, parameter_groups
+from ocr.training.optimisation import ema_update, learning_rate, optimiser_of
 from ocr.training.sources import load_lines, training_sources, validation_lines
 from ocr.weights import Card, save_weights
 
@@ -86,11 +86,7 @@ def train(config: TrainingConfig, resume: bool = False, stop_after: int | None =
         preparation=config.preparation,
         characters="".join(alphabet.characters),
     )
-    optimiser = torch.optim.AdamW(
-        parameter_groups(model, config.optimisation.weight_decay),
-        lr=config.optimisation.rate,
-        betas=(0.9, 0.98),
-    )
+    optimiser = optimiser_of(model, config.optimisation)
     ema = AveragedModel(model, multi_avg_fn=ema_update(config.optimisation.ema), use_buffers=True)
     progress = Progress()
     checkpoint = config.out / "checkpoint.safetensors"

@@ -1,4 +1,4 @@
-"""What AdamW is given: groups, rate of each step, and the average of its weights."""
+"""What the optimiser is given: groups, rate of each step, and the average of its weights."""
 
 from __future__ import annotations
 
@@ -18,6 +18,32 @@ def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
         {"params": matrices, "weight_decay": weight_decay},
         {"params": others, "weight_decay": 0.0},
     ]
+
+
+def optimiser_of(model: nn.Module, o: Optimisation) -> torch.optim.Optimizer:
+    """AdamW, or Muon for the matrices inside the network."""
+    betas = (0.9, 0.98)
+    if o.optimiser == "adamw":
+        return torch.optim.AdamW(parameter_groups(model, o.weight_decay), lr=o.rate, betas=betas)
+    from ocr.training.muon import Muon
+
+    inner, gates = [], []
+    for module in model.modules():
+        if isinstance(module, nn.Conv2d) and module.in_channels > 1:
+            inner.append(module.weight)
+        elif isinstance(module, nn.LSTM):
+            gates += [p for p in module.parameters() if p.ndim == 2]
+    taken = {id(p) for p in inner + gates}
+    rest = [
+        {**g, "params": [p for p in g["params"] if id(p) not in taken]}
+        for g in parameter_groups(model, o.weight_decay)
+    ]
+    orthogonal = {"orthogonal": True, "weight_decay": o.weight_decay}
+    groups = [
+        {**orthogonal, "params": inner, "parts": 1},
+        {**orthogonal, "params": gates, "parts": 4},
+    ]
+    return Muon(groups + rest, lr=o.rate, betas=betas)
 
 
 def learning_rate(step: int, o: Optimisation) -> float:

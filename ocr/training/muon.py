@@ -1,0 +1,78 @@
+"""Muon (Jordan et al. 2024): momentum whose matrices are made orthogonal before each step.
+
+Adam scales every weight by itself; a matrix moves along few directions then, those of its largest
+gradients. Muon moves it along all of them alike, which takes fewer lines to the same error. Biases,
+norms, the first convolution and the heads stay with AdamW, as its authors advise.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# a quintic that drives singular values between 0 and 1 towards 1 (roughly 0.7 to 1.2 suffices)
+_QUINTIC = (3.4445, -4.7750, 2.0315)
+_ROUNDS = 5
+
+
+class Muon(torch.optim.AdamW):
+    """AdamW, but for groups that say `"orthogonal": True`.
+
+    Such a group's parameters are matrices, convolutions (outputs x all the rest) or, with
+    `"parts"`, stacks of as many matrices (the gates of an LSTM). The step is scaled to the root
+    mean square that Adam's has (Liu et al. 2025), so that one rate serves both.
+    """
+
+    def __init__(self, groups: list[dict], lr: float, betas: tuple[float, float], momentum=0.95):
+        for group in groups:
+            group.setdefault("orthogonal", False)
+            group.setdefault("parts", 1)
+        super().__init__(groups, lr=lr, betas=betas)
+        self.momentum = momentum
+
+    @torch.no_grad()
+    def step(self, closure=None):
+        groups = self.param_groups
+        for group in groups:
+            if group["orthogonal"]:
+                self._orthogonal_step(group)
+        self.param_groups = [g for g in groups if not g["orthogonal"]]
+        try:
+            return super().step(closure)
+        finally:
+            self.param_groups = groups
+
+    def _orthogonal_step(self, group: dict) -> None:
+        for p in group["params"]:
+            if p.grad is None:
+                continue
+            state = self.state[p]
+            if not state:
+                # AdamW asks every state for its step when one is restored
+                state["step"] = torch.tensor(0.0)
+                state["momentum"] = torch.zeros_like(p)
+            state["step"] += 1
+            state["momentum"].lerp_(p.grad, 1 - self.momentum)
+            ahead = p.grad.lerp(state["momentum"], self.momentum)  # Nesterov
+            matrices = ahead.reshape(group["parts"], p.shape[0] // group["parts"], -1)
+            scale = 0.2 * max(matrices.shape[1:]) ** 0.5
+            p.mul_(1 - group["lr"] * group["weight_decay"])
+            p.sub_(orthogonalised(matrices).reshape(p.shape), alpha=group["lr"] * scale)
+
+
+def orthogonalised(matrices: Tensor) -> Tensor:
+    """The nearest matrices with orthonormal rows or columns, roughly: N x R x C -> N x R x C.
+
+    Newton-Schulz iterations in bfloat16: products only, no decomposition.
+    """
+    a, b, c = _QUINTIC
+    x = matrices.bfloat16()
+    tall = x.shape[1] > x.shape[2]
+    if tall:
+        x = x.mT
+    # a norm of 1 bounds every singular value by 1
+    x = x / (x.float().norm(dim=(1, 2), keepdim=True) + 1e-7).bfloat16()
+    for _ in range(_ROUNDS):
+        square = x @ x.mT
+        x = a * x + (b * square + c * square @ square) @ x
+    return (x.mT if tall else x).to(matrices.dtype)
