@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from ocr.data.augment import Augmentation, Augmenter, erase_columns, thicken_or_thin, warp
+from ocr.data.augment import (
+    Augmentation,
+    Augmenter,
+    bitonal,
+    erase_columns,
+    redraw,
+    thicken_or_thin,
+    warp,
+)
 from ocr.image import Preparation, prepare
 
 ALL = Augmenter(Augmentation(plain=0, stroke=1, photometric=1, erase=1))
@@ -107,3 +115,37 @@ def test_erasing_takes_little_and_adds_nothing():
 def test_bad_strengths_are_refused(bad):
     with pytest.raises(ValidationError):
         Augmentation(**bad)
+
+
+@pytest.mark.parametrize("change", [redraw, bitonal])
+def test_faint_words_stay_beside_dark_ones(change):
+    """The threshold follows the ink around: a word half as dark is not lost."""
+    half = LINE.shape[1] // 2
+    faint = LINE.copy()
+    faint[:, :half] = faint[:, :half] // 3
+    for seed in range(20):
+        out = change(faint, rng(seed))
+        assert out.shape == faint.shape and out.dtype == np.uint8
+        left, right = ((out[:, part] > 80).mean() for part in (slice(0, half), slice(half, None)))
+        assert left > 0.3 * right > 0, seed
+
+
+def test_bitonal_has_hardly_any_grey():
+    for seed in range(10):
+        out = bitonal(LINE, rng(seed))
+        # only the edge of a stroke, where a pixel of the finer grid is ink and its neighbour not
+        assert ((out > 10) & (out < 245)).mean() < 0.75 * (out > 10).mean()
+
+
+def test_redrawn_strokes_are_equally_broad():
+    thin, broad = np.zeros((48, 200), np.uint8), np.zeros((48, 200), np.uint8)
+    thin[22:24, 10:190] = 255
+    broad[18:28, 10:190] = 255
+    for seed in range(10):
+        a, b = (int((redraw(x, rng(seed))[:, 100] > 127).sum()) for x in (thin, broad))
+        assert abs(a - b) <= 1 and 1 <= a <= 5, (seed, a, b)
+
+
+def test_paper_is_not_redrawn():
+    dirt = rng(1).integers(0, 40, (48, 300)).astype(np.uint8)
+    assert (redraw(dirt, rng(2)) > 80).mean() < 0.01

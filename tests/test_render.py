@@ -189,3 +189,23 @@ def test_folder_of_lines(tmp_path):
     assert np.array_equal(cv2.imread(str(tmp_path / rows[2]["path"]), 0), image)
     with pytest.raises(DataError):
         render_folder(tmp_path, 1, FONTS, TEXTS, progress=False)
+
+
+def test_words_can_have_a_font_of_their_own():
+    plain = write("one two one", LORA, 48, Hand(), rng(1))
+    mixed = write("one two one", LORA, 48, Hand(), rng(1), {1: ZEYADA})
+    words = [m.mask[:, a:b] for m in (plain, mixed) for a, b in m.words]
+    assert words[0].sum() == pytest.approx(words[3].sum(), rel=0.05)
+    assert words[1].sum() > 1.5 * words[4].sum()  # Zeyada's strokes are thinner
+    with pytest.raises(FontError, match="Zeyada lacks"):
+        write("one 中", LORA, 48, Hand(), rng(1), {1: ZEYADA})
+
+
+def test_a_share_of_the_lines_is_in_two_fonts():
+    renderer = LineRenderer(FONTS, TEXTS, mixed=1.0)
+    chosen = [renderer._others("one two three four", LORA, rng(i)) for i in range(60)]
+    assert {f.family for c in chosen for f in c.values()} == {"Zeyada", "Caveat", "Lora"}
+    assert all(set(c) <= {0, 1, 2, 3} for c in chosen) and any(len(c) == 1 for c in chosen)
+    for i in range(60):
+        image, _text = renderer.line(rng(i))
+        assert image.dtype == np.uint8

@@ -29,6 +29,9 @@ class Augmentation(BaseModel):
     stroke: float = Field(0.35, ge=0, le=1)
     photometric: float = Field(0.6, ge=0, le=1)
     erase: float = Field(0.25, ge=0, le=1)
+    # black and white as fax and archive scanners leave it; and every stroke as broad as the other
+    bitonal: float = Field(0.08, ge=0, le=1)
+    redraw: float = Field(0.08, ge=0, le=1)
     # the share of lines left as they are, because users' lines are not augmented either
     plain: float = Field(0.1, ge=0, le=1)
 
@@ -45,7 +48,12 @@ class Augmenter:
         if rng.random() < s.plain:
             return pixels
         pixels = warp(pixels, s, rng)
-        if rng.random() < s.stroke:
+        draw = rng.random()
+        if draw < s.redraw:
+            pixels = redraw(pixels, rng)
+        elif draw < s.redraw + s.bitonal:
+            pixels = bitonal(pixels, rng)
+        elif rng.random() < s.stroke:
             pixels = thicken_or_thin(pixels, rng)
         if self._photometric is not None and rng.random() < s.photometric:
             self._photometric.set_random_seed(int(rng.integers(2**31)))
@@ -94,6 +102,7 @@ def warp(pixels: np.ndarray, s: Augmentation, rng: np.random.Generator) -> np.nd
 
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 _SQUARE = np.ones((2, 2), np.uint8)
+_BOX = np.ones((3, 3), np.uint8)
 
 
 def thicken_or_thin(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -102,6 +111,49 @@ def thicken_or_thin(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     change = cv2.dilate if rng.random() < 0.5 else cv2.erode
     share = float(rng.uniform(0.3, 1.0))
     return cv2.addWeighted(change(pixels, kernel), share, pixels, 1 - share, 0)
+
+
+def bitonal(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Ink or no ink, decided at a finer grid than the line's, with the ragged edge that grain
+    leaves."""
+    fine = _doubled(pixels)
+    if rng.random() < 0.5:
+        grain = rng.normal(0, 14, (fine.shape[0] // 2, fine.shape[1] // 2)).astype(np.float32)
+        fine = fine + cv2.resize(grain, fine.shape[::-1])
+    mask = np.where(fine > _edge(pixels, rng.uniform(0.28, 0.6)), np.uint8(255), np.uint8(0))
+    return cv2.resize(mask, pixels.shape[::-1], interpolation=cv2.INTER_AREA)
+
+
+def redraw(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """The middle of every stroke, drawn again by a pen of one width: the look of writing on a
+    tablet, of a felt pen and of monoline fonts."""
+    fine = _doubled(pixels)
+    mask = (fine > _edge(pixels, rng.uniform(0.35, 0.55))).astype(np.uint8)
+    depth = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
+    # the ridge of the distance to the paper; on slanted strokes it has holes, which the pen fills
+    ridge = ((depth > 0.9) & (depth + 0.35 >= cv2.dilate(depth, _BOX))).astype(np.uint8) * 255
+    side = int(rng.integers(3, 8))
+    pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    drawn = cv2.dilate(ridge, pen)
+    if rng.random() < 0.7:
+        drawn = cv2.blur(drawn, (3, 3))
+    return cv2.resize(drawn, pixels.shape[::-1], interpolation=cv2.INTER_AREA)
+
+
+def _edge(pixels: np.ndarray, share: float) -> np.ndarray:
+    """The ink at which to part strokes from paper on the doubled grid: a share of the darkest ink
+    around, so that faint words stay where dark ones stand beside them."""
+    height, width = pixels.shape
+    small = cv2.resize(pixels, (max(1, width // 4), height // 4), interpolation=cv2.INTER_AREA)
+    side = max(3, (height // 4) | 1)
+    deepest = cv2.blur(cv2.dilate(small, np.ones((side, side), np.uint8)), (side, side))
+    # area averages halve the ink of thin strokes; where there is no ink, dirt must not become it
+    deepest = np.clip(deepest.astype(np.float32) * 1.6, 120, 255)
+    return share * cv2.resize(deepest, (2 * width, 2 * height))
+
+
+def _doubled(pixels: np.ndarray) -> np.ndarray:
+    return cv2.resize(pixels, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
 
 
 def erase_columns(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -29,7 +29,8 @@ class LineRenderer:
 
     fonts: from `find_fonts`. texts: gives the next text, as `Corpus` does. kinds: weight of each
     kind of font (default `KINDS`; kinds without a font are left out). clean: share of lines without
-    damage. Raises FontError when there is no font of any weighted kind.
+    damage. mixed: share of lines in two fonts. Raises FontError when there is no font of any
+    weighted kind.
     """
 
     def __init__(
@@ -39,9 +40,10 @@ class LineRenderer:
         *,
         kinds: Mapping[str, float] | None = None,
         clean: float = 0.33,
+        mixed: float = 0.08,
     ):
         weights = KINDS if kinds is None else kinds
-        self.texts, self.clean = texts, clean
+        self.texts, self.clean, self.mixed = texts, clean, mixed
         self._fonts = {k: [f for f in fonts if f.kind == k] for k, w in weights.items() if w > 0}
         self._fonts = {k: f for k, f in self._fonts.items() if f}
         if not self._fonts:
@@ -89,7 +91,8 @@ class LineRenderer:
         """An image of `text` in `font`. Raises FontError if the font lacks a character of it."""
         clean = rng.random() < self.clean
         height = SIZES[int(rng.integers(len(SIZES)))]
-        written = write(text, font, height, hand(font, clean, rng), rng)
+        others = self._others(text, font, rng) if rng.random() < self.mixed else None
+        written = write(text, font, height, hand(font, clean, rng), rng, others)
         mask, baseline = _inked(written, font, clean, rng)
         mask, baseline, pitch = framed(mask, baseline, written, clean, rng)
         sheet = sheet_of_paper(font, clean, written.stroke, rng)
@@ -100,6 +103,21 @@ class LineRenderer:
                 image, baseline - round(0.8 * height), baseline + height // 4, rng
             )
         return _captured(image, sheet, cut, clean, written.stroke, rng)
+
+    def _others(self, text: str, font: Font, rng: np.random.Generator) -> dict[int, Font]:
+        """Some words of the line, alone or all behind one place, and a second font for them: of the
+        same kind, or any."""
+        words = text.split(" ")
+        if len(words) < 2 or font.caps_only:
+            return {}
+        kind = font.kind if rng.random() < 0.7 else self._kinds[int(rng.integers(len(self._kinds)))]
+        pool = self._fonts.get(kind) or self._fonts[self._kinds[0]]
+        second = pool[int(rng.integers(len(pool)))]
+        if rng.random() < 0.5:
+            chosen = range(int(rng.integers(1, len(words))), len(words))
+        else:
+            chosen = [i for i in range(len(words)) if rng.random() < 0.4]
+        return {i: second for i in chosen if second.covers(words[i])}
 
 
 def hand(font: Font, clean: bool, rng: np.random.Generator) -> Hand:

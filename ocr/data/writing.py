@@ -6,6 +6,7 @@ slanted, turned and shifted a little by itself.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -19,7 +20,7 @@ SIZES = (34, 40, 48, 56)  # pixels from the lowest tail to the highest head of h
 _PROBE = 64
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def _face(path: str, index: int, size: float) -> ImageFont.FreeTypeFont:
     try:
         return ImageFont.truetype(path, size, index=index)
@@ -46,7 +47,7 @@ class Metrics:
     fixed: bool  # every letter equally wide, as on a typewriter
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=4096)
 def metrics(path: str, index: int) -> Metrics:
     """Measured from drawn letters, because the tables of handwriting fonts often lie."""
     face = _face(path, index, _PROBE)
@@ -103,26 +104,43 @@ class Written:
     words: tuple[tuple[int, int], ...]  # first and last column of each word
 
 
-def write(text: str, font: Font, height: int, hand: Hand, rng: np.random.Generator) -> Written:
+def write(
+    text: str,
+    font: Font,
+    height: int,
+    hand: Hand,
+    rng: np.random.Generator,
+    others: Mapping[int, Font] | None = None,
+) -> Written:
     """Draw `text` so that tall letters and tails (hdlpgH) are `height` pixels high together.
 
-    Raises FontError when the font lacks a character (a box would stand under a wrong label).
+    others: the font of some words, by their number, where it is not `font`: emphasis in print, a
+    form filled in by hand, a hand that changes its style.
+    Raises FontError when a font lacks a character (a box would stand under a wrong label).
     """
-    if not font.covers(text):
-        raise FontError(f"{font.family} lacks {font.missing(text)}")
-    path, measure = str(font.path), metrics(str(font.path), font.index)
-    size = round(height / measure.height, 1)
     words = text.split(" ")
+    others = others or {}
+    for i, word in enumerate(words):
+        face = others.get(i, font)
+        if not face.covers(word):
+            raise FontError(f"{face.family} lacks {face.missing(word)}")
+    measure = metrics(str(font.path), font.index)
+    sizes = {f: round(height / metrics(str(f.path), f.index).height, 1)
+             for f in (font, *others.values())}  # fmt: skip
     pieces = []  # (mask, x, y from the baseline)
     spans = []
     x = 0.0
     sway = rng.normal(size=(len(words), 5))
-    for word, (s_gap, s_base, s_turn, s_size, s_slant) in zip(words, sway, strict=True):
+    for i, (word, (s_gap, s_base, s_turn, s_size, s_slant)) in enumerate(
+        zip(words, sway, strict=True)
+    ):
         start = x
+        own = others.get(i, font)
+        path, size = str(own.path), sizes[own]
         if hand.letters:
             letters = rng.normal(size=(len(word), 3))
             for letter, (l_x, l_y, l_ink) in zip(word, letters, strict=True):
-                mask, left, top, advance = _glyph(path, font.index, size, letter)
+                mask, left, top, advance = _glyph(path, own.index, size, letter)
                 if hand.uneven:
                     # a weak key leaves less ink, never none
                     mask = cv2.convertScaleAbs(mask, alpha=max(0.45, 1 - hand.uneven * abs(l_ink)))
@@ -138,7 +156,7 @@ def write(text: str, font: Font, height: int, hand: Hand, rng: np.random.Generat
                 and rng.random() < hand.raised
             ):
                 word, raised = word[:-2], word[-2:]
-            mask, left, top = _draw(_face(path, font.index, size), word)
+            mask, left, top = _draw(_face(path, own.index, size), word)
             if mask.size:
                 scale = 1 + hand.sway * 0.5 * s_size
                 slant = hand.slant + hand.sway * 0.5 * s_slant
@@ -156,13 +174,13 @@ def write(text: str, font: Font, height: int, hand: Hand, rng: np.random.Generat
                 pieces.append((mask, x, top + hand.wander * height * s_base))
                 x += mask.shape[1]
             if raised:
-                mask, left, top = _draw(_face(path, font.index, round(size * 0.65, 1)), raised)
+                mask, left, top = _draw(_face(path, own.index, round(size * 0.65, 1)), raised)
                 pieces.append((mask, x, top + (hand.wander * s_base - 0.3) * height))
                 x += mask.shape[1]
         spans.append((int(start), int(x)))
         # words that touch would be read as one: never narrower than a sixth of the height
         x += height * max(0.17, hand.gap + hand.gap_sway * s_gap)
-    return _paste(pieces, spans, hand, measure, size, height)
+    return _paste(pieces, spans, hand, measure, sizes[font], height)
 
 
 def _bend(mask, left, top, sx, sy, slant, turn):
