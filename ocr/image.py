@@ -181,6 +181,7 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     shrink = min(1.0, 4 * settings.height / height)
     if width * shrink > 8 * settings.max_width:
         raise ImageError(name, f"{width} x {height} is too wide for a text line")
+    whole = grey
     if shrink < 1:
         size = (max(1, round(width * shrink)), 4 * settings.height)
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
@@ -195,6 +196,13 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     if outside is not None:
         ink[outside] = 0
     top, bottom, left, right = _ink_box(ink, settings.margin)
+    if shrink < 1 and bottom - top < 0.3 * ink.shape[0]:
+        # a photograph of a sheet: shrunk as a whole, its line has lost too much
+        room = bottom - top
+        rows = _slice(top - room, bottom + room, shrink)
+        columns = _slice(left - room, right + room, grey.shape[1] / width)
+        line = prepare(whole[rows, columns], settings, name)
+        return Prepared(line.pixels, line.scale, line.left + columns.start)
     ink = ink[top:bottom, left:right]
     scale = settings.height / ink.shape[0]
     new_width = max(4, round(ink.shape[1] * scale))
@@ -208,6 +216,11 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     pixels = cv2.resize(ink, (new_width, settings.height), interpolation=method)
     shrunk = grey.shape[1] / width
     return Prepared(pixels, new_width / ink.shape[1] * shrunk, left / shrunk)
+
+
+def _slice(first: int, last: int, shrink: float) -> slice:
+    """Rows or columns of the image before it was shrunk."""
+    return slice(max(0, round(first / shrink)), max(1, round(last / shrink)))
 
 
 def is_light_on_dark(grey: np.ndarray) -> bool:
@@ -259,8 +272,10 @@ def _ink_box(ink: np.ndarray, margin: tuple[float, float]) -> tuple[int, int, in
         return 0, height, 0, width
     top, bottom = int(rows[0]), int(rows[-1]) + 1
     left, right = int(columns[0]), int(columns[-1]) + 1
-    # a lone dash or dot must not be blown up to a whole line's height
-    tall = max((bottom - top) * (1 + 2 * margin[0]), 0.35 * height, 4)
+    tall = max((bottom - top) * (1 + 2 * margin[0]), 4)
+    if not _is_writing(mask[top:bottom, left:right]):
+        # a lone dash or dot must not be blown up to a whole line's height
+        tall = max(tall, 0.35 * height)
     middle = (top + bottom) / 2
     side = margin[1] * tall
     return (
@@ -269,6 +284,16 @@ def _ink_box(ink: np.ndarray, margin: tuple[float, float]) -> tuple[int, int, in
         max(0, round(left - side)),
         min(width, round(right + side)),
     )
+
+
+def _is_writing(box: np.ndarray) -> bool:
+    """Whether the box of the ink holds several marks with paper between them, high enough to be
+    letters: a line of text on a photograph of a whole sheet, say."""
+    if box.shape[0] < 8 or box.shape[1] < 2 * box.shape[0] or box.mean() > 0.6:
+        return False
+    _, _, marks, _ = cv2.connectedComponentsWithStats(box.astype(np.uint8))
+    # what is as high as a letter; the first is the paper
+    return int((marks[1:, cv2.CC_STAT_HEIGHT] > 0.3 * box.shape[0]).sum()) >= 3
 
 
 def load(source: Source, settings: Preparation, name: str | None = None) -> Prepared:

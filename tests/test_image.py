@@ -500,3 +500,22 @@ def test_a_dark_bar_at_an_edge_leaves_faint_writing_its_contrast(side, ink):
 def test_letters_that_fill_a_tight_crop_stay(text):
     line = draw_text(text, margin=(0, 0))
     assert (prepare(line).pixels > 128).mean() > 0.1
+
+
+@pytest.mark.parametrize("sheet", [(200, 900), (720, 1280)])
+def test_a_line_on_a_large_sheet_is_prepared_as_if_cut_out(sheet):
+    line = draw_text("Grey quick fox, 1892")
+    page = np.full(sheet, 235, np.uint8)
+    page[60 : 60 + line.shape[0], 100 : 100 + line.shape[1]] = line
+    whole = prepare(page, Preparation()).pixels
+    assert likeness(prepare(line, Preparation()).pixels, whole) > 0.9
+
+
+def test_lone_marks_on_a_large_sheet_stay_small():
+    for text in ("-", ".", "_"):
+        page = np.full((200, 600), 235, np.uint8)
+        mark = draw_text(text)
+        page[60 : 60 + mark.shape[0], 100 : 100 + mark.shape[1]] = mark
+        prepared = prepare(page, Preparation()).pixels
+        rows = np.flatnonzero((prepared > 100).any(1))
+        assert len(rows) < 0.4 * len(prepared), text
