@@ -114,7 +114,7 @@ class LineRenderer:
         pool = self._fonts.get(kind) or self._fonts[self._kinds[0]]
         second = pool[int(rng.integers(len(pool)))]
         if rng.random() < 0.5:
-            chosen = range(int(rng.integers(1, len(words))), len(words))
+            chosen = list(range(int(rng.integers(1, len(words))), len(words)))
         else:
             chosen = [i for i in range(len(words)) if rng.random() < 0.4]
         return {i: second for i in chosen if second.covers(words[i])}
