@@ -23,7 +23,28 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # a camera that shows a file, and nobody to ask whether it may
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
 ]
+
+
+def film(image, path):
+    """A line on a sheet of its paper, as the uncompressed film that Chromium's camera of files
+    plays."""
+    import cv2
+    import numpy as np
+
+    frame = np.full((720, 1280), np.median(image), np.uint8)
+    width = 1000
+    height = round(image.shape[0] * width / image.shape[1])
+    frame[300 : 300 + height, 100 : 100 + width] = cv2.resize(
+        image, (width, height), interpolation=cv2.INTER_AREA
+    )
+    grey = np.full((360, 640), 128, np.uint8).tobytes()
+    one = b"FRAME\n" + frame.tobytes() + 2 * grey
+    path.write_bytes(b"YUV4MPEG2 W1280 H720 F10:1 Ip A1:1 C420jpeg\n" + 10 * one)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +69,15 @@ def address(kept):
 
 
 @pytest.fixture(scope="module")
-def browser():
+def browser(tmp_path_factory, samples):
+    import cv2
     from playwright.sync_api import sync_playwright
 
+    shown = cv2.imread(str(samples / "print.png"), cv2.IMREAD_GRAYSCALE)
+    camera = film(shown, tmp_path_factory.mktemp("camera") / "line.y4m")
+    flags = [*FLAGS, f"--use-file-for-fake-video-capture={camera}"]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
         yield browser
         browser.close()
 
@@ -140,6 +165,44 @@ def test_draw_and_read(page):
     assert read_text(page).upper().startswith("H")
     page.get_by_role("button", name="Clear").click()
     page.wait_for_function("!document.querySelector('#reading .sure')")
+
+
+def test_camera(page):
+    page.get_by_role("button", name="Capture from camera").click()
+    page.locator("#picture").get_by_role("button", name="Click to Access Webcam").click()
+    page.wait_for_timeout(1500)  # the camera wakes
+    page.locator("#picture").get_by_role("button", name="capture photo").click()
+    wait_for_reading(page)
+    assert "cold morning" in read_text(page)
+
+
+def test_paste(page, samples):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    data = list((samples / "typewriter.png").read_bytes())
+    page.evaluate(
+        "data => navigator.clipboard.write([new ClipboardItem({'image/png':"
+        " new Blob([new Uint8Array(data)], {type: 'image/png'})})])",
+        data,
+    )
+    page.get_by_role("button", name="Paste from clipboard").click()
+    wait_for_reading(page)
+    assert len(read_text(page)) > 20
+
+
+def test_decoder_and_weights(page, samples):
+    upload(page, samples / "recipe.png")
+    wait_for_reading(page)
+    beam = read_text(page)
+    page.get_by_role("button", name="Settings").click()
+    page.locator("#decoder input").click()
+    page.get_by_role("option", name="greedy").click()
+    page.wait_for_function(
+        "beam => document.querySelector('#text textarea, #text input').value !== beam"
+        " || document.querySelector('#reading .reading').ariaLabel === beam",
+        arg=beam,
+    )
+    assert page.locator("#compared").inner_text().strip()
+    assert page.locator("#weights input").input_value() == "latin-small"
 
 
 def test_correct_and_collect(page, samples, kept):

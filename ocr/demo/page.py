@@ -17,6 +17,7 @@ from ocr.errors import OcrError
 from ocr.loading import shipped_language_models, shipped_weights, tuned_settings
 
 MOST_FILES = 500
+BEAM, GREEDY = "beam search", "greedy"
 
 
 def _line_image(**settings: Any) -> gr.Image:
@@ -57,6 +58,10 @@ def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
             with gr.Tab("Picture"):
                 picture = _line_image(
                     sources=["upload", "clipboard", "webcam"],
+                    # writing is not read in a mirror; a phone looks away from its owner
+                    webcam_options=gr.WebcamOptions(
+                        mirror=False, constraints={"video": {"facingMode": "environment"}}
+                    ),
                     label="A picture of one line",
                     height=220,
                     buttons=["fullscreen"],
@@ -91,7 +96,19 @@ def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
                 )  # fmt: skip
             nbest = gr.HTML(elem_id="nbest")
             with gr.Accordion("Settings", open=False):
-                weights = gr.Dropdown(shipped_weights(), value=machine.weights, label="Weights")
+                weights = gr.Dropdown(
+                    list(dict.fromkeys([machine.weights, *shipped_weights()])),
+                    value=machine.weights,
+                    label="Weights",
+                    elem_id="weights",
+                )
+                decoder = gr.Dropdown(
+                    [BEAM, GREEDY],
+                    value=BEAM,
+                    label="Decoder",
+                    info="whose text stands above; both are compared",
+                    elem_id="decoder",
+                )
                 lm = gr.Dropdown(
                     ["auto", *shipped_language_models(), "none"],
                     value="auto",
@@ -110,7 +127,7 @@ def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
         elem_id="samples",
     )
 
-    choices = [weights, lm, width, lm_weight, length_bonus]
+    choices = [weights, lm, width, lm_weight, length_bonus, decoder]
     shown = [shaded, text, compared, nbest]
 
     def show(value: Seen | None, *chosen: Any) -> tuple[str, str, str, str]:
@@ -119,9 +136,10 @@ def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
         with _said():
             beam = machine.beam(value, _settings(*chosen))
             greedy = machine.greedy(value)
+        main = greedy if chosen[-1] == GREEDY else beam
         return (
-            markup.advice(value.lines) + markup.shaded(beam.line),
-            beam.line.text,
+            markup.advice(value.lines) + markup.shaded(main.line),
+            main.line.text,
             markup.compared(greedy.line, beam.line, beam.decoded.language),
             markup.alternatives(beam.line),
         )
@@ -137,12 +155,17 @@ def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
         return look(path, Path(path).name, *chosen)
 
     def look_at_drawing(
-        event: gr.EventData, w: str, lm: str, width: float, lm_weight: float, bonus: float
+        event: gr.EventData, w: str, lm: str, width: float, lm_weight: float, bonus: float, d: str
     ) -> tuple[Any, ...]:
         drawn = canvas.picture(event.image)
         if drawn is None:
             return (None, "", "", "", "")
-        return look(drawn, "drawing", w, lm, width, lm_weight, bonus)
+        return look(drawn, "drawing", w, lm, width, lm_weight, bonus, d)
+
+    def look_again(value: Seen | None, *chosen: Any) -> tuple[Any, ...]:
+        if value is None:
+            return (None, "", "", "", "")
+        return look(value.grey, value.name, *chosen)
 
     def choose_sample(event: gr.SelectData) -> str:
         return str(sample_images()[event.index])
@@ -155,12 +178,12 @@ def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
     drawing.submit(look_at_drawing, choices, [seen, *shown], **private)
     samples.select(choose_sample, None, picture, **private)
     # the emissions are there: only the search runs again, and the last move of a slider wins
-    for control in (width, lm_weight, length_bonus):
+    for control in (width, lm_weight, length_bonus, decoder):
         control.change(show, [seen, *choices], shown, trigger_mode="always_last", **private)
     lm.change(tuned, [lm, weights], [lm_weight, length_bonus], **private).then(
         show, [seen, *choices], shown, **private
     )
-    weights.change(look_at_file, [picture, *choices], [seen, *shown], **private)
+    weights.change(look_again, [seen, *choices], [seen, *shown], **private)
     return {"text": text, "choices": choices, "shown": shown}
 
 
@@ -320,7 +343,9 @@ def _api(machine: Machine) -> None:
     align_button.click(align, [picture, text], result, api_name="align")
 
 
-def _settings(weights: str, lm: str, width: float, lm_weight: float, bonus: float) -> Settings:
+def _settings(
+    weights: str, lm: str, width: float, lm_weight: float, bonus: float, decoder: str
+) -> Settings:
     return Settings(weights, lm, int(width), float(lm_weight), float(bonus))
 
 
