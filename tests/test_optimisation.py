@@ -6,7 +6,6 @@ import torch
 from ocr.architecture import Architecture, Stage
 from ocr.model import CRNN
 from ocr.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from ocr.training.config import Optimisation
 from ocr.training.muon import Muon, orthogonalised
 from ocr.training.optimisation import optimiser_of
 
@@ -68,8 +67,7 @@ def test_gates_of_an_lstm_are_matrices_of_their_own():
 
 def test_every_parameter_is_in_one_group_and_heads_stay_with_adam():
     model = CRNN(SMALL, 7)
-    o = Optimisation(steps=5, optimiser="muon")
-    optimiser = optimiser_of(model, o)
+    optimiser = optimiser_of(model, "muon", 1e-3, 0.01)
     listed = [id(p) for g in optimiser.param_groups for p in g["params"]]
     assert sorted(listed) == sorted(id(p) for p in model.parameters())
     orthogonal = {id(p) for g in optimiser.param_groups if g["orthogonal"] for p in g["params"]}
@@ -91,8 +89,7 @@ def test_a_resumed_muon_goes_on_bit_for_bit(tmp_path):
 
     torch.manual_seed(0)
     whole = CRNN(SMALL, 7)
-    o = Optimisation(steps=9, optimiser="muon", rate=1e-2)
-    optimiser = optimiser_of(whole, o)
+    optimiser = optimiser_of(whole, "muon", 1e-2, 0.0)
     start = copy.deepcopy(whole.state_dict())
     steps(whole, optimiser, range(3))
     path = tmp_path / "checkpoint.safetensors"
@@ -102,9 +99,18 @@ def test_a_resumed_muon_goes_on_bit_for_bit(tmp_path):
 
     other = CRNN(SMALL, 7)
     other.load_state_dict(start)
-    again = optimiser_of(other, o)
+    again = optimiser_of(other, "muon", 1e-2, 0.0)
     ema = torch.optim.swa_utils.AveragedModel(other, use_buffers=True)
     load_checkpoint(path, other, ema, again)
     steps(other, again, range(3, 6))
     for name, tensor in whole.state_dict().items():
         assert torch.equal(tensor, other.state_dict()[name]), name
+
+
+def test_frozen_parameters_are_left_out():
+    model = CRNN(SMALL, 7)
+    model.backbone.requires_grad_(False)
+    for kind in ("adamw", "muon"):
+        listed = {id(p) for g in optimiser_of(model, kind, 1e-3, 0.01).param_groups
+                  for p in g["params"]}  # fmt: skip
+        assert listed == {id(p) for p in model.parameters() if p.requires_grad}

@@ -47,6 +47,7 @@ for command in (
     training.inspect,
     training.render,
     training.train,
+    training.pack,
     finetune.finetune,
     training.export,
     training.release,

@@ -32,7 +32,10 @@ def finetune(
     minutes: Annotated[float | None, typer.Option(help="how long it may take: 10")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML, as configs/finetune.yaml")] = None,
     lm: Annotated[
-        bool, typer.Option("--lm", help="also build a language model of --text, and tune it")
+        bool,
+        typer.Option(
+            "--lm", help="also build a language model of --text and --data, tuned on held-out lines"
+        ),
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="go on where it was stopped")] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda")] = None,
@@ -89,7 +92,7 @@ def finetune(
         raise typer.Exit(1)
     network = _exported(result.weights, say)
     if lm:
-        _language_model(settings, result.weights, say)
+        _language_model(settings, result, network, say)
     say(f"weights: {result.weights}")
     say(f"read with them: ocr read --weights {network} line.png")
 
@@ -115,20 +118,34 @@ def _exported(weights: Path, say) -> Path:
         return weights
 
 
-def _language_model(settings, weights: Path, say) -> None:
+def _language_model(settings, result, network: Path, say) -> None:
     from ocr.data.sets import read_samples
+    from ocr.evaluation.tuning import tune_on
     from ocr.lm.estimate import estimate
     from ocr.lm.lines import cut_into_lines
+    from ocr.progress import bar
     from ocr.text import read_lines
     from ocr.weights import load_card
 
-    known = load_card(weights).alphabet.characters
+    known = load_card(result.weights).alphabet.characters
     texts = list(cut_into_lines(read_lines(settings.texts)))
-    texts += [s.text for path in settings.data for s in read_samples(path) if s.split == "train"]
+    held_out = {s.image for s in result.held_out}
+    texts += [
+        s.text for path in settings.data for s in read_samples(path)
+        if s.split == "train" and s.image not in held_out
+    ]  # fmt: skip
     if not texts:
         raise OcrError("--lm needs --text or --data")
     model = estimate(texts, 6, "character", (), known, 3.0)
-    path = weights.with_suffix(".ngram")
+    path = result.weights.with_suffix(".ngram")
     model.save(path)
-    say(f"language model: {path} ({len(model):,} n-grams); tune it on lines it has not seen with:")
-    say(f"ocr lm tune LINES --lm {path} --weights {weights.with_suffix('.onnx')}")
+    say(f"language model: {path} ({len(model):,} n-grams)")
+    if not result.held_out:
+        say("tune it on lines that it has not seen with:")
+        say(f"ocr lm tune LINES --lm {path} --weights {network}")
+        return
+    tuning, _ = tune_on(result.held_out, network, str(path), bar=bar, say=say)
+    say(
+        f"tuned on the {tuning.lines} held-out lines: lm_weight {tuning.lm_weight}, length_bonus "
+        f"{tuning.length_bonus}, CER {tuning.cer_without:.2f} -> {tuning.cer:.2f} %"
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
@@ -18,9 +18,6 @@ from ocr.cli.options import (
     Weights,
     samples_of,
 )
-
-if TYPE_CHECKING:
-    from ocr.lm.ngram import NGram
 
 app = typer.Typer(no_args_is_help=True, help="Language models: build, score, tune.")
 
@@ -151,55 +148,13 @@ def tune(
 
     Example: `ocr lm tune my-lines --lm english --split valid`
     """
-    from dataclasses import astuple, replace
-    from functools import cache
-
-    from ocr.ctc.beam import BeamSettings
-    from ocr.ctc.greedy import greedy
-    from ocr.data.cache import load_sample
-    from ocr.evaluation.calibration import fit_decoder
-    from ocr.image import ImageError
-    from ocr.lm.languages import MIXED, LanguageChooser
-    from ocr.lm.tune import STEPS, save_tuning
-    from ocr.lm.tune import tune as run
-    from ocr.loading import find_weights, load, load_language_model
+    from ocr.evaluation.tuning import tune_on
     from ocr.progress import bar
 
-    recogniser = load(weights)
-    emissions, references = [], []
     samples = [s for folder in data for s in samples_of(folder, kind, split, limit)]
-    with bar("reading", len(samples)) as advance:
-        for sample in samples:
-            try:
-                line = load_sample(sample, recogniser.card.preparation)
-            except ImageError as error:
-                typer.echo(f"left out: {error}", err=True)
-                continue
-            emissions += recogniser.emit([line])
-            references.append(sample.text)
-            advance(1)
-    model: NGram | list[NGram]
-    if lm == MIXED:
-        choose, named = LanguageChooser(load_language_model), cache(load_language_model)
-        texts = [recogniser.alphabet.decode(greedy(scores).labels) for scores in emissions]
-        model = [named(choose(text)) for text in texts]
-    else:
-        model = load_language_model(lm)
-    with bar("tuning", STEPS) as advance:
-        found = run(
-            emissions,
-            references,
-            recogniser.alphabet,
-            model,
-            BeamSettings(width=beam_width),
-            advance=advance,
-        )
-    path = save_tuning(find_weights(weights), lm, found)
-    # with these settings, and no correction yet
-    guided = load(weights, lm=lm, beam_width=beam_width)
-    characters, words = fit_decoder(guided.decoder, emissions, references, guided.alphabet)
-    found = replace(found, characters=astuple(characters), words=astuple(words))
-    save_tuning(find_weights(weights), lm, found)
+    found, path = tune_on(
+        samples, weights, lm, beam_width, bar, lambda text: typer.echo(text, err=True)
+    )
     typer.echo(
         f"lm_weight {found.lm_weight}, length_bonus {found.length_bonus}: "
         f"CER {found.cer:.2f} % (without a model {found.cer_without:.2f} %) "

@@ -100,6 +100,9 @@ def train(
     stop_after: Annotated[
         int | None, typer.Option(help="end this call after so many steps, with a checkpoint")
     ] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="end this call after so many minutes, with a checkpoint")
+    ] = None,
 ) -> None:
     """Train a network. Needs the extra `train`.
 
@@ -109,7 +112,7 @@ def train(
 
     * `ocr train configs/latin-small.yaml --set optimisation.steps=20000 --set devices=2`
 
-    * `ocr train configs/latin-small.yaml --resume`
+    * `ocr train configs/latin-small.yaml --resume --minutes 30`
     """
     from ocr.training.config import load_config
 
@@ -119,8 +122,34 @@ def train(
         raise OcrError(
             f"training needs the extra `train`: pip install 'ocr-lines[train]' ({error})"
         ) from None
-    best = run(load_config(config, set_), resume, stop_after)
+    best = run(load_config(config, set_), resume, stop_after, minutes)
     typer.echo(f"best weights: {best}", err=True)
+
+
+def pack(
+    config: Annotated[Path, typer.Argument(help="YAML file of the training", show_default=False)],
+    out: Annotated[Path, typer.Option("--out", "-o", help=".tar.xz file to write")],
+    megabytes: Annotated[float, typer.Option(min=1, help="largest size")] = 64,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, repeatable")] = None,
+) -> None:
+    """Pack a training into one small file, for a machine with a GPU and no network.
+
+    Code, prepared lines, fonts cut down to the alphabet, and a sample of the texts. There:
+    `tar xf pack.tar.xz && cd pack && python -m ocr.cli train config.yaml --minutes 10 --resume`
+
+    Example: `ocr pack configs/latin-base.yaml --out pack.tar.xz --megabytes 30`
+    """
+    from ocr.progress import bar
+    from ocr.training.config import load_config
+    from ocr.training.pack import pack as run
+
+    with bar("preparing", 0) as advance:
+        packed = run(load_config(config, set_), out, megabytes, advance)
+    typer.echo(
+        f"{packed.path}: {packed.bytes / 2**20:.1f} MB, {packed.lines:,} lines (WebP of quality "
+        f"{packed.quality}), {packed.faces} faces ({packed.faces_left_out} too large), "
+        f"{packed.characters / 2**20:.1f} MB of text"
+    )
 
 
 def export(

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ from ocr.ctc.loss import ctc_loss
 from ocr.data.batches import BatchStream
 from ocr.model import CRNN
 from ocr.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from ocr.training.optimisation import ema_update, parameter_groups
+from ocr.training.optimisation import ema_update, optimiser_of
 
 # evaluations of one training, evenly spread over its time
 EVALUATIONS = 10
@@ -63,6 +64,7 @@ def adapt(
     *,
     rate: float,
     pull: float,
+    kind: Literal["adamw", "muon"] = "adamw",
     frozen: str = "none",
     ema: float = 0.99,
     shortcut: float = 0.2,
@@ -82,8 +84,8 @@ def adapt(
     better `patience` times in a row in its second half ends. Without `cost` the last average
     counts, and the training ends at the share `end_at` of its budget. Ctrl-C ends it, too, and
     what was best stays.
-    `frozen` = "backbone" keeps the convolutions as they are. `step_done` is told the progress and
-    its share after every step.
+    `kind` names the optimiser. `frozen` = "backbone" keeps the convolutions as they are.
+    `step_done` is told the progress and its share after every step.
     """
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     start = {name: p.detach().clone() for name, p in model.named_parameters()}
@@ -96,13 +98,9 @@ def adapt(
         p.requires_grad_(False)
     for _, p in trained:
         p.requires_grad_(True)
-    groups = [
-        {**g, "params": [p for p in g["params"] if p.requires_grad], "weight_decay": 0.0}
-        for g in parameter_groups(model, 0.0)
-    ]
     weights: list[Tensor] = [p for _, p in trained]
     anchors = [start[n] for n, _ in trained]
-    optimiser = torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98))
+    optimiser = optimiser_of(model, kind, rate, weight_decay=0.0)
     average = AveragedModel(model, multi_avg_fn=ema_update(ema), use_buffers=True)
     progress = Progress()
     outcome = Outcome(_state(model))

@@ -28,6 +28,7 @@ class FinetuneConfig(BaseModel):
     minutes: float = Field(10, gt=0, le=600)
     seed: int = 1
 
+    optimiser: Literal["adamw", "muon"] = "adamw"
     rate: float = Field(6e-4, gt=0)
     batch_size: int = Field(16, gt=0)
     general_share: float = Field(0.4, ge=0, lt=1)

@@ -67,7 +67,8 @@ class FinetuneError(OcrError):
 
 @dataclass(slots=True)
 class Result:
-    """What came of it. `weights` is None where the old ones stay."""
+    """What came of it. `weights` is None where the old ones stay; `held_out` are labelled lines
+    that were not trained on."""
 
     weights: Path | None
     report: Path
@@ -76,6 +77,7 @@ class Result:
     seconds: float
     stopped: bool = False
     notes: list[str] = field(default_factory=list)
+    held_out: list[Sample] = field(default_factory=list)
 
 
 def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar=None) -> Result:
@@ -137,7 +139,8 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
         sets.append(before_and_after(name, before, after, samples, origin))
     report = config.out.with_suffix(".html")
     write_comparison(report, found, sets)
-    result = Result(None, report, sets, added, 0.0, stopped, notes)
+    unseen = [] if few else [s for s in held_out if s not in plan.drawn]
+    result = Result(None, report, sets, added, 0.0, stopped, notes, unseen)
     if sets[0].after < sets[0].before:
         card = _card(card, config, origin, sets, plan.progress, added)
         tensors = {k: v.float().numpy() for k, v in state.items()
@@ -299,6 +302,7 @@ class _Plan:
                 budget,
                 rate=config.rate,
                 pull=config.pull,
+                kind=config.optimiser,
                 frozen=config.frozen,
                 patience=patience,
                 cost=cost,

@@ -98,11 +98,12 @@ def tuning_file(weights: Path) -> Path:
 
 
 def load_tuning(weights: Path, lm: str) -> Tuning | None:
-    """The tuned settings of these weights with this model, or None."""
+    """The tuned settings of these weights with this model, or None. A model is known by its name,
+    wherever it lies."""
     path = tuning_file(weights)
     if not path.is_file():
         return None
-    found = json.loads(path.read_text(encoding="utf-8")).get(lm)
+    found = json.loads(path.read_text(encoding="utf-8")).get(Path(lm).name)
     return Tuning(**found) if found else None
 
 
@@ -110,7 +111,7 @@ def save_tuning(weights: Path, lm: str, tuning: Tuning) -> Path:
     """Add the settings to the file beside the weights."""
     path = tuning_file(weights)
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    known[lm] = {name: getattr(tuning, name) for name in Tuning.__dataclass_fields__}
+    known[Path(lm).name] = {name: getattr(tuning, name) for name in Tuning.__dataclass_fields__}
     part = path.with_suffix(f".{os.getpid()}.part")
     part.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
     os.replace(part, path)

@@ -28,14 +28,22 @@ from ocr.training.sources import load_lines, training_sources, validation_lines
 from ocr.weights import Card, save_weights
 
 
-def train(config: TrainingConfig, resume: bool = False, stop_after: int | None = None) -> Path:
+def train(
+    config: TrainingConfig,
+    resume: bool = False,
+    stop_after: int | None = None,
+    minutes: float | None = None,
+) -> Path:
     """Run (or go on with) a training; returns the path of the best weights so far.
 
     Writes into `config.out`: `log.jsonl`, `checkpoint.safetensors` (everything that an exact resume
     needs), `last.safetensors` and `best.safetensors` (EMA weights with card). `stop_after` ends
-    this call after that many steps of its own, with a checkpoint: long runs in pieces.
+    this call after that many steps of its own, with a checkpoint, `minutes` after so many minutes
+    and the evaluation behind them: long runs in pieces.
     """
     from lightning_fabric import Fabric
+
+    begun = time.monotonic()
 
     start = None
     if config.start is not None:
@@ -86,7 +94,8 @@ def train(config: TrainingConfig, resume: bool = False, stop_after: int | None =
         preparation=config.preparation,
         characters="".join(alphabet.characters),
     )
-    optimiser = optimiser_of(model, config.optimisation)
+    o = config.optimisation
+    optimiser = optimiser_of(model, o.optimiser, o.rate, o.weight_decay)
     ema = AveragedModel(model, multi_avg_fn=ema_update(config.optimisation.ema), use_buffers=True)
     progress = Progress()
     checkpoint = config.out / "checkpoint.safetensors"
@@ -146,7 +155,11 @@ def train(config: TrainingConfig, resume: bool = False, stop_after: int | None =
                 log.write(
                     step=step + 1, loss=loss, rate=rate, lines=progress.lines, **display.rates()
                 )
-            done = step + 1 == last
+            # all processes must end at the same step
+            late = minutes is not None and (step + 1) % 10 == 0 and _any(
+                fabric, time.monotonic() - begun > 60 * minutes
+            )  # fmt: skip
+            done = step + 1 == last or late
             if (step + 1) % config.evaluate_every == 0 or done:
                 scores, shown = _evaluate(fabric, ema.module, card, valid)
                 display.evaluation(step + 1, scores, shown)
@@ -160,6 +173,8 @@ def train(config: TrainingConfig, resume: bool = False, stop_after: int | None =
                     _save(config.out / "last.safetensors", ema.module, card)
             if log and ((step + 1) % config.save_every == 0 or done):
                 save_checkpoint(checkpoint, model, ema, optimiser, progress)
+            if late:
+                break
     del batches  # ends the data workers
     fabric.barrier()
     return config.out / "best.safetensors"
@@ -189,6 +204,11 @@ def _step(fabric, model, optimiser, batch: Batch, o: Optimisation) -> tuple[floa
             buffer.copy_(before)
     optimiser.zero_grad(set_to_none=True)
     return float(loss.detach()), [batch.texts[i] for i in left_out], finite
+
+
+def _any(fabric, flag: bool) -> bool:
+    """Whether one of the processes says so."""
+    return bool(fabric.all_reduce(torch.tensor(float(flag)), reduce_op="sum") > 0)
 
 
 def _worker(_: int) -> None:

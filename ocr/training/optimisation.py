@@ -3,47 +3,47 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ocr.training.config import Optimisation
 
 
-def parameter_groups(model: nn.Module, weight_decay: float) -> list[dict]:
-    """Biases and norms are not decayed."""
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
-    return [
-        {"params": matrices, "weight_decay": weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
+def optimiser_of(
+    model: nn.Module, kind: Literal["adamw", "muon"], rate: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    """AdamW, or Muon for the matrices inside the network, over the parameters that are trained.
 
-
-def optimiser_of(model: nn.Module, o: Optimisation) -> torch.optim.Optimizer:
-    """AdamW, or Muon for the matrices inside the network."""
+    Biases and norms are not decayed.
+    """
     betas = (0.9, 0.98)
-    if o.optimiser == "adamw":
-        return torch.optim.AdamW(parameter_groups(model, o.weight_decay), lr=o.rate, betas=betas)
+    trained = [p for p in model.parameters() if p.requires_grad]
+    inner: list[Tensor] = []
+    gates: list[Tensor] = []
+    if kind == "muon":
+        for module in model.modules():
+            if isinstance(module, nn.Conv2d) and module.in_channels > 1:
+                inner.append(module.weight)
+            elif isinstance(module, nn.LSTM):
+                gates += [p for p in module.parameters() if p.ndim == 2]
+    orthogonal = {id(p) for p in inner + gates}
+    rest = [p for p in trained if id(p) not in orthogonal]
+    groups: list[dict] = [
+        {"params": [p for p in rest if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    if kind == "adamw":
+        return torch.optim.AdamW(groups, lr=rate, betas=betas)
     from ocr.training.muon import Muon
 
-    inner, gates = [], []
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d) and module.in_channels > 1:
-            inner.append(module.weight)
-        elif isinstance(module, nn.LSTM):
-            gates += [p for p in module.parameters() if p.ndim == 2]
-    taken = {id(p) for p in inner + gates}
-    rest = [
-        {**g, "params": [p for p in g["params"] if id(p) not in taken]}
-        for g in parameter_groups(model, o.weight_decay)
+    matrices = [
+        {"params": kept, "orthogonal": True, "parts": parts, "weight_decay": weight_decay}
+        for found, parts in ((inner, 1), (gates, 4))
+        if (kept := [p for p in found if p.requires_grad])
     ]
-    orthogonal = {"orthogonal": True, "weight_decay": o.weight_decay}
-    groups = [
-        {**orthogonal, "params": inner, "parts": 1},
-        {**orthogonal, "params": gates, "parts": 4},
-    ]
-    return Muon(groups + rest, lr=o.rate, betas=betas)
+    return Muon(matrices + groups, lr=rate, betas=betas)
 
 
 def learning_rate(step: int, o: Optimisation) -> float:

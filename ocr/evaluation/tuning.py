@@ -1,0 +1,76 @@
+"""Tuning of a language model on labelled lines: settings of the search, then its confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import astuple, replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ocr.ctc.beam import BeamSettings
+from ocr.ctc.greedy import greedy
+from ocr.data.cache import load_sample
+from ocr.data.sample import Sample
+from ocr.evaluation.calibration import fit_decoder
+from ocr.image import ImageError
+from ocr.lm.languages import MIXED, LanguageChooser
+from ocr.lm.tune import STEPS, Tuning, save_tuning, tune
+from ocr.loading import find_weights, load, load_language_model
+
+if TYPE_CHECKING:
+    from ocr.lm.ngram import NGram
+
+# bar(label, total) is a context manager that gives a function of the number done
+Bar = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
+
+
+def tune_on(
+    samples: Sequence[Sample],
+    weights: Path | str,
+    lm: str,
+    beam_width: int = 25,
+    bar: Bar = lambda label, total: nullcontext(lambda n: None),
+    say: Callable[[str], None] = print,
+) -> tuple[Tuning, Path]:
+    """Find lm_weight and length_bonus on these lines, then the calibration of confidences, and
+    store both beside the weights; returns them and the file.
+
+    lm: a shipped name, "auto", or the path of a model. Unreadable images are said and left out.
+    """
+    recogniser = load(weights)
+    emissions, references = [], []
+    with bar("reading", len(samples)) as advance:
+        for sample in samples:
+            try:
+                line = load_sample(sample, recogniser.card.preparation)
+            except ImageError as error:
+                say(f"left out: {error}")
+                continue
+            emissions += recogniser.emit([line])
+            references.append(sample.text)
+            advance(1)
+    model: NGram | list[NGram]
+    if lm == MIXED:
+        choose, named = LanguageChooser(load_language_model), cache(load_language_model)
+        texts = [recogniser.alphabet.decode(greedy(scores).labels) for scores in emissions]
+        model = [named(choose(text)) for text in texts]
+    else:
+        model = load_language_model(lm)
+    with bar("tuning", STEPS) as advance:
+        found = tune(
+            emissions,
+            references,
+            recogniser.alphabet,
+            model,
+            BeamSettings(width=beam_width),
+            advance=advance,
+        )
+    path = save_tuning(find_weights(weights), lm, found)
+    # with these settings, and no correction yet
+    guided = load(weights, lm=lm, beam_width=beam_width)
+    characters, words = fit_decoder(guided.decoder, emissions, references, guided.alphabet)
+    found = replace(found, characters=astuple(characters), words=astuple(words))
+    save_tuning(find_weights(weights), lm, found)
+    return found, path

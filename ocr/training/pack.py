@@ -1,0 +1,253 @@
+"""Everything that a training needs as one small file, for a machine that reaches no network.
+
+Lines are prepared and compressed until they fit, fonts are cut down to the alphabet, of the texts a
+sample is taken. The code goes along; only its dependencies must be there.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import yaml
+
+import ocr
+from ocr.alphabet import Alphabet
+from ocr.data.fonts import TABLE, Font, find_fonts
+from ocr.errors import OcrError
+from ocr.text import raw_lines
+from ocr.training.config import FolderData, RenderedData, TrainingConfig
+from ocr.training.sources import LabelledLines, load_lines
+
+# of WebP; below the last, thin strokes go
+QUALITIES = (90, 75, 60, 45, 30, 20)
+# the largest face after cutting: a brush font of a megabyte is worth no fifty others
+LARGEST_FACE = 48_000
+_TEXT_SHARE, _FONT_SHARE = 0.15, 0.25
+# bytes that the header of a file, and the row of a line, take after compression
+_ENTRY, _LABEL = 70, 60
+_CODE = frozenset({".py", ".css", ".js"})
+
+
+class PackError(OcrError):
+    """A training cannot be packed; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """What went into a pack. `bytes` is its size; `quality` that of the lines' WebP images."""
+
+    path: Path
+    bytes: int
+    lines: int
+    quality: int
+    faces: int
+    faces_left_out: int
+    characters: int
+
+
+def pack(
+    config: TrainingConfig,
+    out: Path,
+    megabytes: float = 64,
+    advance: Callable[[int], None] = lambda n: None,
+) -> Packed:
+    """Write a tar file of at most `megabytes` that trains by itself:
+
+        tar xf pack.tar.xz && cd pack && python -m ocr.cli train config.yaml --minutes 10 --resume
+
+    `advance` is called with the number of lines done. Raises PackError if it cannot be that small.
+    """
+    budget = int(megabytes * 2**20)
+    rendered = [d for d in config.data if isinstance(d, RenderedData)]
+    texts = {
+        path: f"text/{i}-{path.name.removesuffix('.gz')}.gz"
+        for i, path in enumerate(_unique(rendered))
+    }
+    fonts = _fonts(rendered)
+    part = out.with_name(out.name + ".part")
+    try:
+        found = _write(config, part, budget, texts, fonts, advance)
+        size = part.stat().st_size
+        if size > budget:
+            raise PackError(f"{size / 2**20:.1f} MB, more than {megabytes:g}: leave sources out")
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
+    return Packed(out, size, *found)
+
+
+def _write(
+    config: TrainingConfig,
+    out: Path,
+    budget: int,
+    texts: dict[Path, str],
+    fonts: list[Font],
+    advance: Callable[[int], None],
+) -> tuple[int, int, int, int, int]:
+    with _Tar(out) as tar:
+        for file in sorted(Path(ocr.__file__).parent.rglob("*")):
+            if file.suffix in _CODE and "shipped" not in file.parts:
+                tar.add(f"ocr/{file.relative_to(Path(ocr.__file__).parent)}", file.read_bytes())
+        if config.start is not None:
+            tar.add("start.safetensors", config.start.read_bytes())
+        faces, left_out = _pack_fonts(tar, fonts, int(_FONT_SHARE * budget))
+        characters = 0
+        for path, name in texts.items():
+            sample = _sample(path, int(_TEXT_SHARE * budget / len(texts)))
+            characters += len(sample)
+            tar.add(name, gzip.compress(sample, 9))
+        labelled = load_lines(config, advance)
+        quality = _quality(labelled, budget - tar.size - 2**19)
+        lines = _pack_lines(tar, labelled, quality)
+        tar.add("config.yaml", _configuration(config, texts).encode())
+    return lines, quality, faces, left_out, characters
+
+
+class _Tar:
+    """Files under `pack/` of a tar.xz; `size` is about what they take so far."""
+
+    def __init__(self, path: Path):
+        self._file = tarfile.open(path, "w:xz", preset=1)  # noqa: SIM115 (see __exit__)
+        self.size = 0
+
+    def __enter__(self) -> _Tar:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def add(self, name: str, data: bytes) -> None:
+        info = tarfile.TarInfo(f"pack/{name}")
+        info.size = len(data)
+        self._file.addfile(info, io.BytesIO(data))
+        self.size += len(data) + _ENTRY
+
+
+def _unique(rendered: Iterable[RenderedData]) -> list[Path]:
+    return list(dict.fromkeys(path for d in rendered for path in d.texts))
+
+
+def _fonts(rendered: Iterable[RenderedData]) -> list[Font]:
+    paths = list(dict.fromkeys(path for d in rendered for path in d.fonts))
+    return [f for f in find_fonts(paths) if f.split != "heldout"] if paths else []
+
+
+def _pack_fonts(tar: _Tar, fonts: list[Font], budget: int) -> tuple[int, int]:
+    cut = {font: _cut_font(font) for font in fonts}
+    rows: list[tuple[str, ...]] = []
+    used = 0
+    for font in sorted(fonts, key=lambda f: len(cut[f])):
+        if len(cut[font]) > LARGEST_FACE or used + len(cut[font]) > budget:
+            continue
+        used += len(cut[font]) + 1024
+        name = f"{len(rows)}.woff2"
+        tar.add(f"fonts/node_modules/pack/{name}", cut[font])
+        caps = str(int(font.caps_only))
+        rows.append((font.family, font.kind, "pack", "0", "", name, caps, "train"))
+    if rows:
+        head = ("family", "class", "package", "version", "licence", "file", "caps_only", "split")
+        table = "\n".join("\t".join(row) for row in (head, *rows)) + "\n"
+        tar.add(f"fonts/{TABLE}", table.encode())
+    return len(rows), len(fonts) - len(rows)
+
+
+def _cut_font(font: Font) -> bytes:
+    """The font with the characters of the alphabet only, as WOFF2."""
+    from fontTools.subset import Options, Subsetter
+    from fontTools.ttLib import TTFont
+
+    options = Options(layout_features=["*"], hinting=False, notdef_outline=True)
+    options.drop_tables += ["DSIG", "meta"]
+    with TTFont(font.path, fontNumber=font.index) as face:
+        subsetter = Subsetter(options)
+        subsetter.populate(unicodes=[ord(c) for c in Alphabet.latin().characters])
+        subsetter.subset(face)
+        face.flavor = "woff2"
+        data = io.BytesIO()
+        face.save(data)
+    return data.getvalue()
+
+
+def _sample(path: Path, compressed: int) -> bytes:
+    """Lines drawn from a text until they make about so many bytes of gzip."""
+    lines = list(raw_lines(path))
+    rng = np.random.default_rng(0)
+    whole = b"".join(lines)
+    share = min(1.0, 0.9 * compressed / max(1, len(gzip.compress(whole[:4_000_000], 6)))
+                * min(len(whole), 4_000_000) / max(1, len(whole)))  # fmt: skip
+    return b"".join(line for line in lines if rng.random() < share)
+
+
+def _chosen(labelled: LabelledLines) -> dict[str, list[int]]:
+    return {
+        name: labelled.split(name, "train") + labelled.split(name, "valid")
+        for name in labelled.sets
+    }
+
+
+def _quality(labelled: LabelledLines, budget: int) -> int:
+    """The best quality at which all lines fit, estimated from some of them."""
+    every = [i for positions in _chosen(labelled).values() for i in positions]
+    if not every:
+        return QUALITIES[0]
+    some = every[:: max(1, len(every) // 400)]
+    for quality in QUALITIES:
+        sizes = [len(_webp(labelled, i, quality)) for i in some]
+        if (np.mean(sizes) + _ENTRY + _LABEL) * len(every) < budget:
+            return quality
+    raise PackError(
+        f"{len(every):,} lines do not fit into {max(0, budget) / 2**20:.1f} MB: "
+        "allow more megabytes or leave sources out"
+    )
+
+
+def _webp(labelled: LabelledLines, i: int, quality: int) -> bytes:
+    pixels = labelled.lines.pixels(i)
+    assert pixels is not None
+    done, data = cv2.imencode(".webp", 255 - pixels, [cv2.IMWRITE_WEBP_QUALITY, quality])
+    assert done
+    return data.tobytes()
+
+
+def _pack_lines(tar: _Tar, labelled: LabelledLines, quality: int) -> int:
+    count = 0
+    for number, (name, positions) in enumerate(_chosen(labelled).items()):
+        folder = _folder(number, name)
+        rows = ["path\ttext\tgroup\tsplit"]
+        for i in positions:
+            sample = labelled.samples[i]
+            name = f"{len(rows):05}.webp"
+            tar.add(f"{folder}/{name}", _webp(labelled, i, quality))
+            text = " ".join(sample.text.split("\t"))
+            rows.append(f"{name}\t{text}\t\t{sample.split}")
+        tar.add(f"{folder}/labels.tsv", ("\n".join(rows) + "\n").encode())
+        count += len(positions)
+    return count
+
+
+def _folder(number: int, name: str | Path) -> str:
+    return f"lines/{number}-{Path(name).name}"
+
+
+def _configuration(config: TrainingConfig, texts: dict[Path, str]) -> str:
+    """The same training, with the paths of the pack."""
+    values = config.model_dump(mode="json")
+    number = 0
+    for data, dumped in zip(config.data, values["data"], strict=True):
+        if isinstance(data, FolderData):
+            dumped.update(path=_folder(number, data.path), kind="folder")
+            number += 1
+        else:
+            dumped["fonts"] = ["fonts"]
+            dumped["texts"] = {texts[path]: share for path, share in data.texts.items()}
+    values["out"] = "run"
+    if config.start is not None:
+        values["start"] = "start.safetensors"
+    return yaml.safe_dump(values, allow_unicode=True, sort_keys=False)

@@ -1,0 +1,71 @@
+"""A training packed into one file trains from nothing but that file."""
+
+import gzip
+import json
+import os
+import subprocess
+import sys
+import tarfile
+
+import pytest
+from test_training import lines, write_config  # noqa: F401 (a fixture)
+
+from ocr.data.folder import read_folder
+from ocr.data.fonts import find_fonts
+from ocr.image import load
+from ocr.training.config import load_config
+from ocr.training.pack import PackError, pack
+
+
+@pytest.fixture
+def config(lines, tmp_path):  # noqa: F811
+    text = tmp_path / "letters.txt"
+    text.write_text("a bad cab\nace bead\n" * 500, encoding="utf-8")
+    rendered = {
+        "kind": "rendered",
+        "fonts": ["fontpkg:zeyada", "fontpkg:lora"],
+        "texts": {str(text): 1},
+        "classes": {"handwriting": 1, "print": 1},
+    }
+    return write_config(lines, tmp_path / "run", data=[{"path": str(lines)}, rendered])
+
+
+def test_a_pack_trains_elsewhere(config, lines, tmp_path):  # noqa: F811
+    out = tmp_path / "pack.tar.xz"
+    packed = pack(load_config(config), out, megabytes=3)
+    assert packed.bytes == out.stat().st_size < 3 * 2**20
+    assert packed.lines == 40 and packed.quality == 90  # the test split stays at home
+    assert packed.faces >= 2
+
+    elsewhere = tmp_path / "elsewhere"
+    with tarfile.open(out) as file:
+        file.extractall(elsewhere, filter="data")
+    folder = elsewhere / "pack"
+    text = gzip.decompress(next((folder / "text").iterdir()).read_bytes())
+    assert b"a bad cab\n" in text
+    fonts = find_fonts([folder / "fonts"])
+    assert {f.family for f in fonts} >= {"Zeyada", "Lora"}
+    assert all(f.covers("a bad cab Éß 12") for f in fonts)
+    home = load_config(config)
+    for sample in read_folder(next((folder / "lines").iterdir())):
+        prepared = load(sample.image, home.preparation)
+        assert 0.8 < prepared.scale < 1.25  # prepared once, prepared again
+
+    # the code of the pack itself, in steps of minutes: a tenth of a second ends after ten steps
+    environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "ocr.cli", "train", "config.yaml", "--minutes", "0.001"]
+    command += ["--set", "optimisation.steps=30"]
+    for arguments, step in (([], 10), (["--resume"], 20), (["--resume"], 30)):
+        done = subprocess.run(
+            command + arguments, cwd=folder, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        records = (folder / "run" / "log.jsonl").read_text().splitlines()
+        assert json.loads(records[-1])["step"] == step
+        assert "cer" in json.loads(records[-1])
+
+
+def test_what_cannot_be_small_enough_is_refused(config, tmp_path):
+    with pytest.raises(PackError, match="do not fit into"):
+        pack(load_config(config), tmp_path / "pack.tar.xz", megabytes=0.1)
+    assert not (tmp_path / "pack.tar.xz").exists()
