@@ -20,7 +20,7 @@ SIZES = (34, 40, 48, 56)  # pixels from the lowest tail to the highest head of h
 _PROBE = 64
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def _face(path: str, index: int, size: float) -> ImageFont.FreeTypeFont:
     try:
         return ImageFont.truetype(path, size, index=index)
@@ -47,7 +47,7 @@ class Metrics:
     fixed: bool  # every letter equally wide, as on a typewriter
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=2048)
 def metrics(path: str, index: int) -> Metrics:
     """Measured from drawn letters, because the tables of handwriting fonts often lie."""
     face = _face(path, index, _PROBE)
