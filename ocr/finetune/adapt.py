@@ -65,6 +65,7 @@ def adapt(
     rate: float,
     pull: float,
     kind: Literal["adamw", "muon"] = "adamw",
+    heads: float = 1.0,
     frozen: str = "none",
     ema: float = 0.99,
     shortcut: float = 0.2,
@@ -84,8 +85,9 @@ def adapt(
     better `patience` times in a row in its second half ends. Without `cost` the last average
     counts, and the training ends at the share `end_at` of its budget. Ctrl-C ends it, too, and
     what was best stays.
-    `kind` names the optimiser. `frozen` = "backbone" keeps the convolutions as they are.
-    `step_done` is told the progress and its share after every step.
+    `kind` names the optimiser; `heads` multiplies the rate of the heads. `frozen` = "backbone"
+    keeps the convolutions as they are. `step_done` is told the progress and its share after every
+    step.
     """
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     start = {name: p.detach().clone() for name, p in model.named_parameters()}
@@ -100,7 +102,7 @@ def adapt(
         p.requires_grad_(True)
     weights: list[Tensor] = [p for _, p in trained]
     anchors = [start[n] for n, _ in trained]
-    optimiser = optimiser_of(model, kind, rate, weight_decay=0.0)
+    optimiser = optimiser_of(model, kind, rate, 0.0, heads)
     average = AveragedModel(model, multi_avg_fn=ema_update(ema), use_buffers=True)
     progress = Progress()
     outcome = Outcome(_state(model))
@@ -129,7 +131,7 @@ def adapt(
         while (share := budget.share(progress)) < end_at and not interrupted.is_set():
             begun = time.perf_counter()
             for group in optimiser.param_groups:
-                group["lr"] = _rate(share, rate)
+                group["lr"] = _rate(share, rate) * group.get("scale", 1.0)
             torch.manual_seed(progress.step)
             _train_mode(model)
             batch = next(batches)

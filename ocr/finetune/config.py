@@ -30,6 +30,8 @@ class FinetuneConfig(BaseModel):
 
     optimiser: Literal["adamw", "muon"] = "adamw"
     rate: float = Field(6e-4, gt=0)
+    # times the rate, for the heads where characters were added: new rows have far to go
+    new_characters: float = Field(5.0, ge=1)
     batch_size: int = Field(16, gt=0)
     general_share: float = Field(0.4, ge=0, lt=1)
     pull: float = Field(1e-4, ge=0, lt=1)

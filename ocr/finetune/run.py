@@ -115,7 +115,7 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
     if own:
         own = that_fit(own, alphabet, card.architecture.frame_width, say)
     general = general_lines(config, card.preparation, work, alphabet, say)
-    plan = _Plan(config, model, card, own, general, work, resume, say, bar or _silent)
+    plan = _Plan(config, model, card, added, own, general, work, resume, say, bar or _silent)
     if fonts:
         plan.rendered = rendered_source(fonts, texts_of(config), card.preparation, "fonts", 1.0)
         plan.drawn = rendered_samples(
@@ -157,10 +157,11 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
 class _Plan:
     """One fine-tuning's lines and network, and the two ways to train on them."""
 
-    def __init__(self, config, model, card, own, general, work, resume, say, bar):
+    def __init__(self, config, model, card, added, own, general, work, resume, say, bar):
         self.config: FinetuneConfig = config
         self.model: CRNN = model
         self.card: Card = card
+        self.added: bool = bool(added)
         self.own: Own | None = own
         self.general: General = general
         self.work: Path = work
@@ -303,6 +304,7 @@ class _Plan:
                 rate=config.rate,
                 pull=config.pull,
                 kind=config.optimiser,
+                heads=config.new_characters if self.added else 1.0,
                 frozen=config.frozen,
                 patience=patience,
                 cost=cost,

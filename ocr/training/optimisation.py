@@ -12,11 +12,16 @@ from ocr.training.config import Optimisation
 
 
 def optimiser_of(
-    model: nn.Module, kind: Literal["adamw", "muon"], rate: float, weight_decay: float
+    model: nn.Module,
+    kind: Literal["adamw", "muon"],
+    rate: float,
+    weight_decay: float,
+    heads: float = 1.0,
 ) -> torch.optim.Optimizer:
     """AdamW, or Muon for the matrices inside the network, over the parameters that are trained.
 
-    Biases and norms are not decayed.
+    Biases and norms are not decayed. `heads` other than 1: the heads are a group of their own, with
+    that number as its `"scale"`.
     """
     betas = (0.9, 0.98)
     trained = [p for p in model.parameters() if p.requires_grad]
@@ -28,12 +33,18 @@ def optimiser_of(
                 inner.append(module.weight)
             elif isinstance(module, nn.LSTM):
                 gates += [p for p in module.parameters() if p.ndim == 2]
-    orthogonal = {id(p) for p in inner + gates}
-    rest = [p for p in trained if id(p) not in orthogonal]
+    last: list[Tensor] = []
+    if heads != 1:
+        named = model.named_parameters()
+        last = [p for name, p in named if name.startswith(("head.", "shortcut."))]
+    apart = {id(p) for p in inner + gates + last}
+    rest = [p for p in trained if id(p) not in apart]
     groups: list[dict] = [
         {"params": [p for p in rest if p.ndim > 1], "weight_decay": weight_decay},
         {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
     ]
+    if last:
+        groups.append({"params": last, "weight_decay": 0.0, "scale": heads})
     if kind == "adamw":
         return torch.optim.AdamW(groups, lr=rate, betas=betas)
     from ocr.training.muon import Muon

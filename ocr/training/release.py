@@ -21,7 +21,7 @@ from ocr.export import export, set_card
 from ocr.image import ImageError
 from ocr.recogniser import Recogniser
 from ocr.training.config import FolderData, TrainingConfig
-from ocr.weights import load_weights, save_weights
+from ocr.weights import load_card, load_weights, save_weights
 
 
 def release(
@@ -35,8 +35,8 @@ def release(
 
     The temperature is fitted on valid lines of every set; CER, WER and the expected calibration
     error of characters and words are measured with the network of eight bits, greedy, on every test
-    split. The card tells data, credits, licences, recipe and these figures. `advance` is told what
-    is under way.
+    split. The card tells data, credits, licences, recipe (lines that the weights it started from
+    had seen are counted) and these figures. `advance` is told what is under way.
     """
     tensors, card = load_weights(weights)
     model, _ = load_model(weights)
@@ -81,6 +81,13 @@ def release(
         precision=config.precision,
         processes=config.devices,
     )
+    if config.start is not None:
+        origin = load_card(config.start)
+        before = int(origin.recipe.get("lines_seen", 0))
+        card.recipe["lines_seen"] = before + int(card.recipe.get("lines_seen", 0))
+        card.recipe["started_from"] = (
+            f"{origin.name} of {origin.recipe.get('date', 'unknown date')}, {before:,} lines"
+        )
 
     card.metrics = {}
     out = Path(out)
