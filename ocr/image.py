@@ -190,7 +190,7 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         # a flat rim says nothing of light and ink: give it the paper's most common value
         grey = grey.copy()
         grey[outside] = most_common(grey[~outside])
-    if is_light_on_dark(grey):
+    if is_light_on_dark(grey, outside):
         grey = 255 - grey
     ink = _ink(grey, settings.faintest)
     if outside is not None:
@@ -223,20 +223,33 @@ def _slice(first: int, last: int, shrink: float) -> slice:
     return slice(max(0, round(first / shrink)), max(1, round(last / shrink)))
 
 
-def is_light_on_dark(grey: np.ndarray) -> bool:
+def is_light_on_dark(grey: np.ndarray, outside: np.ndarray | None = None) -> bool:
     """Whether the strokes are lighter than their surroundings.
 
     Strokes are thin, so the deviation from the local mean is skewed to their side, whatever the
-    light does over the length of the line: the sign of the third moment tells.
+    light does over the length of the line: the sign of the third moment tells. `outside` (bool
+    H x W) says where there is no page: its edge is a stroke of neither kind.
     """
-    small = grey
+    inside = np.ones(grey.shape, np.float32) if outside is None else 1 - outside.astype(np.float32)
     if grey.shape[0] > 64:
         down = 64 / grey.shape[0]
         across = max(down, 1 / grey.shape[1])  # a pixel at least
-        small = cv2.resize(grey, None, fx=across, fy=down, interpolation=cv2.INTER_AREA)
-    values = small.astype(np.float32)
-    side = max(3, small.shape[0] | 1)
-    deviation = values - cv2.blur(values, (side, side), borderType=cv2.BORDER_REFLECT)
+        grey, inside = (
+            cv2.resize(x, None, fx=across, fy=down, interpolation=cv2.INTER_AREA)
+            for x in (grey, inside)
+        )
+    values = grey.astype(np.float32)
+    side = max(3, grey.shape[0] | 1)
+
+    def mean_around(x: np.ndarray) -> np.ndarray:
+        return cv2.blur(x, (side, side), borderType=cv2.BORDER_REFLECT)
+
+    if outside is None:
+        deviation = values - mean_around(values)
+    else:
+        inside = (inside > 0.99).astype(np.float32)
+        mean = mean_around(values * inside) / np.maximum(mean_around(inside), 1e-3)
+        deviation = (values - mean) * inside
     return bool((deviation * deviation * deviation).mean() > 0)
 
 

@@ -519,3 +519,18 @@ def test_lone_marks_on_a_large_sheet_stay_small():
         prepared = prepare(page, Preparation()).pixels
         rows = np.flatnonzero((prepared > 100).any(1))
         assert len(rows) < 0.4 * len(prepared), text
+
+
+def test_the_edge_of_a_cut_out_is_no_stroke():
+    """Dark, cloudy paper on white: the soft edge is lighter than the paper, the ink darker."""
+    line = draw_text("befindet sich auf der Tafel", ink=90, paper=130).astype(np.float32)
+    height, width = line.shape
+    line += 25 * np.sin(np.arange(width) / 60)
+    page = np.full((height + 40, width + 40), 255, np.float32)
+    page[20:-20, 20:-20] = line
+    page = cv2.GaussianBlur(page, (0, 0), 1.2).round().astype(np.uint8)
+    outside = outside_of_cut(page)
+    assert outside is not None
+    assert not is_light_on_dark(page, outside)
+    negative = np.where(outside, 255, 255 - page).astype(np.uint8)
+    assert is_light_on_dark(negative, outside)

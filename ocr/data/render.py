@@ -262,7 +262,9 @@ def _captured(
         if chance[3] < 0.07 and not (
             cut or sheet.ruling or sheet.bleed or sheet.light or sheet.clouds > 0.1
         ):
-            image = paper.bitonal(image, int(rng.integers(-25, 15)))
+            parted = paper.bitonal(image, int(rng.integers(-25, 15)))
+            # a threshold below the paper leaves nothing to read
+            image = parted if (parted < 128).mean() < 0.6 else image
         if chance[4] < 0.12:
             image = paper.jpeg(image, int(rng.integers(15, 75)))
         if chance[6] < 0.03:
