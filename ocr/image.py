@@ -230,7 +230,11 @@ def is_light_on_dark(grey: np.ndarray, outside: np.ndarray | None = None) -> boo
     light does over the length of the line: the sign of the third moment tells. `outside` (bool
     H x W) says where there is no page: its edge is a stroke of neither kind.
     """
-    inside = np.ones(grey.shape, np.float32) if outside is None else 1 - outside.astype(np.float32)
+    inside = np.ones(grey.shape, np.float32)
+    if outside is not None:
+        # resampling leaves the edge soft
+        wide = 2 * max(1, grey.shape[0] // 16) + 1
+        inside -= cv2.dilate(outside.astype(np.float32), np.ones((wide, wide), np.uint8))
     if grey.shape[0] > 64:
         down = 64 / grey.shape[0]
         across = max(down, 1 / grey.shape[1])  # a pixel at least
