@@ -164,7 +164,7 @@ def test_language_model_from_text_to_tuned_reading(tmp_path):
     shutil.copy(find_weights("latin-small"), weights)
     done = ocr("lm", "tune", SAMPLES, "--lm", model, "--split", "test", "--weights", weights)
     stored = json.loads((tmp_path / "copy.decoding.json").read_text(encoding="utf-8"))
-    tuned = stored[str(model)]
+    tuned = stored[model.name]  # by name, wherever it lies
     assert tuned["cer"] <= tuned["cer_without"] and "lm_weight" in done.stdout
     assert tuned["characters"][1] > 0 and tuned["words"][1] > 0
 
