@@ -230,20 +230,14 @@ def is_light_on_dark(grey: np.ndarray, outside: np.ndarray | None = None) -> boo
     light does over the length of the line: the sign of the third moment tells. `outside` (bool
     H x W) says where there is no page: its edge is a stroke of neither kind.
     """
-    inside = np.ones(grey.shape, np.float32)
-    if outside is not None:
-        # resampling leaves the edge soft
-        wide = 2 * max(1, grey.shape[0] // 16) + 1
-        inside -= cv2.dilate(outside.astype(np.float32), np.ones((wide, wide), np.uint8))
+    size = grey.shape[::-1]
     if grey.shape[0] > 64:
         down = 64 / grey.shape[0]
         across = max(down, 1 / grey.shape[1])  # a pixel at least
-        grey, inside = (
-            cv2.resize(x, None, fx=across, fy=down, interpolation=cv2.INTER_AREA)
-            for x in (grey, inside)
-        )
-    values = grey.astype(np.float32)
-    side = max(3, grey.shape[0] | 1)
+        size = (max(1, round(grey.shape[1] * across)), 64)
+    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA) if size[1] < len(grey) else grey
+    values = small.astype(np.float32)
+    side = max(3, small.shape[0] | 1)
 
     def mean_around(x: np.ndarray) -> np.ndarray:
         return cv2.blur(x, (side, side), borderType=cv2.BORDER_REFLECT)
@@ -251,7 +245,11 @@ def is_light_on_dark(grey: np.ndarray, outside: np.ndarray | None = None) -> boo
     if outside is None:
         deviation = values - mean_around(values)
     else:
-        inside = (inside > 0.99).astype(np.float32)
+        # resampling leaves the edge soft
+        wide = 2 * max(1, grey.shape[0] // 16) + 1
+        page = 1 - cv2.dilate(outside.astype(np.float32), np.ones((wide, wide), np.uint8))
+        page = cv2.resize(page, size, interpolation=cv2.INTER_AREA)
+        inside = (page > 0.99).astype(np.float32)
         mean = mean_around(values * inside) / np.maximum(mean_around(inside), 1e-3)
         deviation = (values - mean) * inside
     return bool((deviation * deviation * deviation).mean() > 0)
