@@ -78,6 +78,8 @@ class TrainingConfig(_Strict):
     alphabet: Literal["latin"] = "latin"
     # weights to start from instead of random ones
     start: Path | None = None
+    # start a larger `architecture` from them: more blocks in a stage, more LSTM units
+    enlarge: bool = False
     architecture: Architecture = Architecture()
     preparation: Preparation = Preparation()
     augmentation: Augmentation = Augmentation()
@@ -98,6 +100,8 @@ class TrainingConfig(_Strict):
     def _heights_agree(self) -> TrainingConfig:
         if self.architecture.height != self.preparation.height:
             raise ValueError("architecture.height and preparation.height differ")
+        if self.enlarge and self.start is None:
+            raise ValueError("enlarge needs weights to start from")
         return self
 
 

@@ -22,6 +22,7 @@ from ocr.recogniser import Recogniser
 from ocr.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ocr.training.config import Optimisation, TrainingConfig
 from ocr.training.display import Display
+from ocr.training.enlarge import enlarged
 from ocr.training.log import Log
 from ocr.training.optimisation import ema_update, learning_rate, optimiser_of
 from ocr.training.sources import load_lines, training_sources, validation_lines
@@ -47,12 +48,11 @@ def train(
 
     start = None
     if config.start is not None:
-        # sizes and preparation are those of the weights: a difference would undo what they know
+        # preparation and sizes are those of the weights: a difference would undo what they know
         loaded, card = load_model(config.start)
         start = loaded, card.alphabet
-        config = config.model_copy(
-            update={"architecture": card.architecture, "preparation": card.preparation}
-        )
+        sizes = config.architecture if config.enlarge else card.architecture
+        config = config.model_copy(update={"architecture": sizes, "preparation": card.preparation})
     # one thread for each process: several collapse as soon as anything else runs
     torch.set_num_threads(1)
     strategy = "ddp" if config.devices > 1 else "auto"
@@ -80,6 +80,8 @@ def train(
     alphabet = Alphabet.latin()
     if start is not None:
         model, alphabet = start
+        if config.enlarge:
+            model = enlarged(model, config.architecture)
         model.train()
     else:
         model = CRNN(config.architecture, len(alphabet))
