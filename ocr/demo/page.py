@@ -277,7 +277,9 @@ def _files_tab(machine: Machine) -> None:
     )
     download = gr.DownloadButton("Download CSV", interactive=False, elem_id="download")
 
-    def read_all(paths: list[str] | None) -> Iterator[tuple[str, list, Any]]:
+    stopped: set[str | None] = set()  # sessions that asked for it
+
+    def read_all(paths: list[str] | None, request: gr.Request) -> Iterator[tuple[str, list, Any]]:
         if not paths:
             raise gr.Error("Choose some pictures first.", title="No files", print_exception=False)
         if len(paths) > MOST_FILES:
@@ -287,7 +289,10 @@ def _files_tab(machine: Machine) -> None:
             )  # fmt: skip
         rows: list[list] = []
         settings = Settings(machine.weights)
+        stopped.discard(request.session_hash)
         for number, path in enumerate(paths, start=1):
+            if request.session_hash in stopped:
+                break
             name = Path(path).name
             try:
                 line = machine.beam(machine.see(path, name=name), settings, 0).line
@@ -296,13 +301,19 @@ def _files_tab(machine: Machine) -> None:
                 rows.append([name, "", None, str(error).removeprefix(f"{name}: ")])
             if number % 5 == 0 or number == len(paths):
                 yield _bar(number, len(paths)), rows, gr.skip()
-        yield _bar(len(paths), len(paths)), rows, gr.update(value=_csv(rows), interactive=True)
+        stopped.discard(request.session_hash)
+        bar = _bar(len(rows), len(paths), cancelled=len(rows) < len(paths))
+        yield bar, rows, gr.update(value=_csv(rows), interactive=True)
 
-    run = start.click(
+    def cancel(request: gr.Request) -> None:
+        # not gradio's `cancels`: it throws away what was read, and a run in mid-line says "Error"
+        stopped.add(request.session_hash)
+
+    start.click(
         read_all, files, [progress, table, download], api_visibility="private",
         show_progress="hidden",
     )  # fmt: skip
-    stop.click(None, cancels=[run], api_visibility="private")
+    stop.click(cancel, api_visibility="private", show_progress="hidden", queue=False)
 
 
 def _api(machine: Machine) -> None:
@@ -358,9 +369,10 @@ def _said() -> Iterator[None]:
         raise gr.Error(str(error), title="Cannot read this", print_exception=False) from None
 
 
-def _bar(done: int, of: int) -> str:
+def _bar(done: int, of: int, cancelled: bool = False) -> str:
+    said = ", cancelled" if cancelled else ""
     return (
-        f'<label>{done} of {of} read <progress value="{done}" max="{of}" '
+        f'<label>{done} of {of} read{said} <progress value="{done}" max="{of}" '
         'style="width:100%"></progress></label>'
     )
 
