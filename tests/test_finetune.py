@@ -20,6 +20,7 @@ from ocr.data.folder import DataError
 from ocr.emissions import load_model
 from ocr.finetune.adapt import Budget, adapt, blend
 from ocr.finetune.config import FinetuneConfig, load_finetune_config
+from ocr.finetune.gradients import Gradients
 from ocr.finetune.lines import folds_of, own_lines, split_off
 from ocr.finetune.run import FinetuneError, finetune
 from ocr.image import Preparation
@@ -293,3 +294,20 @@ def test_fonts_check(tmp_path):
     )  # fmt: skip
     assert process.returncode == 2
     assert "broken.ttf" in process.stderr
+
+
+@pytest.mark.parametrize("threads", [2, 3, 8])
+def test_threads_share_a_batch(weights, threads):
+    model, card = load_model(weights)
+    model.dropout.p = 0.0
+    batch = next(iter(a_stream(card.alphabet)))
+    parameters = list(model.parameters())
+
+    def gradient(threads):
+        model.zero_grad(set_to_none=True)
+        with Gradients(model, parameters, shortcut=0.2, threads=threads) as add:
+            add(batch)
+        return [p.grad for p in parameters]
+
+    for one, shared in zip(gradient(1), gradient(threads), strict=True):
+        torch.testing.assert_close(shared, one, rtol=1e-4, atol=1e-6)

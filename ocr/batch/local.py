@@ -3,7 +3,6 @@ release the GIL. Each takes a handful of images at a time."""
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -13,18 +12,12 @@ from typing import Any
 
 from ocr.batch.records import Record
 from ocr.batch.sources import Item
+from ocr.cores import cores
 from ocr.image import ImageError, Prepared, load
 from ocr.recogniser import Recogniser
 
 # images that a worker takes at once: enough for batches of one width, few enough for any memory
 PIECE = 32
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def read_pieces(

@@ -6,7 +6,6 @@ the number of prefixes, the result is exact CTC.
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 from collections.abc import Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ocr.alphabet import Alphabet
+from ocr.cores import cores
 
 if TYPE_CHECKING:
     from ocr.lm.lexicon import Lexicon
@@ -112,7 +112,7 @@ class BeamDecoder:
         self, lines: Sequence[np.ndarray], threads: int | None = None
     ) -> list[list[Hypothesis]]:
         """Many lines in parallel; the compiled loop holds no lock."""
-        threads = threads or os.cpu_count() or 1
+        threads = threads or cores()
         if threads == 1 or len(lines) < 2:
             return [self.decode(line) for line in lines]
         with ThreadPoolExecutor(threads) as pool:

@@ -17,6 +17,7 @@ import numpy as np
 
 import ocr.image
 from ocr.border import cut_out
+from ocr.cores import cores
 from ocr.data.sample import Sample
 from ocr.image import ImageError, Preparation, Prepared, prepare, read
 
@@ -101,7 +102,7 @@ def _write(
             return str(error)
 
     with (
-        ThreadPoolExecutor(os.cpu_count()) as pool,
+        ThreadPoolExecutor(cores()) as pool,
         open(target / "pixels.u8", "wb") as out,
     ):
         # in slices: a pool takes all its work at once, and would hold all results

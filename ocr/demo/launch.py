@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from ocr.cores import cores
 from ocr.errors import OcrError
 
 
@@ -44,7 +45,7 @@ def launch(
 
     find_weights(weights)
     page = build(Machine(weights), collect)
-    page.queue(max_size=64, default_concurrency_limit=os.cpu_count() or 1)
+    page.queue(max_size=64, default_concurrency_limit=cores())
     folders = {str(p.parent) for p in sample_images()}
     try:
         _, address, _ = page.launch(

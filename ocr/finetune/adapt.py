@@ -23,8 +23,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 
-from ocr.ctc.loss import ctc_loss
 from ocr.data.batches import BatchStream
+from ocr.finetune.gradients import Gradients
 from ocr.model import CRNN
 from ocr.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ocr.training.optimisation import ema_update, optimiser_of
@@ -73,6 +73,7 @@ def adapt(
     cost: Callable[[CRNN], float] | None = None,
     end_at: float = 1.0,
     device: str = "cpu",
+    threads: int | None = None,
     checkpoint: Path | None = None,
     resume: bool = False,
     step_done: Callable[[Progress, float], None] = lambda progress, share: None,
@@ -86,7 +87,8 @@ def adapt(
     counts, and the training ends at the share `end_at` of its budget. Ctrl-C ends it, too, and
     what was best stays.
     `kind` names the optimiser; `heads` multiplies the rate of the heads. `frozen` = "backbone"
-    keeps the convolutions as they are. `step_done` is told the progress and its share after every
+    keeps the convolutions as they are. `threads` share each batch; None: one for each core, at most
+    four. `step_done` is told the progress and its share after every
     step.
     """
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -118,7 +120,6 @@ def adapt(
         outcome.curve.append((0.0, progress.best))
         evaluated(0.0, progress.best)
     outcome.progress = progress
-    bf16 = can_bf16(device)
     stream.start = progress.step
     batches = iter(
         torch.utils.data.DataLoader(
@@ -127,7 +128,10 @@ def adapt(
     )
     judged = math.floor(budget.share(progress) * EVALUATIONS)
     worse = 0
-    with _interruptible() as interrupted:
+    gradients = Gradients(
+        model, weights, shortcut=shortcut, device=device, bf16=can_bf16(device), threads=threads
+    )
+    with _interruptible() as interrupted, gradients:
         while (share := budget.share(progress)) < end_at and not interrupted.is_set():
             begun = time.perf_counter()
             for group in optimiser.param_groups:
@@ -135,16 +139,8 @@ def adapt(
             torch.manual_seed(progress.step)
             _train_mode(model)
             batch = next(batches)
-            images = batch.images.to(device).float().div_(255)
-            widths = batch.widths.to(device)
-            with torch.autocast(device, torch.bfloat16, enabled=bf16):
-                logits, side = model(images, widths, shortcut=True)
-            step = model.architecture.frame_width
-            frames = (batch.widths + step - 1) // step
-            loss, _, _ = ctc_loss(logits.float(), frames, batch.labels)
-            total = loss + shortcut * ctc_loss(side.float(), frames, batch.labels)[0]
             optimiser.zero_grad(set_to_none=True)
-            total.backward()
+            gradients(batch)
             norm = nn.utils.clip_grad_norm_(weights, 5.0)
             if bool(torch.isfinite(norm)):
                 optimiser.step()

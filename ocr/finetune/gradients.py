@@ -1,0 +1,81 @@
+"""The gradient of one batch, its lines shared among threads.
+
+One thread of torch for each core, each with lines of its own, keeps all cores busy where several
+threads within each operation collapse as soon as anything else runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from torch import Tensor
+
+from ocr.cores import cores
+from ocr.ctc.loss import ctc_loss
+from ocr.data.batches import Batch
+from ocr.model import CRNN
+
+# a batch is small: more threads would have too few lines each
+MOST_THREADS = 4
+
+
+class Gradients:
+    """Adds the gradient of a batch's loss to `.grad` of the weights; a context manager.
+
+    The loss is the mean over lines of both heads, the shortcut's times `shortcut`. `weights` are
+    the parameters that are trained. Running statistics must stay as they are (normalisation in
+    evaluation mode): threads would write them at the same time.
+    """
+
+    def __init__(
+        self,
+        model: CRNN,
+        weights: Sequence[Tensor],
+        *,
+        shortcut: float,
+        device: str = "cpu",
+        bf16: bool = False,
+        threads: int | None = None,
+    ):
+        self.model = model
+        self.weights = list(weights)
+        self.shortcut = shortcut
+        self.device = device
+        self.bf16 = bf16
+        self.threads = threads or (min(MOST_THREADS, cores()) if device == "cpu" else 1)
+        self._pool = ThreadPoolExecutor(self.threads, initializer=_one_each)
+
+    def __enter__(self) -> Gradients:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._pool.shutdown()
+
+    def __call__(self, batch: Batch) -> None:
+        # every n-th line: all parts are about equally wide
+        parts = [
+            list(range(first, len(batch), self.threads))
+            for first in range(min(self.threads, len(batch)))
+        ]
+        for found in self._pool.map(lambda rows: self._of(batch, rows), parts):
+            for weight, gradient in zip(self.weights, found, strict=True):
+                if gradient is not None:
+                    weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
+
+    def _of(self, batch: Batch, rows: list[int]) -> tuple[Tensor | None, ...]:
+        images = batch.images[rows].to(self.device).float().div_(255)
+        widths, labels = batch.widths[rows], [batch.labels[i] for i in rows]
+        with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
+            logits, side = self.model(images, widths.to(self.device), shortcut=True)
+        step = self.model.architecture.frame_width
+        frames = (widths + step - 1) // step
+        loss = ctc_loss(logits.float(), frames, labels)[0]
+        loss = loss + self.shortcut * ctc_loss(side.float(), frames, labels)[0]
+        share = len(rows) / len(batch)
+        return torch.autograd.grad(loss * share, self.weights, allow_unused=True)
+
+
+def _one_each() -> None:
+    torch.set_num_threads(1)
