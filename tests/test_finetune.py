@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +207,34 @@ def test_interrupt_and_resume(weights, tmp_path):
     )  # fmt: skip
     assert steps == list(range(8, 21))
     assert not outcome.stopped
+    # the evaluations before the stop count as well
+    assert [share for share, _ in outcome.curve] == [k / 10 for k in range(11)]
+
+
+def test_resume_after_a_stop_keeps_finished_parts(lines, weights, tmp_path):
+    config = options(lines, weights, tmp_path, folds=2, visits=4, general_share=0, rate=1e-3)
+    steps = []
+
+    @contextmanager
+    def bar(label):
+        def shown(share, text):
+            steps.append(label)
+            if stop and label == "part 2 of 2":
+                os.kill(os.getpid(), signal.SIGINT)
+
+        yield shown
+
+    stop = True
+    assert finetune(config, say=quiet, bar=bar).stopped
+    assert steps[-1] == "part 2 of 2"
+    assert steps.count("part 1 of 2") > 1
+    steps.clear()
+    stop = False
+    result = finetune(config, resume=True, say=quiet, bar=bar)
+    assert not result.stopped
+    assert "part 1 of 2" not in steps
+    assert set(steps) <= {"part 2 of 2", "all lines"}
+    assert result.sets[0].lines == 24
 
 
 def test_a_frozen_backbone_stays(weights):

@@ -8,6 +8,7 @@ lines of other kinds in every batch.
 from __future__ import annotations
 
 import copy
+import json
 import math
 import os
 import signal
@@ -108,13 +109,9 @@ def adapt(
     average = AveragedModel(model, multi_avg_fn=ema_update(ema), use_buffers=True)
     progress = Progress()
     outcome = Outcome(_state(model))
-    best_file = checkpoint.with_name(checkpoint.stem + ".best") if checkpoint else None
     if resume and checkpoint is not None and checkpoint.is_file():
         progress = load_checkpoint(checkpoint, model, average, optimiser)
-        if best_file is not None and best_file.is_file():
-            from safetensors.torch import load_file
-
-            outcome.state = load_file(best_file)
+        _load_found(checkpoint, outcome)
     elif cost is not None:
         progress.best = cost(_reading(average.module))
         outcome.curve.append((0.0, progress.best))
@@ -165,9 +162,8 @@ def adapt(
                         progress.best, worse = found, 0
                         outcome.best = budget.share(progress)
                         outcome.state = _state(average.module)
-                        if best_file is not None:
-                            _save_state(best_file, outcome.state)
                 if checkpoint is not None:
+                    _save_found(checkpoint, outcome)
                     save_checkpoint(checkpoint, model, average, optimiser, progress)
                 if worse >= patience:
                     break
@@ -221,12 +217,31 @@ def _state(model: nn.Module) -> dict[str, Tensor]:
     return copy.deepcopy({k: v.detach().cpu() for k, v in model.state_dict().items()})
 
 
-def _save_state(path: Path, state: dict[str, Tensor]) -> None:
+def _save_found(checkpoint: Path, outcome: Outcome) -> None:
+    """The best weights and the curve so far, beside the checkpoint."""
     from safetensors.torch import save
 
     from ocr.weights import write_atomically
 
-    write_atomically(path, save({k: v.contiguous() for k, v in state.items()}))
+    metadata = {"curve": json.dumps(outcome.curve), "best": repr(outcome.best)}
+    tensors = {name: tensor.contiguous() for name, tensor in outcome.state.items()}
+    write_atomically(_found_file(checkpoint), save(tensors, metadata))
+
+
+def _load_found(checkpoint: Path, outcome: Outcome) -> None:
+    from safetensors import safe_open
+
+    if not _found_file(checkpoint).is_file():
+        return
+    with safe_open(str(_found_file(checkpoint)), "pt") as file:
+        metadata = file.metadata()
+        outcome.state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    outcome.curve = [(share, cost) for share, cost in json.loads(metadata["curve"])]
+    outcome.best = float(metadata["best"])
+
+
+def _found_file(checkpoint: Path) -> Path:
+    return checkpoint.with_name(checkpoint.stem + ".best")
 
 
 def _quiet_worker(_: int) -> None:

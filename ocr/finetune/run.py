@@ -214,7 +214,7 @@ class _Plan:
             budget = self._budget(count + 1, train)
             cost = self._cost([(own.chosen(valid), 1.0)])
             label = f"part {number} of {count}"
-            outcome = self._train(train, budget, label, cost, patience=99, keep=False)
+            outcome = self._train(train, budget, label, cost, patience=99)
             reader = self._recogniser(_with(self.model, outcome.state))
             if outcome.stopped:
                 # the best so far knows all lines but those of this part
@@ -234,7 +234,7 @@ class _Plan:
         if best:
             outcome = self._train(
                 own.usable, self._budget(count + 1, own.usable), "all lines", None,
-                end_at=best / (steps - 1), keep=False,
+                end_at=best / (steps - 1),
             )  # fmt: skip
             stopped, state = outcome.stopped, outcome.state
         notes = [f"measured by {count}-fold cross-validation; the weights have seen all lines"]
@@ -259,7 +259,6 @@ class _Plan:
         cost,
         patience=4,
         end_at=1.0,
-        keep=True,
     ) -> Outcome:
         config = self.config
         sources: list[DataSource] = []
@@ -310,8 +309,8 @@ class _Plan:
                 cost=cost,
                 end_at=end_at,
                 device=config.device,
-                checkpoint=self.work / "checkpoint.safetensors" if keep else None,
-                resume=self.resume and keep,
+                checkpoint=self.work / f"{label.replace(' ', '-')}.safetensors",
+                resume=self.resume,
                 step_done=step_done,
                 evaluated=evaluated,
             )
