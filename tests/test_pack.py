@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -27,7 +28,13 @@ def config(lines, tmp_path):  # noqa: F811
         "texts": {str(text): 1},
         "classes": {"handwriting": 1, "print": 1},
     }
-    return write_config(lines, tmp_path / "run", data=[{"path": str(lines)}, rendered])
+    # a set with nothing to train on
+    unused = tmp_path / "unused"
+    unused.mkdir()
+    shutil.copy(lines / "0.png", unused)
+    (unused / "labels.tsv").write_text("path\ttext\tsplit\n0.png\tabc\ttest\n", encoding="utf-8")
+    sets = [{"path": str(unused)}, {"path": str(lines)}, rendered]
+    return write_config(lines, tmp_path / "run", data=sets)
 
 
 def test_a_pack_trains_elsewhere(config, lines, tmp_path):  # noqa: F811

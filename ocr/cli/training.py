@@ -143,8 +143,7 @@ def pack(
     from ocr.training.config import load_config
     from ocr.training.pack import pack as run
 
-    with bar("preparing", 0) as advance:
-        packed = run(load_config(config, set_), out, megabytes, advance)
+    packed = run(load_config(config, set_), out, megabytes, bar)
     typer.echo(
         f"{packed.path}: {packed.bytes / 2**20:.1f} MB, {packed.lines:,} lines (WebP of quality "
         f"{packed.quality}), {packed.faces} faces ({packed.faces_left_out} too large), "

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import gzip
 import io
+import logging
 import tarfile
 from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,10 +22,11 @@ import yaml
 
 import ocr
 from ocr.alphabet import Alphabet
+from ocr.cores import cores
 from ocr.data.fonts import TABLE, Font, find_fonts
 from ocr.errors import OcrError
 from ocr.text import raw_lines
-from ocr.training.config import FolderData, RenderedData, TrainingConfig
+from ocr.training.config import RenderedData, TrainingConfig
 from ocr.training.sources import LabelledLines, load_lines
 
 # of WebP; below the last, thin strokes go
@@ -33,6 +37,10 @@ _TEXT_SHARE, _FONT_SHARE = 0.15, 0.25
 # bytes that the header of a file, and the row of a line, take after compression
 _ENTRY, _LABEL = 70, 60
 _CODE = frozenset({".py", ".css", ".js"})
+
+
+# label and total -> context manager that gives a function of the number done
+Stage = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
 class PackError(OcrError):
@@ -56,13 +64,14 @@ def pack(
     config: TrainingConfig,
     out: Path,
     megabytes: float = 64,
-    advance: Callable[[int], None] = lambda n: None,
+    stage: Stage | None = None,
 ) -> Packed:
     """Write a tar file of at most `megabytes` that trains by itself:
 
         tar xf pack.tar.xz && cd pack && python -m ocr.cli train config.yaml --minutes 10 --resume
 
-    `advance` is called with the number of lines done. Raises PackError if it cannot be that small.
+    `stage(label, total)` is a context manager that gives a function of the number done. Raises
+    PackError if it cannot be that small.
     """
     budget = int(megabytes * 2**20)
     rendered = [d for d in config.data if isinstance(d, RenderedData)]
@@ -73,7 +82,7 @@ def pack(
     fonts = _fonts(rendered)
     part = out.with_name(out.name + ".part")
     try:
-        found = _write(config, part, budget, texts, fonts, advance)
+        found = _write(config, part, budget, texts, fonts, stage or _silent)
         size = part.stat().st_size
         if size > budget:
             raise PackError(f"{size / 2**20:.1f} MB, more than {megabytes:g}: leave sources out")
@@ -89,7 +98,7 @@ def _write(
     budget: int,
     texts: dict[Path, str],
     fonts: list[Font],
-    advance: Callable[[int], None],
+    stage: Stage,
 ) -> tuple[int, int, int, int, int]:
     with _Tar(out) as tar:
         for file in sorted(Path(ocr.__file__).parent.rglob("*")):
@@ -97,17 +106,28 @@ def _write(
                 tar.add(f"ocr/{file.relative_to(Path(ocr.__file__).parent)}", file.read_bytes())
         if config.start is not None:
             tar.add("start.safetensors", config.start.read_bytes())
-        faces, left_out = _pack_fonts(tar, fonts, int(_FONT_SHARE * budget))
+        with stage("cutting fonts", len(fonts)) as advance:
+            cut = _cut_fonts(fonts, advance)
+        faces, left_out = _pack_fonts(tar, cut, int(_FONT_SHARE * budget))
         characters = 0
         for path, name in texts.items():
             sample = _sample(path, int(_TEXT_SHARE * budget / len(texts)))
             characters += len(sample)
             tar.add(name, gzip.compress(sample, 9))
-        labelled = load_lines(config, advance)
+        with stage("preparing lines", 0) as advance:
+            labelled = load_lines(config, advance)
         quality = _quality(labelled, budget - tar.size - 2**19)
-        lines = _pack_lines(tar, labelled, quality)
-        tar.add("config.yaml", _configuration(config, texts).encode())
+        chosen = _chosen(labelled)
+        with stage("packing lines", sum(map(len, chosen.values()))) as advance:
+            lines = _pack_lines(tar, labelled, chosen, quality, advance)
+        folders = [_folder(n, name) if chosen[name] else "" for n, name in enumerate(chosen)]
+        tar.add("config.yaml", _configuration(config, texts, folders).encode())
     return lines, quality, faces, left_out, characters
+
+
+@contextmanager
+def _silent(label: str, total: int):
+    yield lambda done: None
 
 
 class _Tar:
@@ -139,11 +159,25 @@ def _fonts(rendered: Iterable[RenderedData]) -> list[Font]:
     return [f for f in find_fonts(paths) if f.split != "heldout"] if paths else []
 
 
-def _pack_fonts(tar: _Tar, fonts: list[Font], budget: int) -> tuple[int, int]:
-    cut = {font: _cut_font(font) for font in fonts}
+def _cut_fonts(fonts: list[Font], advance: Callable[[int], None]) -> dict[Font, bytes]:
+    """A quarter of a second each, so in as many processes as there are cores."""
+    cut: dict[Font, bytes] = {}
+    with ProcessPoolExecutor(cores(), initializer=_quiet) as pool:
+        for font, data in zip(fonts, pool.map(_cut_font, fonts, chunksize=4), strict=True):
+            cut[font] = data
+            advance(1)
+    return cut
+
+
+def _quiet() -> None:
+    # what it says of flags that disagree within a font is nothing to us
+    logging.getLogger("fontTools").setLevel(logging.ERROR)
+
+
+def _pack_fonts(tar: _Tar, cut: dict[Font, bytes], budget: int) -> tuple[int, int]:
     rows: list[tuple[str, ...]] = []
     used = 0
-    for font in sorted(fonts, key=lambda f: len(cut[f])):
+    for font in sorted(cut, key=lambda f: len(cut[f])):
         if len(cut[font]) > LARGEST_FACE or used + len(cut[font]) > budget:
             continue
         used += len(cut[font]) + 1024
@@ -155,7 +189,7 @@ def _pack_fonts(tar: _Tar, fonts: list[Font], budget: int) -> tuple[int, int]:
         head = ("family", "class", "package", "version", "licence", "file", "caps_only", "split")
         table = "\n".join("\t".join(row) for row in (head, *rows)) + "\n"
         tar.add(f"fonts/{TABLE}", table.encode())
-    return len(rows), len(fonts) - len(rows)
+    return len(rows), len(cut) - len(rows)
 
 
 def _cut_font(font: Font) -> bytes:
@@ -216,10 +250,18 @@ def _webp(labelled: LabelledLines, i: int, quality: int) -> bytes:
     return data.tobytes()
 
 
-def _pack_lines(tar: _Tar, labelled: LabelledLines, quality: int) -> int:
+def _pack_lines(
+    tar: _Tar,
+    labelled: LabelledLines,
+    chosen: dict[str, list[int]],
+    quality: int,
+    advance: Callable[[int], None],
+) -> int:
     count = 0
-    for number, (name, positions) in enumerate(_chosen(labelled).items()):
+    for number, (name, positions) in enumerate(chosen.items()):
         folder = _folder(number, name)
+        if not positions:
+            continue
         rows = ["path\ttext\tgroup\tsplit"]
         for i in positions:
             sample = labelled.samples[i]
@@ -227,6 +269,7 @@ def _pack_lines(tar: _Tar, labelled: LabelledLines, quality: int) -> int:
             tar.add(f"{folder}/{name}", _webp(labelled, i, quality))
             text = " ".join(sample.text.split("\t"))
             rows.append(f"{name}\t{text}\t\t{sample.split}")
+            advance(1)
         tar.add(f"{folder}/labels.tsv", ("\n".join(rows) + "\n").encode())
         count += len(positions)
     return count
@@ -236,17 +279,21 @@ def _folder(number: int, name: str | Path) -> str:
     return f"lines/{number}-{Path(name).name}"
 
 
-def _configuration(config: TrainingConfig, texts: dict[Path, str]) -> str:
-    """The same training, with the paths of the pack."""
+def _configuration(config: TrainingConfig, texts: dict[Path, str], folders: list[str]) -> str:
+    """The same training, with the paths of the pack; sets without lines, whose folder is "", are
+    left out."""
     values = config.model_dump(mode="json")
-    number = 0
+    kept, remaining = [], iter(folders)
     for data, dumped in zip(config.data, values["data"], strict=True):
-        if isinstance(data, FolderData):
-            dumped.update(path=_folder(number, data.path), kind="folder")
-            number += 1
-        else:
+        if isinstance(data, RenderedData):
             dumped["fonts"] = ["fonts"]
             dumped["texts"] = {texts[path]: share for path, share in data.texts.items()}
+        elif folder := next(remaining):
+            dumped.update(path=folder, kind="folder")
+        else:
+            continue
+        kept.append(dumped)
+    values["data"] = kept
     values["out"] = "run"
     if config.start is not None:
         values["start"] = "start.safetensors"
