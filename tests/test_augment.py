@@ -13,12 +13,13 @@ from ocr.data.augment import (
     bitonal,
     erase_columns,
     redraw,
+    rule,
     thicken_or_thin,
     warp,
 )
 from ocr.image import Preparation, prepare
 
-ALL = Augmenter(Augmentation(plain=0, stroke=1, photometric=1, erase=1))
+ALL = Augmenter(Augmentation(plain=0, stroke=1, photometric=1, erase=1, rule=0))
 USUAL = Augmenter(Augmentation())
 LINE = prepare(draw_text("Grey quick fox, 1892"), Preparation()).pixels
 
@@ -64,7 +65,7 @@ def test_paper_stays_paper(width):
     for seed in range(40):
         out = ALL(blank, rng(seed))
         assert out.mean() < 40 and np.percentile(out, 99) < 110, seed
-    quiet = Augmenter(Augmentation(photometric=0, plain=0))
+    quiet = Augmenter(Augmentation(photometric=0, plain=0, rule=0))
     assert not any(quiet(blank, rng(seed)).any() for seed in range(20))
 
 
@@ -149,3 +150,17 @@ def test_redrawn_strokes_are_equally_broad():
 def test_paper_is_not_redrawn():
     dirt = rng(1).integers(0, 40, (48, 300)).astype(np.uint8)
     assert (redraw(dirt, rng(2)) > 80).mean() < 0.01
+
+
+def test_rules_lie_under_the_ink():
+    drawn = 0
+    for seed in range(40):
+        out = rule(LINE, rng(seed))
+        assert out.shape == LINE.shape and out.dtype == np.uint8
+        assert (out >= LINE).all()
+        added = out[LINE == 0]
+        assert added.max() <= 128  # no darker than half the ink
+        drawn += added.any()
+        # a sheet of paper, not a bar: most of it stays free
+        assert (added > 0).mean() < 0.6, seed
+    assert drawn == 40

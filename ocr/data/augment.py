@@ -32,6 +32,8 @@ class Augmentation(BaseModel):
     # black and white as fax and archive scanners leave it; and every stroke as broad as the other
     bitonal: float = Field(0.08, ge=0, le=1)
     redraw: float = Field(0.08, ge=0, le=1)
+    # real lines are mostly of plain paper, and people write on ruled and squared sheets
+    rule: float = Field(0.1, ge=0, le=1)
     # the share of lines left as they are, because users' lines are not augmented either
     plain: float = Field(0.1, ge=0, le=1)
 
@@ -55,6 +57,8 @@ class Augmenter:
             pixels = bitonal(pixels, rng)
         elif rng.random() < s.stroke:
             pixels = thicken_or_thin(pixels, rng)
+        if rng.random() < s.rule:
+            pixels = rule(pixels, rng)
         if self._photometric is not None and rng.random() < s.photometric:
             self._photometric.set_random_seed(int(rng.integers(2**31)))
             pixels = self._photometric(image=pixels)["image"]
@@ -154,6 +158,27 @@ def _edge(pixels: np.ndarray, share: float) -> np.ndarray:
 
 def _doubled(pixels: np.ndarray) -> np.ndarray:
     return cv2.resize(pixels, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+
+
+def rule(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Ruled or squared paper under the writing, hardly seen to half as dark as ink."""
+    height, width = pixels.shape
+    squared = rng.random() < 0.4
+    pitch = height * rng.uniform(0.14, 0.5) if squared else height * rng.uniform(0.5, 1.1)
+    tilt = rng.uniform(-0.06, 0.06) * min(1.0, 3 * height / width)
+    # drawn four times as large: a rule need not be a whole pixel broad
+    sheet = np.zeros((4 * height, 4 * width), np.uint8)
+    broad = int(rng.integers(2, 7))
+    step = 4 * pitch
+    down = 4 * tilt * width
+    for y in np.arange(rng.uniform(0, step) - abs(down), 4 * height + abs(down), step):
+        cv2.line(sheet, (0, round(y)), (4 * width, round(y + down)), 255, broad)
+    if squared:
+        for x in np.arange(rng.uniform(0, step) - height, 4 * width + height, step):
+            cv2.line(sheet, (round(x), 0), (round(x - 4 * tilt * height), 4 * height), 255, broad)
+    sheet = cv2.resize(sheet, (width, height), interpolation=cv2.INTER_AREA)
+    deep = float(rng.uniform(0.12, 0.5))
+    return cv2.max(pixels, cv2.convertScaleAbs(sheet, alpha=deep))
 
 
 def erase_columns(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
