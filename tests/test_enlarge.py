@@ -15,13 +15,11 @@ SMALL = Architecture(
     lstm_layers=2,
     dropout=0,
 )
-LARGE = Architecture(
-    height=16,
-    stem=(4, 8),
-    stages=(Stage(channels=8, blocks=3), Stage(channels=12, blocks=2, pool=(2, 1))),
-    lstm_hidden=10,
-    lstm_layers=2,
-    dropout=0,
+LARGE = SMALL.model_copy(
+    update={
+        "stages": (Stage(channels=8, blocks=3), Stage(channels=12, blocks=2, pool=(2, 1))),
+        "lstm_hidden": 10,
+    }
 )
 
 

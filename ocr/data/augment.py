@@ -30,8 +30,8 @@ class Augmentation(BaseModel):
     photometric: float = Field(0.6, ge=0, le=1)
     erase: float = Field(0.25, ge=0, le=1)
     # black and white as fax and archive scanners leave it; and every stroke as broad as the other
-    bitonal: float = Field(0.08, ge=0, le=1)
-    redraw: float = Field(0.08, ge=0, le=1)
+    bitonal: float = Field(0.12, ge=0, le=1)
+    redraw: float = Field(0.12, ge=0, le=1)
     # real lines are mostly of plain paper, and people write on ruled and squared sheets
     rule: float = Field(0.1, ge=0, le=1)
     # the share of lines left as they are, because users' lines are not augmented either
