@@ -15,7 +15,8 @@ from ocr.data.folder import read_folder
 from ocr.data.fonts import find_fonts
 from ocr.image import load
 from ocr.training.config import load_config
-from ocr.training.pack import PackError, pack
+from ocr.training.pack import PackError, _chosen, _quality, _thinned, pack
+from ocr.training.sources import load_lines
 
 
 @pytest.fixture
@@ -73,6 +74,18 @@ def test_a_pack_trains_elsewhere(config, lines, tmp_path):  # noqa: F811
 
 
 def test_what_cannot_be_small_enough_is_refused(config, tmp_path):
-    with pytest.raises(PackError, match="do not fit into"):
+    with pytest.raises(PackError, match="not even 10% fit"):
         pack(load_config(config), tmp_path / "pack.tar.xz", megabytes=0.1)
     assert not (tmp_path / "pack.tar.xz").exists()
+
+
+def test_lines_that_do_not_fit_are_left_out_evenly(config):
+    labelled = load_lines(load_config(config))
+    chosen = _chosen(labelled)
+    assert _quality(labelled, chosen, 10**7) == (90, 1.0)
+    quality, share = _quality(labelled, chosen, 12_000)
+    assert quality == 30 and 0.1 < share < 1
+    kept = _thinned(list(range(40)), 0.5)
+    assert kept == list(range(0, 40, 2))
+    assert _thinned([7, 8, 9], 0.01) == [7]
+    assert _thinned([], 0.5) == []

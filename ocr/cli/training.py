@@ -146,7 +146,8 @@ def pack(
     packed = run(load_config(config, set_), out, megabytes, bar)
     typer.echo(
         f"{packed.path}: {packed.bytes / 2**20:.1f} MB, {packed.lines:,} lines (WebP of quality "
-        f"{packed.quality}), {packed.faces} faces ({packed.faces_left_out} too large), "
+        f"{packed.quality}; {packed.lines_left_out:,} left out for want of room), "
+        f"{packed.faces} faces ({packed.faces_left_out} left out as too large), "
         f"{packed.characters / 2**20:.1f} MB of text"
     )
 

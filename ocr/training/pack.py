@@ -30,13 +30,15 @@ from ocr.text import raw_lines
 from ocr.training.config import RenderedData, TrainingConfig
 from ocr.training.sources import LabelledLines, load_lines
 
-# of WebP; below the last, thin strokes go
-QUALITIES = (90, 75, 60, 45, 30, 20)
+# of WebP; below the last, thin strokes go: better fewer lines
+QUALITIES = (90, 75, 60, 45, 30)
 # the largest face after cutting: a brush font of a megabyte is worth no fifty others
 LARGEST_FACE = 48_000
-_TEXT_SHARE, _FONT_SHARE = 0.15, 0.25
+_TEXT_SHARE, _FONT_SHARE = 0.1, 0.2
 # bytes that the header of a file, and the row of a line, take after compression
 _ENTRY, _LABEL = 70, 60
+# a smaller share of the lines is no training of this configuration any more
+_FEWEST = 0.1
 _CODE = frozenset({".py", ".css", ".js"})
 
 
@@ -55,6 +57,7 @@ class Packed:
     path: Path
     bytes: int
     lines: int
+    lines_left_out: int
     quality: int
     faces: int
     faces_left_out: int
@@ -100,7 +103,7 @@ def _write(
     texts: dict[Path, str],
     fonts: list[Font],
     stage: Stage,
-) -> tuple[int, int, int, int, int]:
+) -> tuple[int, int, int, int, int, int]:
     with _Tar(out) as tar:
         for file in sorted(Path(ocr.__file__).parent.rglob("*")):
             if file.suffix in _CODE and "shipped" not in file.parts:
@@ -117,13 +120,15 @@ def _write(
             tar.add(name, gzip.compress(sample, 9))
         with stage("preparing lines", 0) as advance:
             labelled = load_lines(config, advance)
-        quality = _quality(labelled, budget - tar.size - 2**19)
         chosen = _chosen(labelled)
+        every = sum(map(len, chosen.values()))
+        quality, share = _quality(labelled, chosen, budget - tar.size - 2**19)
+        chosen = {name: _thinned(positions, share) for name, positions in chosen.items()}
         with stage("packing lines", sum(map(len, chosen.values()))) as advance:
             lines = _pack_lines(tar, labelled, chosen, quality, advance)
         folders = [_folder(n, name) if chosen[name] else "" for n, name in enumerate(chosen)]
         tar.add("config.yaml", _configuration(config, texts, folders).encode())
-    return lines, quality, faces, left_out, characters
+    return lines, every - lines, quality, faces, left_out, characters
 
 
 @contextmanager
@@ -230,20 +235,33 @@ def _chosen(labelled: LabelledLines) -> dict[str, list[int]]:
     }
 
 
-def _quality(labelled: LabelledLines, budget: int) -> int:
-    """The best quality at which all lines fit, estimated from some of them."""
-    every = [i for positions in _chosen(labelled).values() for i in positions]
+def _quality(
+    labelled: LabelledLines, chosen: dict[str, list[int]], budget: int
+) -> tuple[int, float]:
+    """The best quality at which all lines fit and, where none does, the share of them that fits at
+    the lowest; both estimated from some of them."""
+    every = [i for positions in chosen.values() for i in positions]
     if not every:
-        return QUALITIES[0]
+        return QUALITIES[0], 1.0
     some = every[:: max(1, len(every) // 400)]
+    need = float("inf")
     for quality in QUALITIES:
         sizes = [len(_webp(labelled, i, quality)) for i in some]
-        if (np.mean(sizes) + _ENTRY + _LABEL) * len(every) < budget:
-            return quality
-    raise PackError(
-        f"{len(every):,} lines do not fit into {max(0, budget) / 2**20:.1f} MB: "
-        "allow more megabytes or leave sources out"
-    )
+        need = float(np.mean(sizes) + _ENTRY + _LABEL) * len(every)
+        if need < budget:
+            return quality, 1.0
+    if budget < _FEWEST * need:
+        raise PackError(
+            f"of {len(every):,} lines not even {_FEWEST:.0%} fit into {max(0, budget) / 2**20:.1f} "
+            "MB: allow more megabytes or leave sources out"
+        )
+    return QUALITIES[-1], budget / need
+
+
+def _thinned(positions: list[int], share: float) -> list[int]:
+    """So many of them, evenly spread, and at least one of each set."""
+    count = max(1, round(share * len(positions))) if positions else 0
+    return [positions[k * len(positions) // count] for k in range(count)]
 
 
 def _webp(labelled: LabelledLines, i: int, quality: int) -> bytes:
