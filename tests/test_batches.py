@@ -9,6 +9,7 @@ import torch
 from ocr.alphabet import Alphabet
 from ocr.data.augment import Augmentation, Augmenter
 from ocr.data.batches import BatchStream, DataSource, collate, padded_width
+from ocr.training.sources import reused
 
 ALPHABET = Alphabet("abcdefghijklmnopqrstuvwxyz0123456789 ")
 STEP = 4
@@ -198,3 +199,24 @@ def test_streams_need_a_source():
 
 def test_a_source_without_weight_is_left_alone():
     assert {t[0] for t in texts(islice(stream(source("x"), source("y", weight=0)), 20))} == {"x"}
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_a_reused_line_comes_again_and_any_turn_can_be_asked_first(times):
+    drawn = []
+
+    def draw(index, rng):
+        drawn.append(index)
+        return np.full((8, 20), rng.integers(256), np.uint8), f"{index} {rng.integers(10**9)}"
+
+    endless = DataSource("rendered", 1.0, 0, draw)
+    unused = np.random.default_rng(0)
+    turns = 64 * times * 3
+    given = [reused(endless, times, [5, 0]).draw(i, unused)[1] for i in range(turns)]
+    drawn.clear()
+    source = reused(endless, times, [5, 0])
+    assert [source.draw(i, unused)[1] for i in range(turns)] == given
+    assert set(Counter(given).values()) == {times}
+    assert len(drawn) == turns // times  # each is made once
+    assert reused(endless, times, [6, 0]).draw(0, unused)[1] != given[0]
+    assert reused(endless, 1, [5, 0]) is endless
