@@ -9,7 +9,6 @@ import torch
 from ocr.alphabet import Alphabet
 from ocr.data.augment import Augmentation, Augmenter
 from ocr.data.batches import BatchStream, DataSource, collate, padded_width
-from ocr.training.sources import reused
 
 ALPHABET = Alphabet("abcdefghijklmnopqrstuvwxyz0123456789 ")
 STEP = 4
@@ -201,22 +200,39 @@ def test_a_source_without_weight_is_left_alone():
     assert {t[0] for t in texts(islice(stream(source("x"), source("y", weight=0)), 20))} == {"x"}
 
 
-@pytest.mark.parametrize("times", [2, 3])
-def test_a_reused_line_comes_again_and_any_turn_can_be_asked_first(times):
+@pytest.mark.parametrize("times", [1, 3])
+def test_reuse_makes_fewer_lines_and_any_step_can_be_the_first(times):
     drawn = []
 
     def draw(index, rng):
         drawn.append(index)
-        return np.full((8, 20), rng.integers(256), np.uint8), f"{index} {rng.integers(10**9)}"
+        width = int(rng.integers(60, 200))
+        return np.full((32, width), 9, np.uint8), f"{rng.integers(10**9)}"
 
-    endless = DataSource("rendered", 1.0, 0, draw)
-    unused = np.random.default_rng(0)
-    turns = 64 * times * 3
-    given = [reused(endless, times, [5, 0]).draw(i, unused)[1] for i in range(turns)]
-    drawn.clear()
-    source = reused(endless, times, [5, 0])
-    assert [source.draw(i, unused)[1] for i in range(turns)] == given
-    assert set(Counter(given).values()) == {times}
-    assert len(drawn) == turns // times  # each is made once
-    assert reused(endless, times, [6, 0]).draw(0, unused)[1] != given[0]
-    assert reused(endless, 1, [5, 0]) is endless
+    endless = DataSource("rendered", 1.0, 0, draw, reuse=times)
+    steps = 5 * times * 2
+    whole = list(islice(stream(endless), steps))
+    assert len(drawn) == steps * 4 // times
+    counts = Counter(texts(whole))
+    assert set(counts.values()) == {times}
+    # never twice in a batch, nor in a chunk
+    for first in range(0, steps, 5):
+        assert len(set(texts(whole[first : first + 5]))) == 20
+    for start in (3, 7, 5 * times):
+        assert all(map(same, whole[start:], islice(stream(endless, start=start), steps)))
+    one, other = (set(texts(islice(stream(endless, rank=rank, ranks=2), steps))) for rank in (0, 1))
+    assert not one & other
+
+
+def test_a_reused_line_is_augmented_anew():
+    def draw(index, rng):
+        return np.tile(np.arange(0, 240, 3, dtype=np.uint8), (32, 1)), f"{rng.integers(10**9)}"
+
+    endless = DataSource("rendered", 1.0, 0, draw, reuse=2)
+    batches = list(islice(stream(endless, augment=Augmentation(plain=0)), 10))
+    pictures = {}
+    for batch in batches:
+        for image, text in zip(batch.images, batch.texts, strict=True):
+            pictures.setdefault(text, []).append(image)
+    assert all(len(p) == 2 for p in pictures.values())
+    assert not any(torch.equal(a, b) for a, b in pictures.values() if a.shape == b.shape)

@@ -6,6 +6,7 @@ from torch.optim.swa_utils import AveragedModel
 from ocr.architecture import Architecture, Stage
 from ocr.model import CRNN
 from ocr.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from ocr.training.optimisation import optimiser_of
 from ocr.weights import WeightsError
 
 SMALL = Architecture(
@@ -122,3 +123,17 @@ def test_a_failed_save_leaves_the_old_checkpoint(saved):
         save_checkpoint(path, *run.parts, Progress(step=object()))
     assert path.read_bytes() == before
     assert [p.name for p in path.parent.iterdir()] == [path.name]
+
+
+def test_of_another_optimiser_it_is_refused(saved):
+    _, path = saved
+    model, ema, _ = Run(1).parts
+    for kind, parameters in (
+        ("muon", list(model.parameters())),
+        ("adamw", list(model.head.parameters())),
+    ):
+        for p in model.parameters():
+            p.requires_grad_(any(p is q for q in parameters))
+        other = optimiser_of(model, kind, 1e-3, 0.01)
+        with pytest.raises(WeightsError, match="another optimiser"):
+            load_checkpoint(path, model, ema, other)

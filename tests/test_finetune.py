@@ -182,14 +182,15 @@ def a_stream(model_alphabet, seed=0):
     )  # fmt: skip
 
 
-def test_interrupt_and_resume(weights, tmp_path):
+@pytest.mark.parametrize("stop", [1, 7])
+def test_interrupt_and_resume(weights, tmp_path, stop):
     model, card = load_model(weights)
     path = tmp_path / "checkpoint.safetensors"
     steps = []
 
     def step_done(progress, share):
         steps.append(progress.step)
-        if progress.step == 7:
+        if progress.step == stop:
             os.kill(os.getpid(), signal.SIGINT)
 
     budget = Budget(1e9, 20)
@@ -198,14 +199,14 @@ def test_interrupt_and_resume(weights, tmp_path):
         step_done=step_done, cost=lambda m: float(-len(steps)),
     )  # fmt: skip
     assert outcome.stopped
-    assert steps[-1] == 7
+    assert steps[-1] == stop
     again, _ = load_model(weights)
     steps.clear()
     outcome = adapt(
         again, a_stream(card.alphabet), budget, rate=1e-3, pull=0.0, checkpoint=path, resume=True,
         step_done=lambda p, s: steps.append(p.step), cost=lambda m: float(-100 - len(steps)),
     )  # fmt: skip
-    assert steps == list(range(8, 21))
+    assert steps == list(range(stop + 1, 21))
     assert not outcome.stopped
     # the evaluations before the stop count as well
     assert [share for share, _ in outcome.curve] == [k / 10 for k in range(11)]
@@ -235,6 +236,18 @@ def test_resume_after_a_stop_keeps_finished_parts(lines, weights, tmp_path):
     assert "part 1 of 2" not in steps
     assert set(steps) <= {"part 2 of 2", "all lines"}
     assert result.sets[0].lines == 24
+
+
+def test_other_lines_or_settings_are_no_resume(lines, weights, tmp_path):
+    config = options(lines, weights, tmp_path, folds=2, visits=1, general_share=0, rate=1e-12)
+    assert finetune(config, say=quiet).weights is None  # what was made of it stays, too
+    finetune(config.model_copy(update={"minutes": 5}), resume=True, say=quiet)
+    with pytest.raises(FinetuneError, match="without --resume"):
+        finetune(config.model_copy(update={"seed": 9}), resume=True, say=quiet)
+    table = lines / "labels.tsv"
+    table.write_text(table.read_text().replace("one", "two", 1))
+    with pytest.raises(FinetuneError, match="without --resume"):
+        finetune(config, resume=True, say=quiet)
 
 
 def test_a_frozen_backbone_stays(weights):

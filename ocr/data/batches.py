@@ -19,18 +19,24 @@ from ocr.alphabet import Alphabet
 from ocr.ctc.frames import frames_needed
 from ocr.data.augment import Augmenter
 
-# draw(index, rng) -> prepared pixels H x W and text; None if this line cannot be used
-Draw = Callable[[int, np.random.Generator], tuple[np.ndarray, str] | None]
+# prepared pixels H x W and text; None if this line cannot be used
+Drawn = tuple[np.ndarray, str] | None
+# draw(index, rng)
+Draw = Callable[[int, np.random.Generator], Drawn]
 
 
 @dataclass(frozen=True, slots=True)
 class DataSource:
-    """Where training lines come from. `size` = number of lines, 0 = endless (rendered)."""
+    """Where training lines come from. `size` = number of lines, 0 = endless (rendered).
+
+    Each line of an endless source comes in `reuse` successive chunks of a worker, augmented anew.
+    """
 
     name: str
     weight: float
     size: int
     draw: Draw
+    reuse: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,9 @@ class BatchStream(torch.utils.data.IterableDataset):
         self.max_width = max_width
         self.seed, self.rank, self.ranks, self.start = seed, rank, ranks, start
         self.batches_per_chunk = batches_per_chunk
+        # of sources that are reused: the part whose lines are kept, and these lines
+        self._kept_of: dict[str, int] = {}
+        self._lines_kept: dict[str, dict[int, Drawn]] = {}
 
     def __iter__(self) -> Iterator[Batch]:
         # a loader takes batches from its workers in turn: worker w of n gives every n-th step
@@ -110,15 +119,24 @@ class BatchStream(torch.utils.data.IterableDataset):
     def _chunk(self, chunk: int, workers: int, lane: int) -> list[Batch]:
         part = (chunk * workers + lane) * self.ranks + self.rank
         rng = np.random.default_rng([self.seed, 1, part])
-        lines = [self._line(source, turn, rng) for source, turn in self._plan(part)]
+        lines = []
+        for source, turn, place in self._plan(part):
+            if source.reuse == 1:
+                drawn = source.draw(self._index(source, turn), rng)
+            else:
+                fresh = chunk - chunk % source.reuse
+                drawn = self._kept(source, (fresh * workers + lane) * self.ranks + self.rank, place)
+            lines.append(self._line(drawn, rng))
         lines.sort(key=lambda line: line[0].shape[1])
         shared = np.random.default_rng([self.seed, 2, chunk, lane])
         order = shared.permutation(self.batches_per_chunk)
         size = self.batch_size
         return [collate(lines[k * size : (k + 1) * size], self.alphabet) for k in order]
 
-    def _plan(self, part: int) -> list[tuple[DataSource, int]]:
+    def _plan(self, part: int) -> list[tuple[DataSource, int, int]]:
         """The sources' turns in one part of the endless stream, in proportion to their weights.
+
+        Each has its number among those of its source in this part.
 
         Nothing is drawn by lot: each source goes on where the part before left it, so that every
         line of it has come up before one comes up again.
@@ -129,19 +147,27 @@ class BatchStream(torch.utils.data.IterableDataset):
         turns = np.floor(weights[:, None] / weights.sum() * edges).astype(int)
         turns[weights.argmax()] += edges - turns.sum(0)  # what rounding left
         return [
-            (source, turn)
+            (source, turn, turn - first)
             for source, (first, end) in zip(self.sources, turns.tolist(), strict=True)
             for turn in range(first, end)
         ][:count]
 
-    def _line(
-        self, source: DataSource, turn: int, rng: np.random.Generator
-    ) -> tuple[np.ndarray, str]:
-        """A usable line: that of this turn or, in its stead, one by lot; at most 100 draws."""
-        index = self._index(source, turn)
+    def _kept(self, source: DataSource, part: int, place: int) -> Drawn:
+        """A line made when the worker was at `part`, or made again as it was then."""
+        if self._kept_of.get(source.name) != part:
+            self._kept_of[source.name] = part
+            self._lines_kept[source.name] = {}
+        kept = self._lines_kept[source.name]
+        if place not in kept:
+            key = sum(source.name.encode())
+            rng = np.random.default_rng([self.seed, 4, key, part, place])
+            kept[place] = source.draw(int(rng.integers(2**31)), rng)
+        return kept[place]
+
+    def _line(self, drawn: Drawn, rng: np.random.Generator) -> tuple[np.ndarray, str]:
+        """The line drawn if it is usable or, in its stead, one by lot; at most 100 draws."""
         weights = np.array([s.weight for s in self.sources])
         for _ in range(100):
-            drawn = source.draw(index, rng)
             if drawn is not None:
                 pixels, text = drawn
                 if self.augment is not None:
@@ -149,7 +175,7 @@ class BatchStream(torch.utils.data.IterableDataset):
                 if pixels.shape[1] <= self.max_width and self._fits(pixels, text):
                     return pixels, text
             source = self.sources[rng.choice(len(weights), p=weights / weights.sum())]
-            index = int(rng.integers(source.size or 2**31))
+            drawn = source.draw(int(rng.integers(source.size or 2**31)), rng)
         raise ValueError(f"no usable line in 100 draws; sources: {[s.name for s in self.sources]}")
 
     def _index(self, source: DataSource, turn: int) -> int:

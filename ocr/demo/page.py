@@ -289,7 +289,6 @@ def _files_tab(machine: Machine) -> None:
             )  # fmt: skip
         rows: list[list] = []
         settings = Settings(machine.weights)
-        stopped.discard(request.session_hash)
         for number, path in enumerate(paths, start=1):
             if request.session_hash in stopped:
                 break
@@ -301,15 +300,18 @@ def _files_tab(machine: Machine) -> None:
                 rows.append([name, "", None, str(error).removeprefix(f"{name}: ")])
             if number % 5 == 0 or number == len(paths):
                 yield _bar(number, len(paths)), rows, gr.skip()
-        stopped.discard(request.session_hash)
         bar = _bar(len(rows), len(paths), cancelled=len(rows) < len(paths))
         yield bar, rows, gr.update(value=_csv(rows), interactive=True)
+
+    def begin(request: gr.Request) -> None:
+        # at the click, not when the run's turn comes: a cancel in the queue counts
+        stopped.discard(request.session_hash)
 
     def cancel(request: gr.Request) -> None:
         # not gradio's `cancels`: it throws away what was read, and a run in mid-line says "Error"
         stopped.add(request.session_hash)
 
-    start.click(
+    start.click(begin, api_visibility="private", show_progress="hidden", queue=False).then(
         read_all, files, [progress, table, download], api_visibility="private",
         show_progress="hidden",
     )  # fmt: skip

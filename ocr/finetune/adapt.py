@@ -170,6 +170,7 @@ def adapt(
         outcome.stopped = interrupted.is_set()
     del batches
     if outcome.stopped and checkpoint is not None:
+        _save_found(checkpoint, outcome)
         save_checkpoint(checkpoint, model, average, optimiser, progress)
     if cost is None:
         outcome.state = _state(average.module)

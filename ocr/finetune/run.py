@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -21,7 +23,7 @@ from ocr.data.sample import Sample
 from ocr.emissions import TorchEmissions, load_model
 from ocr.errors import OcrError
 from ocr.evaluation.run import Evaluation, evaluate
-from ocr.finetune.adapt import Budget, Outcome, adapt, blend, can_bf16
+from ocr.finetune.adapt import EVALUATIONS, Budget, Outcome, adapt, blend, can_bf16
 from ocr.finetune.config import FinetuneConfig
 from ocr.finetune.growth import NewCharacter, grow, new_characters
 from ocr.finetune.lines import (
@@ -114,6 +116,7 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
     card = card.model_copy(update={"characters": "".join(alphabet.characters)})
     if own:
         own = that_fit(own, alphabet, card.architecture.frame_width, say)
+    _same_run(config, work, own, resume)
     general = general_lines(config, card.preparation, work, alphabet, say)
     plan = _Plan(config, model, card, added, own, general, work, resume, say, bar or _silent)
     if fonts:
@@ -152,6 +155,20 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
             shutil.rmtree(work, ignore_errors=True)
     result.seconds = time.monotonic() - begun
     return result
+
+
+def _same_run(config: FinetuneConfig, work: Path, own: Own | None, resume: bool) -> None:
+    """Refuse to go on with other settings or lines: what was held out would have been seen."""
+    lines = [(str(own.samples[i].image), own.samples[i].text) for i in own.usable] if own else []
+    settings = config.model_dump(mode="json", exclude={"minutes"})
+    now = hashlib.sha256(json.dumps([settings, lines]).encode()).hexdigest()
+    file = work / "settings.sha256"
+    if resume and file.is_file() and file.read_text() != now:
+        raise FinetuneError(
+            "--resume: settings or lines are not those of the run that was stopped; "
+            "run it without --resume"
+        )
+    file.write_text(now)
 
 
 class _Plan:
@@ -206,7 +223,7 @@ class _Plan:
             f"{_PART.get(count, 'part')} of them, to know what to expect, and once on all"
         )
         origin = find_trainable(self.config.weights)
-        curves: list[list[float]] = []
+        curves: list[dict[int, float]] = []
         found: list[Evaluation] = []
         searched: list[Evaluation] = []
         for number, (train, valid) in enumerate(folds_of(own, count, self.config.seed), 1):
@@ -221,20 +238,19 @@ class _Plan:
                 one, other = read_twice(reader, own.chosen(valid), origin)
                 notes = [f"stopped in part {number}: trained and measured on that part alone"]
                 return outcome.state, (one, other), True, notes
-            curves.append([c for _, c in outcome.curve])
+            curves.append({round(share * EVALUATIONS): c for share, c in outcome.curve})
             for kept, evaluation in zip(
                 (found, searched), read_twice(reader, own.chosen(valid), origin), strict=True
             ):
                 kept.append(evaluation)
-        steps = min(len(c) for c in curves)
-        mean = np.mean([c[:steps] for c in curves], 0)
-        best = int(mean.argmin())
+        judged = sorted(set(curves[0]).intersection(*curves[1:]))
+        best = min(judged, key=lambda n: float(np.mean([c[n] for c in curves])))
         self._begin()
         state, stopped = self.start, False
         if best:
             outcome = self._train(
                 own.usable, self._budget(count + 1, own.usable), "all lines", None,
-                end_at=best / (steps - 1),
+                end_at=best / EVALUATIONS,
             )  # fmt: skip
             stopped, state = outcome.stopped, outcome.state
         notes = [f"measured by {count}-fold cross-validation; the weights have seen all lines"]
@@ -323,14 +339,14 @@ class _Plan:
         return Recogniser(TorchEmissions(model, self.card, device, can_bf16(device)))
 
     def _cost(self, sets: Sequence[tuple[list[Sample], float]]):
-        """CER of one's own lines (weight 1), and what general sets (weight 0) lose beyond slack."""
-        before: list[float] = []
+        """CER of one's own lines (weight 1), and what general sets (weight 0) lose beyond slack,
+        against the network as it is now."""
+        recogniser = self._recogniser(self.model.eval())
+        before = [0.0 if own else evaluate(recogniser, s).errors.cer for s, own in sets]
 
         def cost(model: CRNN) -> float:
             recogniser = self._recogniser(model)
             rates = [evaluate(recogniser, samples).errors.cer for samples, _ in sets]
-            if not before:
-                before.extend(rates)
             total = 0.0
             for (_, weight), rate, old in zip(sets, rates, before, strict=True):
                 total += rate if weight else max(0.0, rate - old - self.config.slack)

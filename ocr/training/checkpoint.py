@@ -1,7 +1,8 @@
 """The state of a run as one safetensors file: weights, EMA, optimiser, step. No pickle.
 
-Batches, dropout and schedule are pure functions of (seed, rank, step), so this is all that an exact
-resume needs.
+Batches, dropout and schedule of a training are pure functions of (seed, rank, step), so this is all
+that an exact resume needs. (Not so in a fine-tuning of several threads, whose dropout depends on
+which of them is first.)
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ def save_checkpoint(
     for index, state in optimiser.state_dict()["state"].items():
         for name, tensor in state.items():
             tensors[f"optimiser.{index}.{name}"] = tensor.detach().cpu().contiguous()
-    write_atomically(path, save(tensors, {"progress": json.dumps(asdict(progress))}))
+    metadata = {"progress": json.dumps(asdict(progress)), "optimiser": _kind(optimiser)}
+    write_atomically(path, save(tensors, metadata))
 
 
 def load_checkpoint(
@@ -56,7 +58,10 @@ def load_checkpoint(
 
     try:
         with safe_open(str(path), "pt") as file:
-            progress = Progress(**json.loads(file.metadata()["progress"]))
+            metadata = file.metadata()
+            progress = Progress(**json.loads(metadata["progress"]))
+            if metadata.get("optimiser", _kind(optimiser)) != _kind(optimiser):
+                raise ValueError("it was made with another optimiser, or other parts were trained")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         parts: dict[str, dict[str, Tensor]] = {"model": {}, "ema": {}, "optimiser": {}}
         for name, tensor in tensors.items():
@@ -73,3 +78,10 @@ def load_checkpoint(
     groups = optimiser.state_dict()["param_groups"]
     optimiser.load_state_dict({"state": state, "param_groups": groups})
     return progress
+
+
+def _kind(optimiser: torch.optim.Optimizer) -> str:
+    """Which optimiser, and the sizes of its groups: states of another cannot be restored."""
+    sizes = [len(group["params"]) for group in optimiser.state_dict()["param_groups"]]
+    name = type(optimiser).__name__.removeprefix("Fabric")
+    return f"{name} {sizes}"

@@ -27,7 +27,7 @@ def enlarged(model: CRNN, architecture: Architecture) -> CRNN:
     its weights from torch's generator. Raises EnlargeError.
     """
     small = model.architecture
-    _refuse_other_kinds(small, architecture)
+    check_sizes(small, architecture)
     larger = CRNN(architecture, model.head.out_features)
     assert isinstance(model.backbone, ResidualBackbone)
     assert isinstance(larger.backbone, ResidualBackbone)
@@ -57,7 +57,8 @@ def enlarged(model: CRNN, architecture: Architecture) -> CRNN:
     return larger.train(model.training)
 
 
-def _refuse_other_kinds(small: Architecture, large: Architecture) -> None:
+def check_sizes(small: Architecture, large: Architecture) -> None:
+    """Raises EnlargeError where the small network is no part of the large one."""
     if (small.backbone, large.backbone) != ("residual", "residual"):
         raise EnlargeError("only the residual backbone can be enlarged")
     for name in ("height", "stem", "lstm_layers"):

@@ -22,7 +22,7 @@ from ocr.recogniser import Recogniser
 from ocr.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ocr.training.config import Optimisation, TrainingConfig
 from ocr.training.display import Display
-from ocr.training.enlarge import enlarged
+from ocr.training.enlarge import check_sizes, enlarged
 from ocr.training.log import Log
 from ocr.training.optimisation import ema_update, learning_rate, optimiser_of
 from ocr.training.sources import load_lines, training_sources, validation_lines
@@ -52,6 +52,8 @@ def train(
         loaded, card = load_model(config.start)
         start = loaded, card.alphabet
         sizes = config.architecture if config.enlarge else card.architecture
+        if config.enlarge:
+            check_sizes(card.architecture, sizes)
         config = config.model_copy(update={"architecture": sizes, "preparation": card.preparation})
     # one thread for each process: several collapse as soon as anything else runs
     torch.set_num_threads(1)

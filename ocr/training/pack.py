@@ -39,6 +39,7 @@ _TEXT_SHARE, _FONT_SHARE = 0.1, 0.2
 _ENTRY, _LABEL = 70, 60
 # a smaller share of the lines is no training of this configuration any more
 _FEWEST = 0.1
+_SPLITS = ("train", "valid")
 _CODE = frozenset({".py", ".css", ".js"})
 
 
@@ -123,9 +124,14 @@ def _write(
         chosen = _chosen(labelled)
         every = sum(map(len, chosen.values()))
         quality, share = _quality(labelled, chosen, budget - tar.size - 2**19)
-        chosen = {name: _thinned(positions, share) for name, positions in chosen.items()}
+        chosen = {
+            name: [i for split in _SPLITS for i in _thinned(labelled.split(name, split), share)]
+            for name in chosen
+        }
         with stage("packing lines", sum(map(len, chosen.values()))) as advance:
             lines = _pack_lines(tar, labelled, chosen, quality, advance)
+        if not any(chosen.values()) and not faces:
+            raise PackError("there is nothing to train on: no labelled lines and no fonts")
         folders = [_folder(n, name) if chosen[name] else "" for n, name in enumerate(chosen)]
         tar.add("config.yaml", _configuration(config, texts, folders).encode())
     return lines, every - lines, quality, faces, left_out, characters
@@ -230,7 +236,7 @@ def _sample(path: Path, compressed: int) -> bytes:
 
 def _chosen(labelled: LabelledLines) -> dict[str, list[int]]:
     return {
-        name: labelled.split(name, "train") + labelled.split(name, "valid")
+        name: [i for split in _SPLITS for i in labelled.split(name, split)]
         for name in labelled.sets
     }
 
@@ -259,7 +265,7 @@ def _quality(
 
 
 def _thinned(positions: list[int], share: float) -> list[int]:
-    """So many of them, evenly spread, and at least one of each set."""
+    """So many of them, evenly spread, and at least one if there is one."""
     count = max(1, round(share * len(positions))) if positions else 0
     return [positions[k * len(positions) // count] for k in range(count)]
 

@@ -87,6 +87,7 @@ def release(
         card.recipe["lines_seen"] = before + int(card.recipe.get("lines_seen", 0))
         card.recipe["started_from"] = (
             f"{origin.name} of {origin.recipe.get('date', 'unknown date')}, {before:,} lines"
+            + (", a smaller network" if config.enlarge else "")
         )
 
     card.metrics = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -65,7 +64,7 @@ def training_sources(config: TrainingConfig, labelled: LabelledLines) -> list[Da
     for number, data in enumerate(config.data):
         if isinstance(data, RenderedData):
             source = rendered_source(data, config.preparation, f"rendered{number}")
-            sources.append(reused(source, data.reuse, [config.seed, number]))
+            sources.append(replace(source, reuse=data.reuse))
     return sources
 
 
@@ -111,32 +110,6 @@ def drawn_source(
         return prepare(image, settings).pixels, text
 
     return DataSource(name, weight, 0, draw)
-
-
-# lines between two uses of one: less than what a data worker draws at a time, so that it has them
-# still, and enough that few of them meet in one batch
-_APART = 64
-
-
-def reused(source: DataSource, times: int, seed: Sequence[int]) -> DataSource:
-    """An endless source each line of which comes `times` times, `_APART` turns apart.
-
-    Which line a turn gives is still a function of the turn (and of `seed`) alone.
-    """
-    if times == 1:
-        return source
-    kept: OrderedDict[int, tuple[np.ndarray, str] | None] = OrderedDict()
-
-    def draw(index: int, rng: np.random.Generator) -> tuple[np.ndarray, str] | None:
-        block, place = divmod(index, times * _APART)
-        line = block * _APART + place % _APART
-        if line not in kept:
-            kept[line] = source.draw(line, np.random.default_rng([*seed, line]))
-            if len(kept) > 2 * _APART:
-                kept.popitem(last=False)
-        return kept[line]
-
-    return replace(source, draw=draw)
 
 
 def validation_lines(labelled: LabelledLines, most: int) -> dict[str, list[tuple[Prepared, str]]]:
