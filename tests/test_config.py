@@ -94,7 +94,7 @@ def test_yaml_builds_no_objects(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "least", "most"), [("latin-small", 4e6, 6e6), ("latin-base", 3e6, 9e6)]
+    ("name", "least", "most"), [("latin-small", 2e6, 3e6), ("latin-base", 3e6, 9e6)]
 )
 def test_shipped_configurations_load_and_keep_their_size(name, least, most):
     from ocr.alphabet import Alphabet
