@@ -102,9 +102,8 @@ class BatchStream(torch.utils.data.IterableDataset):
         self.max_width = max_width
         self.seed, self.rank, self.ranks, self.start = seed, rank, ranks, start
         self.batches_per_chunk = batches_per_chunk
-        # of sources that are reused: the part whose lines are kept, and these lines
-        self._kept_of: dict[str, int] = {}
-        self._lines_kept: dict[str, dict[int, Drawn]] = {}
+        # of each source that is reused: the part whose lines are kept, and these lines
+        self._kept: dict[str, tuple[int, dict[int, Drawn]]] = {}
 
     def __iter__(self) -> Iterator[Batch]:
         # a loader takes batches from its workers in turn: worker w of n gives every n-th step
@@ -125,7 +124,9 @@ class BatchStream(torch.utils.data.IterableDataset):
                 drawn = source.draw(self._index(source, turn), rng)
             else:
                 fresh = chunk - chunk % source.reuse
-                drawn = self._kept(source, (fresh * workers + lane) * self.ranks + self.rank, place)
+                drawn = self._again(
+                    source, (fresh * workers + lane) * self.ranks + self.rank, place
+                )
             lines.append(self._line(drawn, rng))
         lines.sort(key=lambda line: line[0].shape[1])
         shared = np.random.default_rng([self.seed, 2, chunk, lane])
@@ -152,12 +153,12 @@ class BatchStream(torch.utils.data.IterableDataset):
             for turn in range(first, end)
         ][:count]
 
-    def _kept(self, source: DataSource, part: int, place: int) -> Drawn:
+    def _again(self, source: DataSource, part: int, place: int) -> Drawn:
         """A line made when the worker was at `part`, or made again as it was then."""
-        if self._kept_of.get(source.name) != part:
-            self._kept_of[source.name] = part
-            self._lines_kept[source.name] = {}
-        kept = self._lines_kept[source.name]
+        of, kept = self._kept.get(source.name, (part, {}))
+        if of != part:
+            kept = {}
+        self._kept[source.name] = (part, kept)
         if place not in kept:
             key = sum(source.name.encode())
             rng = np.random.default_rng([self.seed, 4, key, part, place])

@@ -42,7 +42,6 @@ _FEWEST = 0.1
 _SPLITS = ("train", "valid")
 _CODE = frozenset({".py", ".css", ".js"})
 
-
 # label and total -> context manager that gives a function of the number done
 Stage = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
@@ -124,14 +123,11 @@ def _write(
         chosen = _chosen(labelled)
         every = sum(map(len, chosen.values()))
         quality, share = _quality(labelled, chosen, budget - tar.size - 2**19)
-        chosen = {
-            name: [i for split in _SPLITS for i in _thinned(labelled.split(name, split), share)]
-            for name in chosen
-        }
-        with stage("packing lines", sum(map(len, chosen.values()))) as advance:
-            lines = _pack_lines(tar, labelled, chosen, quality, advance)
+        chosen = _chosen(labelled, share)
         if not any(chosen.values()) and not faces:
             raise PackError("there is nothing to train on: no labelled lines and no fonts")
+        with stage("packing lines", sum(map(len, chosen.values()))) as advance:
+            lines = _pack_lines(tar, labelled, chosen, quality, advance)
         folders = [_folder(n, name) if chosen[name] else "" for n, name in enumerate(chosen)]
         tar.add("config.yaml", _configuration(config, texts, folders).encode())
     return lines, every - lines, quality, faces, left_out, characters
@@ -234,9 +230,9 @@ def _sample(path: Path, compressed: int) -> bytes:
     return b"".join(line for line in lines if rng.random() < share)
 
 
-def _chosen(labelled: LabelledLines) -> dict[str, list[int]]:
+def _chosen(labelled: LabelledLines, share: float = 1.0) -> dict[str, list[int]]:
     return {
-        name: [i for split in _SPLITS for i in labelled.split(name, split)]
+        name: [i for split in _SPLITS for i in _thinned(labelled.split(name, split), share)]
         for name in labelled.sets
     }
 
