@@ -52,13 +52,15 @@ def same(a, b):
 
 
 def test_collate_pads_with_paper():
-    lines = [(np.full((8, w), w, np.uint8), t) for w, t in ((70, "ab"), (5, "c"), (64, ""))]
+    widths = ((70, "ab"), (5, "c"), (64, ""))
+    lines = [(np.full((8, w), w, np.uint8), text, text == "c") for w, text in widths]
     batch = collate(lines, ALPHABET)
     assert len(batch) == 3 and batch.texts == ["ab", "c", ""]
     assert batch.images.shape == (3, 1, 8, 128) and batch.images.dtype == torch.uint8
     assert batch.widths.tolist() == [70, 5, 64]
     assert [k.tolist() for k in batch.labels] == [[1, 2], [3], []]
-    for image, (pixels, _) in zip(batch.images, lines, strict=True):
+    assert batch.familiar.tolist() == [False, True, False]
+    for image, (pixels, _, _) in zip(batch.images, lines, strict=True):
         width = pixels.shape[1]
         assert (image[:, :, :width] == width).all() and not image[:, :, width:].any()
 

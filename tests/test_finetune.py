@@ -1,10 +1,12 @@
 """Fine-tuning: what is refused, what is kept, interruption and resume, a small run of each kind."""
 
+import math
 import os
 import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,8 @@ from ocr.data.folder import DataError
 from ocr.emissions import load_model
 from ocr.finetune.adapt import Budget, adapt, blend
 from ocr.finetune.config import FinetuneConfig, load_finetune_config
-from ocr.finetune.gradients import Gradients
+from ocr.finetune.gradients import Gradients, divergence
+from ocr.finetune.growth import grow, new_characters
 from ocr.finetune.lines import folds_of, own_lines, split_off
 from ocr.finetune.run import FinetuneError, finetune
 from ocr.image import Preparation
@@ -259,6 +262,24 @@ def test_a_frozen_backbone_stays(weights):
     assert changed == {"lstm", "head", "shortcut"}
 
 
+def test_new_rows_are_not_pulled(weights):
+    model, card = load_model(weights)
+    old, _ = load_model(weights)
+    grow(model, card.alphabet, new_characters(["é"], card.alphabet))
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    adapt(
+        model, a_stream(card.alphabet), Budget(1e9, 6), rate=1e-2, pull=1 - 1e-7, teacher=old,
+        heads=5.0,
+    )  # fmt: skip
+    known = len(card.alphabet)
+    for name, value in model.state_dict().items():
+        moved = (value.float() - before[name].float()).abs()
+        if name in ("head.weight", "head.bias", "shortcut.weight", "shortcut.bias"):
+            assert moved[known:].max() > 0.05
+            moved = moved[:known]
+        assert moved.max() < 0.03, name
+
+
 def test_what_gets_worse_is_not_kept(weights):
     model, card = load_model(weights)
     before = {k: v.clone() for k, v in model.state_dict().items()}
@@ -353,3 +374,44 @@ def test_threads_share_a_batch(weights, threads):
 
     for one, shared in zip(gradient(1), gradient(threads), strict=True):
         torch.testing.assert_close(shared, one, rtol=1e-4, atol=1e-6)
+
+
+def test_divergence_by_hand():
+    # one line of two frames that count, three classes; the teacher knows two of them
+    teacher = torch.tensor([[0.5, 0.5], [0.8, 0.2], [0.1, 0.9]]).log().unsqueeze(1)
+    found = torch.tensor([[0.4, 0.4, 0.2], [0.2, 0.7, 0.1], [1.0, 0.0, 0.0]]).log().unsqueeze(1)
+    first = math.log(0.5 / 0.4)
+    second = 0.8 * math.log(0.8 / 0.2) + 0.2 * math.log(0.2 / 0.7)
+    apart = divergence(found.clamp(-50), teacher, torch.tensor([2]), torch.tensor([4]))
+    assert float(apart) == pytest.approx((first + second) / 4, rel=1e-5)
+    assert float(divergence(teacher, teacher, torch.tensor([3]), torch.tensor([1]))) == 0.0
+
+
+def test_a_teacher_holds_familiar_lines_only(weights):
+    """With nothing but the teacher's word, familiar lines have no gradient at the start, and pull
+    back to it later; other lines are not its business."""
+    model, card = load_model(weights)
+    teacher, _ = load_model(weights)
+    batch = next(iter(a_stream(card.alphabet)))
+    parameters = [p for n, p in model.named_parameters() if not n.startswith("shortcut")]
+    rest = replace(batch, labels=[k[:0] for k in batch.labels])
+
+    def gradient(familiar, teaching):
+        told = replace(rest, familiar=torch.tensor(familiar))
+        model.zero_grad(set_to_none=True)
+        with Gradients(
+            model.eval(), parameters, shortcut=0.0, threads=2, teacher=teacher, teaching=teaching
+        ) as add:
+            add(told)
+        return [p.grad.clone() for p in parameters]
+
+    plain = gradient([True] * 4, 0.0)
+    same = gradient([True] * 4, 3.0)
+    for one, other in zip(plain, same, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        model.head.bias[1] += 1.0
+    moved = [gradient(f, 3.0) for f in ([False] * 4, [True, False, False, False], [True] * 4)]
+    biases = [g[[n for n, _ in model.named_parameters() if not n.startswith("shortcut")].index(
+        "head.bias")][1].item() for g in moved]  # fmt: skip
+    assert biases[0] < biases[1] < biases[2]

@@ -21,6 +21,7 @@ from ocr.image import (
     is_light_on_dark,
     load,
     read,
+    widening,
 )
 from ocr.image import prepare as prepare_with
 
@@ -535,3 +536,46 @@ def test_the_edge_of_a_cut_out_is_no_stroke(soft):
     assert not is_light_on_dark(page, outside)
     negative = np.where(outside, 255, 255 - page).astype(np.uint8)
     assert is_light_on_dark(negative, outside)
+
+
+def comb(spacing, count=40, height=48):
+    """Upright strokes, three pixels broad, `spacing` pixels from one to the next."""
+    pixels = np.zeros((height, spacing * count), np.uint8)
+    for k in range(count):
+        pixels[8:40, k * spacing + 1 : k * spacing + 4] = 255
+    return pixels
+
+
+@pytest.mark.parametrize(
+    ("spacing", "expected"), [(6, 1.3), (10, 12 / 10), (11, 12 / 11), (12, 1.0), (30, 1.0)]
+)
+def test_narrow_strokes_are_widened(spacing, expected):
+    wanted = Preparation(closest=12 / 48)
+    assert widening(comb(spacing), wanted) == pytest.approx(expected, rel=1e-3)
+
+
+def test_nothing_is_widened_without_strokes_or_by_default():
+    wanted = Preparation(closest=0.25)
+    assert widening(np.zeros((48, 300), np.uint8), wanted) == 1.0
+    assert widening(np.full((48, 300), 255, np.uint8), wanted) == 1.0
+    assert widening(comb(6), SETTINGS) == 1.0
+
+
+def test_a_widened_line_knows_its_way_back():
+    grey = draw_text("illiminimum", size=20)
+    plain = prepare_with(grey, SETTINGS)
+    wide = prepare_with(grey, Preparation(closest=1.0, widest=1.5))
+    width = plain.pixels.shape[1]
+    assert wide.pixels.shape == (48, round(1.5 * width))
+    assert wide.left == plain.left
+    assert wide.scale == pytest.approx(1.5 * plain.scale, rel=0.01)
+    # ink begins at the same place of the image
+    first = [np.flatnonzero((p.pixels > 128).any(0))[0] / p.scale + p.left for p in (plain, wide)]
+    assert first[0] == pytest.approx(first[1], abs=1.0)
+
+
+def test_widening_keeps_to_the_greatest_width():
+    grey = draw_text("illiminimum" * 6, size=20)
+    width = prepare_with(grey, SETTINGS).pixels.shape[1]
+    wanted = Preparation(closest=1.0, max_width=width + 10)
+    assert prepare_with(grey, wanted).pixels.shape[1] == width + 10

@@ -30,6 +30,7 @@ class DataSource:
     """Where training lines come from. `size` = number of lines, 0 = endless (rendered).
 
     Each line of an endless source comes in `reuse` successive chunks of a worker, augmented anew.
+    `familiar`: lines of a kind that a trained network reads already (fine-tuning keeps them so).
     """
 
     name: str
@@ -37,16 +38,23 @@ class DataSource:
     size: int
     draw: Draw
     reuse: int = 1
+    familiar: bool = False
+
+
+# prepared and augmented pixels H x W, text, whether its source is familiar
+Line = tuple[np.ndarray, str, bool]
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """images uint8 B x 1 x H x W (ink = 255), widths B, labels B of (L,), texts B."""
+    """images uint8 B x 1 x H x W (ink = 255), widths B, labels B of (L,), texts B, familiar bool
+    B."""
 
     images: Tensor
     widths: Tensor
     labels: list[Tensor]
     texts: list[str]
+    familiar: Tensor
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -57,20 +65,19 @@ def padded_width(width: int, multiple: int = 64) -> int:
     return -(-width // multiple) * multiple
 
 
-def collate(
-    lines: Sequence[tuple[np.ndarray, str]], alphabet: Alphabet, multiple: int = 64
-) -> Batch:
+def collate(lines: Sequence[Line], alphabet: Alphabet, multiple: int = 64) -> Batch:
     """Pad prepared lines on the right with paper (0) to one bucket width."""
-    widths = [pixels.shape[1] for pixels, _ in lines]
+    widths = [pixels.shape[1] for pixels, _, _ in lines]
     height = lines[0][0].shape[0]
     images = np.zeros((len(lines), 1, height, padded_width(max(widths), multiple)), np.uint8)
-    for row, (pixels, _) in zip(images, lines, strict=True):
+    for row, (pixels, _, _) in zip(images, lines, strict=True):
         row[0, :, : pixels.shape[1]] = pixels
     return Batch(
         torch.from_numpy(images),
         torch.tensor(widths),
-        [torch.from_numpy(alphabet.encode(text).astype(np.int64)) for _, text in lines],
-        [text for _, text in lines],
+        [torch.from_numpy(alphabet.encode(text).astype(np.int64)) for _, text, _ in lines],
+        [text for _, text, _ in lines],
+        torch.tensor([familiar for _, _, familiar in lines]),
     )
 
 
@@ -127,7 +134,7 @@ class BatchStream(torch.utils.data.IterableDataset):
                 drawn = self._again(
                     source, (fresh * workers + lane) * self.ranks + self.rank, place
                 )
-            lines.append(self._line(drawn, rng))
+            lines.append(self._line(drawn, source, rng))
         lines.sort(key=lambda line: line[0].shape[1])
         shared = np.random.default_rng([self.seed, 2, chunk, lane])
         order = shared.permutation(self.batches_per_chunk)
@@ -165,7 +172,7 @@ class BatchStream(torch.utils.data.IterableDataset):
             kept[place] = source.draw(int(rng.integers(2**31)), rng)
         return kept[place]
 
-    def _line(self, drawn: Drawn, rng: np.random.Generator) -> tuple[np.ndarray, str]:
+    def _line(self, drawn: Drawn, source: DataSource, rng: np.random.Generator) -> Line:
         """The line drawn if it is usable or, in its stead, one by lot; at most 100 draws."""
         weights = np.array([s.weight for s in self.sources])
         for _ in range(100):
@@ -174,7 +181,7 @@ class BatchStream(torch.utils.data.IterableDataset):
                 if self.augment is not None:
                     pixels = self.augment(pixels, rng)
                 if pixels.shape[1] <= self.max_width and self._fits(pixels, text):
-                    return pixels, text
+                    return pixels, text, source.familiar
             source = self.sources[rng.choice(len(weights), p=weights / weights.sum())]
             drawn = source.draw(int(rng.integers(source.size or 2**31)), rng)
         raise ValueError(f"no usable line in 100 draws; sources: {[s.name for s in self.sources]}")

@@ -2,7 +2,11 @@
 
 What keeps a small set from ruining the network: running statistics stay as they are, a low rate, a
 pull towards the weights it came from (L2-SP, Li et al. 2018), an average over the last steps, and
-lines of other kinds in every batch.
+lines of other kinds in every batch, to be read as the old network reads them.
+
+The pull does most of it. Adam moves every weight by about the rate, whether its gradient means
+anything or not; weights that one's own lines have no use for wander off, and other hands have
+use for them. A pull bounds how far they wander, and hardly holds those whose gradients agree.
 """
 
 from __future__ import annotations
@@ -65,6 +69,8 @@ def adapt(
     *,
     rate: float,
     pull: float,
+    teacher: CRNN | None = None,
+    teaching: float = 0.0,
     kind: Literal["adamw", "muon"] = "adamw",
     heads: float = 1.0,
     frozen: str = "none",
@@ -88,12 +94,16 @@ def adapt(
     counts, and the training ends at the share `end_at` of its budget. Ctrl-C ends it, too, and
     what was best stays.
     `kind` names the optimiser; `heads` multiplies the rate of the heads. `frozen` = "backbone"
-    keeps the convolutions as they are. `threads` share each batch; None: one for each core, at most
+    keeps the convolutions as they are. `teacher` is the old network, before characters were added:
+    familiar lines are to be read as it does (`Gradients`), and rows that it lacks are not pulled.
+    `threads` share each batch; None: one for each core, at most
     four. `step_done` is told the progress and its share after every
     step.
     """
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     start = {name: p.detach().clone() for name, p in model.named_parameters()}
+    if teacher is not None:
+        _reading(teacher.to(device)).requires_grad_(False)
     trained = [
         (name, p)
         for name, p in model.named_parameters()
@@ -104,7 +114,13 @@ def adapt(
     for _, p in trained:
         p.requires_grad_(True)
     weights: list[Tensor] = [p for _, p in trained]
-    anchors = [start[n] for n, _ in trained]
+    # new rows of the heads have nowhere to go back to
+    known = len(model.head.bias) if teacher is None else len(teacher.head.bias)
+    pulled, anchors = [], []
+    for name, p in trained:
+        rows = slice(known if name.startswith(("head.", "shortcut.")) else None)
+        pulled.append(p.detach()[rows])
+        anchors.append(start[name][rows])
     optimiser = optimiser_of(model, kind, rate, 0.0, heads)
     average = AveragedModel(model, multi_avg_fn=ema_update(ema), use_buffers=True)
     progress = Progress()
@@ -126,7 +142,14 @@ def adapt(
     judged = math.floor(budget.share(progress) * EVALUATIONS)
     worse = 0
     gradients = Gradients(
-        model, weights, shortcut=shortcut, device=device, bf16=can_bf16(device), threads=threads
+        model,
+        weights,
+        shortcut=shortcut,
+        device=device,
+        bf16=can_bf16(device),
+        threads=threads,
+        teacher=teacher,
+        teaching=teaching,
     )
     with _interruptible() as interrupted, gradients:
         while (share := budget.share(progress)) < end_at and not interrupted.is_set():
@@ -143,7 +166,7 @@ def adapt(
                 optimiser.step()
                 with torch.no_grad():
                     back = pull * _rate(share, 1.0)
-                    torch._foreach_lerp_(weights, anchors, back)
+                    torch._foreach_lerp_(pulled, anchors, back)
                 average.update_parameters(model)
             progress.step += 1
             progress.lines += len(batch)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ocr.cores import cores
@@ -27,6 +28,9 @@ class Gradients:
     The loss is the mean over lines of both heads, the shortcut's times `shortcut`. `weights` are
     the parameters that are trained. Running statistics must stay as they are (normalisation in
     evaluation mode): threads would write them at the same time.
+
+    `teacher`, a network of the same alphabet or its beginning, says what familiar lines are to be
+    read like: `teaching` times the divergence from its frames is added (`divergence`).
     """
 
     def __init__(
@@ -38,8 +42,12 @@ class Gradients:
         device: str = "cpu",
         bf16: bool = False,
         threads: int | None = None,
+        teacher: CRNN | None = None,
+        teaching: float = 0.0,
     ):
         self.model = model
+        self.teacher = teacher if teaching else None
+        self.teaching = teaching
         self.weights = list(weights)
         self.shortcut = shortcut
         self.device = device
@@ -73,8 +81,30 @@ class Gradients:
         frames = (widths + step - 1) // step
         loss = ctc_loss(logits.float(), frames, labels)[0]
         loss = loss + self.shortcut * ctc_loss(side.float(), frames, labels)[0]
+        kept = torch.nonzero(batch.familiar[rows]).flatten()
+        if self.teacher is not None and len(kept):
+            with torch.no_grad(), torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
+                taught = self.teacher(images[kept], widths[kept].to(self.device))
+            characters = torch.tensor([len(labels[i]) for i in kept])
+            apart = divergence(logits[:, kept].float(), taught.float(), frames[kept], characters)
+            loss = loss + self.teaching * apart * len(kept) / len(rows)
         share = len(rows) / len(batch)
         return torch.autograd.grad(loss * share, self.weights, allow_unused=True)
+
+
+def divergence(logits: Tensor, teacher: Tensor, frames: Tensor, characters: Tensor) -> Tensor:
+    """Mean over lines of the Kullback-Leibler divergence from the teacher's frames to these, summed
+    over a line's frames and divided by its characters, as the CTC loss is (Li and Hoiem 2016,
+    learning without forgetting).
+
+    logits T x B x C; teacher T x B x C' with C' <= C: it gives nothing to classes that it lacks.
+    """
+    found = F.log_softmax(logits, 2)[..., : teacher.shape[2]]
+    wanted = F.log_softmax(teacher, 2)
+    each = (wanted.exp() * (wanted - found)).sum(2)
+    inside = torch.arange(len(logits)).unsqueeze(1) < frames
+    lines = (each * inside.to(each.device)).sum(0)
+    return (lines / characters.clamp(min=1).to(each.device)).mean()
 
 
 def _one_each() -> None:

@@ -186,16 +186,17 @@ def general_lines(
         valid = [i for i in known if samples[i].split == "valid"] or train
         if not train:
             raise DataError(f"{path}: no lines to train on")
-        general.sources.append(lines_source(f"general{number}", 1.0, samples, lines, train))
+        source = lines_source(f"general{number}", 1.0, samples, lines, train)
+        general.sources.append(replace(source, familiar=True))
         step = -(-len(valid) // config.measured_lines)
         general.measured[path.name or str(path)] = [samples[i] for i in valid[::step]]
     own = {Path(f).resolve() for f in config.fonts}
     fonts = [f for f in _installed_fonts() if f.path.resolve() not in own and f.split != "heldout"]
     if fonts:
         texts = SampledTexts([load_language_model(name) for name in _LANGUAGES])
-        general.sources.append(
-            rendered_source(fonts, texts, settings, "rendered", max(1.0, len(config.general)))
-        )
+        weight = max(1.0, len(config.general))
+        source = rendered_source(fonts, texts, settings, "rendered", weight)
+        general.sources.append(replace(source, familiar=True))
         general.measured["rendered in other fonts"] = rendered_samples(
             fonts, texts, work / "general", config.measured_lines, config.seed + 1
         )

@@ -118,7 +118,7 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
         own = that_fit(own, alphabet, card.architecture.frame_width, say)
     _same_run(config, work, own, resume)
     general = general_lines(config, card.preparation, work, alphabet, say)
-    plan = _Plan(config, model, card, added, own, general, work, resume, say, bar or _silent)
+    plan = _Plan(config, old, model, card, added, own, general, work, resume, say, bar or _silent)
     if fonts:
         plan.rendered = rendered_source(fonts, texts_of(config), card.preparation, "fonts", 1.0)
         plan.drawn = rendered_samples(
@@ -174,8 +174,9 @@ def _same_run(config: FinetuneConfig, work: Path, own: Own | None, resume: bool)
 class _Plan:
     """One fine-tuning's lines and network, and the two ways to train on them."""
 
-    def __init__(self, config, model, card, added, own, general, work, resume, say, bar):
+    def __init__(self, config, old, model, card, added, own, general, work, resume, say, bar):
         self.config: FinetuneConfig = config
+        self.old: CRNN = old
         self.model: CRNN = model
         self.card: Card = card
         self.added: bool = bool(added)
@@ -318,6 +319,8 @@ class _Plan:
                 budget,
                 rate=config.rate,
                 pull=config.pull,
+                teacher=self.old,
+                teaching=config.teaching,
                 kind=config.optimiser,
                 heads=config.new_characters if self.added else 1.0,
                 frozen=config.frozen,
