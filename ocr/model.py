@@ -128,7 +128,12 @@ class CRNN(nn.Module):
     def forward(
         self, images: Tensor, widths: Tensor, shortcut: bool = False
     ) -> Tensor | tuple[Tensor, Tensor]:
-        columns = self.columns(images, widths)
+        return self.read(self.columns(images, widths), widths, shortcut)
+
+    def read(
+        self, columns: Tensor, widths: Tensor, shortcut: bool = False
+    ) -> Tensor | tuple[Tensor, Tensor]:
+        """What `forward` gives, from the feature columns B x C x T on."""
         x = columns.permute(2, 0, 1)
         frames = self.frames(widths)
         for layer in self.lstm:

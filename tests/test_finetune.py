@@ -26,7 +26,7 @@ from ocr.finetune.config import FinetuneConfig, load_finetune_config
 from ocr.finetune.gradients import Gradients, divergence
 from ocr.finetune.growth import grow, new_characters
 from ocr.finetune.lines import folds_of, own_lines, split_off
-from ocr.finetune.run import FinetuneError, finetune
+from ocr.finetune.run import FinetuneError, finetune, frozen_part
 from ocr.image import Preparation
 from ocr.model import CRNN
 from ocr.training.config import ConfigError
@@ -262,6 +262,22 @@ def test_a_frozen_backbone_stays(weights):
     assert changed == {"lstm", "head", "shortcut"}
 
 
+@pytest.mark.parametrize(
+    ("given", "text", "expected"),
+    [
+        ({"fonts": ("a.ttf",)}, "★" * 10 + "a" * 90, "backbone"),
+        ({"fonts": ("a.ttf",)}, "★" + "a" * 99, "none"),
+        ({"fonts": ("a.ttf",)}, "", "none"),
+        ({"fonts": ("a.ttf",), "data": (Path("mine"),)}, "★★★", "none"),
+        ({"fonts": ("a.ttf",), "frozen": "none"}, "★★★", "none"),
+        ({"data": (Path("mine"),), "frozen": "backbone"}, "abc", "backbone"),
+    ],
+)
+def test_convolutions_stay_where_fonts_bring_many_characters(given, text, expected):
+    added = new_characters([text], Alphabet.latin())
+    assert frozen_part(FinetuneConfig(**given), [text], added) == expected
+
+
 def test_new_rows_are_not_pulled(weights):
     model, card = load_model(weights)
     old, _ = load_model(weights)
@@ -387,13 +403,16 @@ def test_divergence_by_hand():
     assert float(divergence(teacher, teacher, torch.tensor([3]), torch.tensor([1]))) == 0.0
 
 
-def test_a_teacher_holds_familiar_lines_only(weights):
+@pytest.mark.parametrize("left_out", ["shortcut", ("shortcut", "backbone")])
+def test_a_teacher_holds_familiar_lines_only(weights, left_out):
     """With nothing but the teacher's word, familiar lines have no gradient at the start, and pull
     back to it later; other lines are not its business."""
     model, card = load_model(weights)
     teacher, _ = load_model(weights)
     batch = next(iter(a_stream(card.alphabet)))
-    parameters = [p for n, p in model.named_parameters() if not n.startswith("shortcut")]
+    # without the backbone it is run once, for both
+    named = {n: p for n, p in model.named_parameters() if not n.startswith(left_out)}
+    parameters, place = list(named.values()), list(named).index("head.bias")
     rest = replace(batch, labels=[k[:0] for k in batch.labels])
 
     def gradient(familiar, teaching):
@@ -412,6 +431,5 @@ def test_a_teacher_holds_familiar_lines_only(weights):
     with torch.no_grad():
         model.head.bias[1] += 1.0
     moved = [gradient(f, 3.0) for f in ([False] * 4, [True, False, False, False], [True] * 4)]
-    biases = [g[[n for n, _ in model.named_parameters() if not n.startswith("shortcut")].index(
-        "head.bias")][1].item() for g in moved]  # fmt: skip
+    biases = [gradients[place][1].item() for gradients in moved]
     assert biases[0] < biases[1] < biases[2]

@@ -34,10 +34,11 @@ class FinetuneConfig(BaseModel):
     new_characters: float = Field(5.0, ge=1)
     batch_size: int = Field(16, gt=0)
     general_share: float = Field(0.4, ge=0, lt=1)
-    pull: float = Field(1e-2, ge=0, lt=1)
+    pull: float = Field(3e-3, ge=0, lt=1)
     # times the divergence from the old network's reading of general lines
     teaching: float = Field(2.0, ge=0)
-    frozen: Literal["none", "backbone"] = "none"
+    # auto: the backbone, where fonts bring many characters that the alphabet lacks
+    frozen: Literal["auto", "none", "backbone"] = "auto"
     # each line of one's own is seen at most so often
     visits: int = Field(60, gt=0)
     held_out: float = Field(0.2, gt=0, lt=1)

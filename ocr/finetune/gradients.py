@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -30,7 +31,8 @@ class Gradients:
     evaluation mode): threads would write them at the same time.
 
     `teacher`, a network of the same alphabet or its beginning, says what familiar lines are to be
-    read like: `teaching` times the divergence from its frames is added (`divergence`).
+    read like: `teaching` times the divergence from its frames is added (`divergence`). Where no
+    weight of the backbone is trained, the teacher's is taken to be the same: it runs once for both.
     """
 
     def __init__(
@@ -46,9 +48,11 @@ class Gradients:
         teaching: float = 0.0,
     ):
         self.model = model
+        self.weights = list(weights)
         self.teacher = teacher if teaching else None
         self.teaching = teaching
-        self.weights = list(weights)
+        trained = {id(weight) for weight in self.weights}
+        self.shared = not any(id(p) in trained for p in model.backbone.parameters())
         self.shortcut = shortcut
         self.device = device
         self.bf16 = bf16
@@ -75,16 +79,25 @@ class Gradients:
     def _of(self, batch: Batch, rows: list[int]) -> tuple[Tensor | None, ...]:
         images = batch.images[rows].to(self.device).float().div_(255)
         widths, labels = batch.widths[rows], [batch.labels[i] for i in rows]
+        places = widths.to(self.device)
+        kept = torch.nonzero(batch.familiar[rows]).flatten()
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
-            logits, side = self.model(images, widths.to(self.device), shortcut=True)
+            with torch.set_grad_enabled(not self.shared):
+                columns = self.model.columns(images, places)
+            logits, side = self.model.read(columns, places, shortcut=True)
+            if self.teacher is not None and len(kept):
+                with torch.no_grad():
+                    known = (
+                        columns[kept]
+                        if self.shared
+                        else self.teacher.columns(images[kept], places[kept])
+                    )
+                    taught = cast(Tensor, self.teacher.read(known, places[kept]))
         step = self.model.architecture.frame_width
         frames = (widths + step - 1) // step
         loss = ctc_loss(logits.float(), frames, labels)[0]
         loss = loss + self.shortcut * ctc_loss(side.float(), frames, labels)[0]
-        kept = torch.nonzero(batch.familiar[rows]).flatten()
         if self.teacher is not None and len(kept):
-            with torch.no_grad(), torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):
-                taught = self.teacher(images[kept], widths[kept].to(self.device))
             characters = torch.tensor([len(labels[i]) for i in kept])
             apart = divergence(logits[:, kept].float(), taught.float(), frames[kept], characters)
             loss = loss + self.teaching * apart * len(kept) / len(rows)

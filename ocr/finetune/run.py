@@ -57,8 +57,10 @@ from ocr.weights import Card, save_weights
 
 # shares of the way from the old weights to the new ones that are tried
 BLENDS = (1.0, 0.75, 0.5)
-# of the minutes, what is left for evaluations, reports and loading
-_OVERHEAD = 0.25
+# of the minutes, what is left for loading, evaluations and reports: always, and for each set
+_OVERHEAD, _OVERHEAD_OF_SET = 0.08, 0.035
+# share of a text that new characters must have to be called many
+_MANY_NEW = 0.05
 # lines of each set that are read at each evaluation
 _QUICK = 80
 
@@ -113,6 +115,9 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
     alphabet = grow(model, card.alphabet, added)
     for character in added:
         say(f"new: {character}")
+    config = config.model_copy(update={"frozen": frozen_part(config, texts, added)})
+    if config.frozen == "backbone":
+        say("the convolutions stay as they are")
     card = card.model_copy(update={"characters": "".join(alphabet.characters)})
     if own:
         own = that_fit(own, alphabet, card.architecture.frame_width, say)
@@ -155,6 +160,15 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
             shutil.rmtree(work, ignore_errors=True)
     result.seconds = time.monotonic() - begun
     return result
+
+
+def frozen_part(config: FinetuneConfig, texts: Sequence[str], added: Sequence[NewCharacter]) -> str:
+    """What stays as it is. New characters of fonts are learnt by what is behind the convolutions,
+    faster so and at less cost elsewhere; odd shapes and hands need all of the network."""
+    if config.frozen != "auto":
+        return config.frozen
+    new = sum(a.count for a in added) / max(1, sum(map(len, texts)))
+    return "backbone" if config.fonts and not config.data and new > _MANY_NEW else "none"
 
 
 def _same_run(config: FinetuneConfig, work: Path, own: Own | None, resume: bool) -> None:
@@ -261,12 +275,17 @@ class _Plan:
         self.model.load_state_dict(self.start)
 
     def _budget(self, trainings: int, own: Sequence[int]) -> Budget:
-        seconds = self.config.minutes * 60 * (1 - _OVERHEAD) / trainings
+        seconds = self.config.minutes * 60 * self._training_share() / trainings
         share = 1 - (self.config.general_share if self.general.sources else 0.0)
         steps = 10**9
         if own and self.rendered is None:
             steps = round(len(own) * self.config.visits / (self.config.batch_size * share))
         return Budget(seconds, max(20, steps))
+
+    def _training_share(self) -> float:
+        """Of the minutes given, the share that is spent on training."""
+        sets = 1 + len(self.general.measured)
+        return max(0.5, 1 - _OVERHEAD - _OVERHEAD_OF_SET * sets)
 
     def _train(
         self,
@@ -305,7 +324,7 @@ class _Plan:
                       + (f", cost {last[0]:.2f}" if last[0] else ""))  # fmt: skip
                 if not self._said and (progress.seconds > 10 or share >= 1):
                     self._said = True
-                    minutes = progress.seconds / max(share, 1e-6) / 60 / (1 - _OVERHEAD)
+                    minutes = progress.seconds / max(share, 1e-6) / 60 / self._training_share()
                     folds = config.folds + 1 if label.startswith("part") else 1
                     self.say(f"this takes about {max(1, round(minutes * folds))} minutes")
 
