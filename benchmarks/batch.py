@@ -3,10 +3,11 @@
     python benchmarks/batch.py PRINT HANDS [--limit 2000] [--python PEERS] [--many 100000]
 
 PRINT and HANDS are labelled folders of line images (labels.tsv). Ours runs as the command does, in
-a process of its own, with one worker and with two, greedy and with the language model, eight bits
-and float. The peers (with the interpreter given by --python: pip install tesserocr rapidocr) run in
-one process of one thread. Wall time, from process start to end. With --many the lines are repeated,
-and the memory of such a run is compared with that of the short one.
+a process of its own, with one worker and with two, greedy and with the language model, eight bits,
+float, with torch (extra `train`) and on a local Ray (extra `distributed`; memory is its driver's).
+The peers (with the interpreter given by --python: pip install tesserocr rapidocr) run in a process
+of one thread. Wall time, from process start to end. With --many the lines are repeated, and the
+memory of such a run is compared with that of the short one.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from pathlib import Path
 OURS = {
     "greedy": ["--decoder", "greedy"],
     "beam, lm auto": ["--decoder", "beam"],
-    "greedy, float": ["--decoder", "greedy", "--weights", "FLOAT"],
+    "greedy, float": ["--decoder", "greedy", "--weights", "latin-small.onnx"],
+    "greedy, torch": ["--decoder", "greedy", "--weights", "latin-small.safetensors"],
+    "greedy, ray": ["--decoder", "greedy", "--engine", "ray"],
 }
 SINGLE = {"OMP_NUM_THREADS": "1", "OMP_THREAD_LIMIT": "1"}
 
@@ -72,9 +75,10 @@ def main() -> None:
     parser.add_argument("folders", nargs="+", type=Path, help="labelled folders")
     parser.add_argument("--limit", type=int, default=2000, help="lines of each folder")
     parser.add_argument("--python", default=sys.executable, help="interpreter of the peers")
+    parser.add_argument("--only", help="rows of ours with this in their label, and no peers")
     parser.add_argument("--many", type=int, help="lines of a long run, for its memory")
     arguments = parser.parse_args()
-    network = Path(__file__).resolve().parent.parent / "weights" / "latin-small.onnx"
+    weights = Path(__file__).resolve().parent.parent / "weights"
 
     print(f"{'':40}" + "".join(f"{f.name[:18]:>20}" for f in arguments.folders))
     print(f"{'':40}" + f"{'lines/s':>12}{'MB':>8}" * len(arguments.folders))
@@ -97,7 +101,9 @@ def main() -> None:
             print(f"{label:40}{cells}", flush=True)
 
         for label, options in OURS.items():
-            options = [str(network) if o == "FLOAT" else o for o in options]
+            if arguments.only and arguments.only not in label:
+                continue
+            options = [str(weights / o) if o.startswith("latin-") else o for o in options]
             for workers in (1, 2):
                 commands = [
                     [
@@ -109,6 +115,8 @@ def main() -> None:
                 ]
                 row(f"ours, {label}, {workers} workers", commands, workers, arguments.limit)
         for engine in ("tesserocr", "rapidocr"):
+            if arguments.only:
+                break
             commands = [[arguments.python, "-c", PEER, __file__, engine, str(n)] for n in lists]
             row(f"{engine}, one thread", commands, 1, arguments.limit)
         if arguments.many:

@@ -278,13 +278,6 @@ def test_convolutions_stay_where_fonts_bring_many_characters(given, text, expect
     assert frozen_part(FinetuneConfig(**given), [text], added) == expected
 
 
-def test_a_hand_is_pulled_less_than_fonts():
-    fonts, hand = FinetuneConfig(fonts=("a.ttf",)), FinetuneConfig(data=(Path("mine"),))
-    both = FinetuneConfig(fonts=("a.ttf",), data=(Path("mine"),))
-    assert fonts.strength_of_pull > hand.strength_of_pull == both.strength_of_pull > 0
-    assert FinetuneConfig(fonts=("a.ttf",), pull=0.0).strength_of_pull == 0.0
-
-
 def test_new_rows_are_not_pulled(weights):
     model, card = load_model(weights)
     old, _ = load_model(weights)

@@ -34,8 +34,7 @@ class FinetuneConfig(BaseModel):
     new_characters: float = Field(5.0, ge=1)
     batch_size: int = Field(16, gt=0)
     general_share: float = Field(0.4, ge=0, lt=1)
-    # None: 3e-3 for fonts, and 1e-4 for lines of one's own, where the hand counts most
-    pull: float | None = Field(None, ge=0, lt=1)
+    pull: float = Field(3e-3, ge=0, lt=1)
     # times the divergence from the old network's reading of general lines
     teaching: float = Field(2.0, ge=0)
     # auto: the backbone, where fonts bring many characters that the alphabet lacks
@@ -50,13 +49,6 @@ class FinetuneConfig(BaseModel):
     slack: float = Field(0.1, ge=0)
     augmentation: Augmentation = Augmentation()
     device: str = "cpu"
-
-    @property
-    def strength_of_pull(self) -> float:
-        """`pull`, or what serves lines or fonts best."""
-        if self.pull is not None:
-            return self.pull
-        return 1e-4 if self.data else 3e-3
 
 
 def load_finetune_config(path: Path | None, **given: object) -> FinetuneConfig:

@@ -337,7 +337,7 @@ class _Plan:
                 stream,
                 budget,
                 rate=config.rate,
-                pull=config.strength_of_pull,
+                pull=config.pull,
                 teacher=self.old,
                 teaching=config.teaching,
                 kind=config.optimiser,
