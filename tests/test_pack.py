@@ -13,7 +13,7 @@ from test_training import lines, write_config  # noqa: F401 (a fixture)
 
 from ocr.data.folder import read_folder
 from ocr.data.fonts import find_fonts
-from ocr.image import load
+from ocr.image import Preparation, load
 from ocr.training.config import load_config
 from ocr.training.pack import PackError, _chosen, _quality, _thinned, pack
 from ocr.training.sources import load_lines
@@ -35,7 +35,9 @@ def config(lines, tmp_path):  # noqa: F811
     shutil.copy(lines / "0.png", unused)
     (unused / "labels.tsv").write_text("path\ttext\tsplit\n0.png\tabc\ttest\n", encoding="utf-8")
     sets = [{"path": str(unused)}, {"path": str(lines)}, rendered]
-    return write_config(lines, tmp_path / "run", data=sets)
+    # every line of these is narrow
+    preparation = {"height": 32, "closest": 1.0, "widest": 1.3}
+    return write_config(lines, tmp_path / "run", data=sets, preparation=preparation)
 
 
 def test_a_pack_trains_elsewhere(config, lines, tmp_path):  # noqa: F811
@@ -57,7 +59,10 @@ def test_a_pack_trains_elsewhere(config, lines, tmp_path):  # noqa: F811
     home = load_config(config)
     for sample in read_folder(next((folder / "lines").iterdir())):
         prepared = load(sample.image, home.preparation)
-        assert 0.8 < prepared.scale < 1.25  # prepared once, prepared again
+        plain = load(sample.image, Preparation(height=32))
+        assert 0.8 < plain.scale < 1.25  # prepared once, prepared again
+        # and widened only then
+        assert prepared.scale == pytest.approx(1.3 * plain.scale, rel=0.03)
 
     # the code of the pack itself, in steps of minutes: a tenth of a second ends after ten steps
     environment = {**os.environ, "PYTHONPATH": str(folder), "OMP_NUM_THREADS": "1"}

@@ -96,9 +96,8 @@ def adapt(
     `kind` names the optimiser; `heads` multiplies the rate of the heads. `frozen` = "backbone"
     keeps the convolutions as they are. `teacher` is the old network, before characters were added:
     familiar lines are to be read as it does (`Gradients`), and rows that it lacks are not pulled.
-    `threads` share each batch; None: one for each core, at most
-    four. `step_done` is told the progress and its share after every
-    step.
+    `threads` share each batch; None: one for each core, at most four. `step_done` is told the
+    progress and its share after every step.
     """
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     start = {name: p.detach().clone() for name, p in model.named_parameters()}

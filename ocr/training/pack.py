@@ -118,8 +118,10 @@ def _write(
             sample = _sample(path, int(_TEXT_SHARE * budget / len(texts)))
             characters += len(sample)
             tar.add(name, gzip.compress(sample, 9))
+        # lines are prepared once more where they are trained on: widened here, they would be twice
+        plain = config.preparation.model_copy(update={"closest": 0.0})
         with stage("preparing lines", 0) as advance:
-            labelled = load_lines(config, advance)
+            labelled = load_lines(config.model_copy(update={"preparation": plain}), advance)
         chosen = _chosen(labelled)
         every = sum(map(len, chosen.values()))
         quality, share = _quality(labelled, chosen, budget - tar.size - 2**19)
