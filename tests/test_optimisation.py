@@ -1,4 +1,5 @@
 import copy
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
@@ -63,6 +64,22 @@ def test_gates_of_an_lstm_are_matrices_of_their_own():
     optimiser.step()
     norms = stacked.detach().reshape(4, -1).norm(dim=1)
     assert float(norms.max() / norms.min()) < 1.5
+
+
+def test_threads_take_the_same_steps():
+    """Matrices made orthogonal several at a time, in whatever order they are done."""
+    moved = []
+    with ThreadPoolExecutor(3) as pool:
+        for each in (map, pool.map):
+            torch.manual_seed(4)
+            model = CRNN(SMALL, 7)
+            optimiser = optimiser_of(model, "muon", 1e-2, 0.01, 5.0, each)
+            for _ in range(2):
+                for p in model.parameters():
+                    p.grad = torch.randn_like(p)
+                optimiser.step()
+            moved.append(list(model.parameters()))
+    assert all(torch.equal(a, b) for a, b in zip(*moved, strict=True))
 
 
 def test_every_parameter_is_in_one_group_and_heads_stay_with_adam():

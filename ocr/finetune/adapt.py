@@ -120,7 +120,17 @@ def adapt(
         rows = slice(known if name.startswith(("head.", "shortcut.")) else None)
         pulled.append(p.detach()[rows])
         anchors.append(start[name][rows])
-    optimiser = optimiser_of(model, kind, rate, 0.0, heads)
+    gradients = Gradients(
+        model,
+        weights,
+        shortcut=shortcut,
+        device=device,
+        bf16=can_bf16(device),
+        threads=threads,
+        teacher=teacher,
+        teaching=teaching,
+    )
+    optimiser = optimiser_of(model, kind, rate, 0.0, heads, gradients.each)
     average = AveragedModel(model, multi_avg_fn=ema_update(ema), use_buffers=True)
     progress = Progress()
     outcome = Outcome(_state(model))
@@ -140,16 +150,6 @@ def adapt(
     )
     judged = math.floor(budget.share(progress) * EVALUATIONS)
     worse = 0
-    gradients = Gradients(
-        model,
-        weights,
-        shortcut=shortcut,
-        device=device,
-        bf16=can_bf16(device),
-        threads=threads,
-        teacher=teacher,
-        teaching=teaching,
-    )
     with _interruptible() as interrupted, gradients:
         while (share := budget.share(progress)) < end_at and not interrupted.is_set():
             begun = time.perf_counter()

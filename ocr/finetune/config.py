@@ -28,11 +28,11 @@ class FinetuneConfig(BaseModel):
     minutes: float = Field(10, gt=0, le=600)
     seed: int = 1
 
-    optimiser: Literal["adamw", "muon"] = "adamw"
+    optimiser: Literal["adamw", "muon"] = "muon"
     rate: float = Field(6e-4, gt=0)
     # times the rate, for the heads where characters were added: new rows have far to go
     new_characters: float = Field(5.0, ge=1)
-    batch_size: int = Field(16, gt=0)
+    batch_size: int = Field(8, gt=0)
     general_share: float = Field(0.4, ge=0, lt=1)
     pull: float = Field(3e-3, ge=0, lt=1)
     # times the divergence from the old network's reading of general lines

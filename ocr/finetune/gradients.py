@@ -6,9 +6,9 @@ threads within each operation collapse as soon as anything else runs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import cast
+from typing import TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,9 @@ from ocr.cores import cores
 from ocr.ctc.loss import ctc_loss
 from ocr.data.batches import Batch
 from ocr.model import CRNN
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 # a batch is small: more threads would have too few lines each
 MOST_THREADS = 4
@@ -75,6 +78,10 @@ class Gradients:
             for weight, gradient in zip(self.weights, found, strict=True):
                 if gradient is not None:
                     weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
+
+    def each(self, function: Callable[[T], R], items: Iterable[T]) -> Iterator[R]:
+        """`map`, by the same threads."""
+        return self._pool.map(function, items)
 
     def _of(self, batch: Batch, rows: list[int]) -> tuple[Tensor | None, ...]:
         images = batch.images[rows].to(self.device).float().div_(255)

@@ -7,6 +7,8 @@ norms, the first convolution and the heads stay with AdamW, as its authors advis
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 import torch
 from torch import Tensor
 
@@ -14,50 +16,65 @@ from torch import Tensor
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 _ROUNDS = 5
 
+Each = Callable[[Callable[[Tensor], Tensor], list[Tensor]], Iterable[Tensor]]
+
 
 class Muon(torch.optim.AdamW):
     """AdamW, but for groups that say `"orthogonal": True`.
 
     Such a group's parameters are matrices, convolutions (outputs x all the rest) or, with
     `"parts"`, stacks of as many matrices (the gates of an LSTM). The step is scaled to the root
-    mean square that Adam's has (Liu et al. 2025), so that one rate serves both.
+    mean square that Adam's has (Liu et al. 2025), so that one rate serves both. `each` maps a
+    function over matrices, as `map` does: with a pool of threads, several at a time.
     """
 
-    def __init__(self, groups: list[dict], lr: float, betas: tuple[float, float], momentum=0.95):
+    def __init__(
+        self,
+        groups: list[dict],
+        lr: float,
+        betas: tuple[float, float],
+        momentum=0.95,
+        each: Each = map,
+    ):
         for group in groups:
             group.setdefault("orthogonal", False)
             group.setdefault("parts", 1)
         super().__init__(groups, lr=lr, betas=betas)
         self.momentum = momentum
+        self.each = each
 
     @torch.no_grad()
     def step(self, closure=None):
         groups = self.param_groups
-        for group in groups:
-            if group["orthogonal"]:
-                self._orthogonal_step(group)
+        self._orthogonal_step([g for g in groups if g["orthogonal"]])
         self.param_groups = [g for g in groups if not g["orthogonal"]]
         try:
             return super().step(closure)
         finally:
             self.param_groups = groups
 
-    def _orthogonal_step(self, group: dict) -> None:
-        for p in group["params"]:
-            if p.grad is None:
-                continue
-            state = self.state[p]
-            if not state:
-                # AdamW asks every state for its step when one is restored
-                state["step"] = torch.tensor(0.0)
-                state["momentum"] = torch.zeros_like(p)
-            state["step"] += 1
-            state["momentum"].lerp_(p.grad, 1 - self.momentum)
-            ahead = p.grad.lerp(state["momentum"], self.momentum)  # Nesterov
-            matrices = ahead.reshape(group["parts"], p.shape[0] // group["parts"], -1)
-            scale = 0.2 * max(matrices.shape[1:]) ** 0.5
+    def _orthogonal_step(self, groups: list[dict]) -> None:
+        moved = [(p, g) for g in groups for p in g["params"] if p.grad is not None]
+        # threads that share the work should not end with the longest part of it
+        moved.sort(key=lambda pair: -pair[0].numel())
+        wanted = [self._ahead(p, group["parts"]) for p, group in moved]
+        for (p, group), step in zip(moved, self.each(orthogonalised, wanted), strict=True):
+            scale = 0.2 * max(step.shape[1:]) ** 0.5
             p.mul_(1 - group["lr"] * group["weight_decay"])
-            p.sub_(orthogonalised(matrices).reshape(p.shape), alpha=group["lr"] * scale)
+            p.sub_(step.reshape(p.shape), alpha=group["lr"] * scale)
+
+    def _ahead(self, p: Tensor, parts: int) -> Tensor:
+        """The gradient with Nesterov's momentum, as matrices: parts x R x C."""
+        assert p.grad is not None
+        state = self.state[p]
+        if not state:
+            # AdamW asks every state for its step when one is restored
+            state["step"] = torch.tensor(0.0)
+            state["momentum"] = torch.zeros_like(p)
+        state["step"] += 1
+        state["momentum"].lerp_(p.grad, 1 - self.momentum)
+        ahead = p.grad.lerp(state["momentum"], self.momentum)
+        return ahead.reshape(parts, p.shape[0] // parts, -1)
 
 
 def orthogonalised(matrices: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ocr.training.config import Optimisation
+from ocr.training.muon import Each, Muon
 
 
 def optimiser_of(
@@ -17,11 +18,12 @@ def optimiser_of(
     rate: float,
     weight_decay: float,
     heads: float = 1.0,
+    each: Each = map,
 ) -> torch.optim.Optimizer:
     """AdamW, or Muon for the matrices inside the network, over the parameters that are trained.
 
     Biases and norms are not decayed. `heads` other than 1: the heads are a group of their own, with
-    that number as its `"scale"`.
+    that number as its `"scale"`. `each` is Muon's.
     """
     betas = (0.9, 0.98)
     trained = [p for p in model.parameters() if p.requires_grad]
@@ -47,14 +49,12 @@ def optimiser_of(
         groups.append({"params": last, "weight_decay": 0.0, "scale": heads})
     if kind == "adamw":
         return torch.optim.AdamW(groups, lr=rate, betas=betas)
-    from ocr.training.muon import Muon
-
     matrices = [
         {"params": kept, "orthogonal": True, "parts": parts, "weight_decay": weight_decay}
         for found, parts in ((inner, 1), (gates, 4))
         if (kept := [p for p in found if p.requires_grad])
     ]
-    return Muon(matrices + groups, lr=rate, betas=betas)
+    return Muon(matrices + groups, lr=rate, betas=betas, each=each)
 
 
 def learning_rate(step: int, o: Optimisation) -> float:
