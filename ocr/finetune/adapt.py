@@ -4,9 +4,10 @@ What keeps a small set from ruining the network: running statistics stay as they
 pull towards the weights it came from (L2-SP, Li et al. 2018), an average over the last steps, and
 lines of other kinds in every batch, to be read as the old network reads them.
 
-The pull does most of it. Adam moves every weight by about the rate, whether its gradient means
-anything or not; weights that one's own lines have no use for wander off, and other hands have
-use for them. A pull bounds how far they wander, and hardly holds those whose gradients agree.
+The pull does most of it. A step of AdamW or Muon is about as long as the rate says, whether the
+gradient means anything or not; weights that one's own lines have no use for wander off, and other
+hands have use for them. A pull bounds how far they wander, and hardly holds those whose gradients
+agree.
 """
 
 from __future__ import annotations

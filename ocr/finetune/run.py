@@ -55,10 +55,10 @@ from ocr.recogniser import Recogniser
 from ocr.training.checkpoint import Progress
 from ocr.weights import Card, save_weights
 
-# shares of the way from the old weights to the new ones that are tried
-BLENDS = (1.0, 0.75, 0.5)
+# shares of the way from the old weights to the new ones that are tried, until one is no better
+BLENDS = (1.0, 0.85, 0.7, 0.5)
 # of the minutes, what is left for loading, evaluations and reports: always, and for each set
-_OVERHEAD, _OVERHEAD_OF_SET = 0.08, 0.035
+_OVERHEAD, _OVERHEAD_OF_SET = 0.09, 0.038
 # share of a text that new characters must have to be called many
 _MANY_NEW = 0.05
 # lines of each set that are read at each evaluation
@@ -215,19 +215,27 @@ class _Plan:
             held_out += self.own.chosen(valid)
             self.say(f"{len(own)} lines to train on, {len(valid)} held out")
         quick = _spread(held_out, _QUICK)
-        samples = [(quick, 1.0)] + [
-            (_spread(s, _QUICK // 2), 0.0) for s in self.general.measured.values()
-        ]
-        cost = self._cost(samples)
+        cost = self._cost([(quick, 1.0), *self._general(_QUICK // 2)])
         outcome = self._train(own, self._budget(1, own), "training", cost)
         if outcome.best == 0.0:
             return outcome.state, held_out, outcome.stopped, []
         self.say("blending")
-        states = {b: blend(self.start, outcome.state, b) for b in BLENDS}
-        costs = {b: cost(_with(self.model, s)) for b, s in states.items()}
-        share = min(costs, key=lambda b: costs[b])
+        self._begin()
+        # a few points of the way are worth a closer look than each evaluation was
+        cost = self._cost([(quick, 1.0), *self._general(_QUICK)])
+        share, lowest, state = 0.0, float("inf"), outcome.state
+        for part in BLENDS:
+            tried = blend(self.start, outcome.state, part)
+            found = cost(_with(self.model, tried))
+            if found >= lowest:
+                break
+            share, lowest, state = part, found, tried
         notes = [f"{share:.0%} of the way from the old weights to the new ones"]
-        return states[share], held_out, outcome.stopped, notes
+        return state, held_out, outcome.stopped, notes
+
+    def _general(self, most: int) -> list[tuple[list[Sample], float]]:
+        """So many lines of each general set, as `_cost` takes them."""
+        return [(_spread(s, most), 0.0) for s in self.general.measured.values()]
 
     def by_folds(self):
         """Cross-validate, then train on all lines for as long as served best on the average."""
