@@ -56,6 +56,14 @@ def test_the_same_size_is_the_same_network():
         assert torch.equal(same[name], value), name
 
 
+def test_higher_lines_need_no_other_weights():
+    small = trained_looking(SMALL)
+    higher = enlarged(small, SMALL.model_copy(update={"height": 24}))
+    assert higher.architecture.height == 24
+    for name, value in small.state_dict().items():
+        assert torch.equal(higher.state_dict()[name], value), name
+
+
 def test_what_is_new_learns():
     large = enlarged(trained_looking(SMALL), LARGE).train()
     optimiser = torch.optim.SGD(large.parameters(), 0.1)
@@ -74,7 +82,7 @@ def test_what_is_new_learns():
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"height": 32}, "height"),
+        ({"height": 12}, "height is 16 in the weights"),
         ({"lstm_layers": 3}, "lstm_layers"),
         ({"lstm_hidden": 4}, "smaller"),
         ({"stages": SMALL.stages[:1]}, "stages"),

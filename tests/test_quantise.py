@@ -11,11 +11,11 @@ from ocr.cli import app
 from ocr.data.sets import read_samples
 from ocr.emissions import OnnxEmissions
 from ocr.evaluation.quantised import export_int8
-from ocr.image import Preparation, prepare
+from ocr.image import prepare
 from ocr.lm.tune import tuning_file
 from ocr.loading import find_weights, load
 from ocr.quantise import quantise
-from ocr.weights import WeightsError
+from ocr.weights import WeightsError, load_card
 
 WORDS = ["Grey quick fox,", "1892", "a line of some length, to be read", "i", "No. 17 & more"]
 SAFE = find_weights("latin-small").with_name("latin-small.safetensors")
@@ -24,7 +24,8 @@ FLOAT = SAFE.with_suffix(".onnx")
 
 @pytest.fixture(scope="module")
 def lines():
-    return [prepare(draw_text(word), Preparation()).pixels for word in WORDS]
+    settings = load_card(SAFE).preparation
+    return [prepare(draw_text(word), settings).pixels for word in WORDS]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def small(lines, tmp_path_factory):
 
 
 def batch(lines):
-    images = np.zeros((len(lines), 1, 48, max(p.shape[1] for p in lines)), np.uint8)
+    images = np.zeros((len(lines), 1, len(lines[0]), max(p.shape[1] for p in lines)), np.uint8)
     for row, line in zip(images, lines, strict=True):
         row[0, :, : line.shape[1]] = line
     return images, np.array([p.shape[1] for p in lines])

@@ -7,7 +7,7 @@ import pytest
 from ocr.data import ink, paper
 from ocr.data.folder import DataError
 from ocr.data.fonts import Font, FontError, find_fonts
-from ocr.data.render import LineRenderer
+from ocr.data.render import TALLEST, LineRenderer
 from ocr.data.rendered import render_folder
 from ocr.data.writing import Hand, metrics, write
 
@@ -38,7 +38,7 @@ def test_lines_are_images_with_something_on_them():
     for i in range(300):
         image, text, font = renderer.drawn(rng(i))
         assert image.dtype == np.uint8 and image.ndim == 2 and image.flags.c_contiguous
-        assert 16 <= image.shape[0] <= 96 and image.shape[1] >= 4
+        assert 16 <= image.shape[0] <= TALLEST and image.shape[1] >= 4
         assert font.covers(text)
         assert int(image.max()) - int(image.min()) >= 15, (i, text)
 

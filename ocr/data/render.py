@@ -14,7 +14,7 @@ from ocr.data.frame import framed
 from ocr.data.writing import SIZES, Hand, Written, metrics, write
 
 KINDS: Mapping[str, float] = {"handwriting": 0.6, "script": 0.12, "print": 0.28}
-TALLEST = 96
+TALLEST = 112
 _PLAIN = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "–": "-"})
 
 

@@ -16,7 +16,7 @@ from PIL import ImageFont
 
 from ocr.data.fonts import Font, FontError
 
-SIZES = (34, 40, 48, 56)  # pixels from the lowest tail to the highest head of hdlpgH
+SIZES = (34, 40, 48, 56, 66)  # pixels from the lowest tail to the highest head of hdlpgH
 _PROBE = 64
 
 

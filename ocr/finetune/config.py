@@ -47,6 +47,8 @@ class FinetuneConfig(BaseModel):
     measured_lines: int = Field(200, gt=0)
     # points of CER that general lines may lose before the loss counts
     slack: float = Field(0.1, ge=0)
+    # what each further point costs, in points of CER of one's own lines
+    forgetting: float = Field(2.0, ge=0)
     augmentation: Augmentation = Augmentation()
     device: str = "cpu"
 

@@ -56,7 +56,7 @@ from ocr.training.checkpoint import Progress
 from ocr.weights import Card, save_weights
 
 # shares of the way from the old weights to the new ones that are tried, until one is no better
-BLENDS = (1.0, 0.85, 0.7, 0.5)
+BLENDS = (1.0, 0.9, 0.8, 0.7, 0.5)
 # of the minutes, what is left for loading, evaluations and reports: always, and for each set
 _OVERHEAD, _OVERHEAD_OF_SET = 0.09, 0.038
 # share of a text that new characters must have to be called many
@@ -320,7 +320,7 @@ class _Plan:
             Augmenter(config.augmentation),
             batch_size=config.batch_size,
             frame_width=self.card.architecture.frame_width,
-            max_width=1920,
+            max_width=40 * self.card.preparation.height,
             seed=config.seed,
             batches_per_chunk=8,
         )
@@ -370,7 +370,7 @@ class _Plan:
 
     def _cost(self, sets: Sequence[tuple[list[Sample], float]]):
         """CER of one's own lines (weight 1), and what general sets (weight 0) lose beyond slack,
-        against the network as it is now."""
+        against the network as it is now: that costs more than one's own lines gain by as much."""
         recogniser = self._recogniser(self.model.eval())
         before = [0.0 if own else evaluate(recogniser, s).errors.cer for s, own in sets]
 
@@ -379,7 +379,8 @@ class _Plan:
             rates = [evaluate(recogniser, samples).errors.cer for samples, _ in sets]
             total = 0.0
             for (_, weight), rate, old in zip(sets, rates, before, strict=True):
-                total += rate if weight else max(0.0, rate - old - self.config.slack)
+                lost = max(0.0, rate - old - self.config.slack)
+                total += rate if weight else self.config.forgetting * lost
             return total
 
         return cost

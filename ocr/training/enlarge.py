@@ -23,8 +23,9 @@ class EnlargeError(OcrError):
 def enlarged(model: CRNN, architecture: Architecture) -> CRNN:
     """A CRNN of this architecture, at first with the same logits as `model` on every line.
 
-    Blocks may be added to each stage and units to the LSTMs; all else must agree. What is new takes
-    its weights from torch's generator. Raises EnlargeError.
+    Blocks may be added to each stage and units to the LSTMs; all else must agree, but for the height
+    of the lines, which no weight depends on: lines are then prepared larger, and the network must
+    learn their size. What is new takes its weights from torch's generator. Raises EnlargeError.
     """
     small = model.architecture
     check_sizes(small, architecture)
@@ -61,13 +62,15 @@ def check_sizes(small: Architecture, large: Architecture) -> None:
     """Raises EnlargeError where the small network is no part of the large one."""
     if (small.backbone, large.backbone) != ("residual", "residual"):
         raise EnlargeError("only the residual backbone can be enlarged")
-    for name in ("height", "stem", "lstm_layers"):
+    for name in ("stem", "lstm_layers"):
         have, want = getattr(small, name), getattr(large, name)
         if have != want:
             raise EnlargeError(f"{name} is {have} in the weights and {want} in the configuration")
     kinds = [[(stage.channels, stage.pool) for stage in a.stages] for a in (small, large)]
     if kinds[0] != kinds[1]:
         raise EnlargeError("stages differ in number, channels or pool")
+    if large.height < small.height:
+        raise EnlargeError(f"height is {small.height} in the weights and {large.height} here")
     if large.lstm_hidden < small.lstm_hidden or any(
         more.blocks < few.blocks for few, more in zip(small.stages, large.stages, strict=True)
     ):

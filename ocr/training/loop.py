@@ -48,13 +48,14 @@ def train(
 
     start = None
     if config.start is not None:
-        # preparation and sizes are those of the weights: a difference would undo what they know
         loaded, card = load_model(config.start)
         start = loaded, card.alphabet
-        sizes = config.architecture if config.enlarge else card.architecture
         if config.enlarge:
-            check_sizes(card.architecture, sizes)
-        config = config.model_copy(update={"architecture": sizes, "preparation": card.preparation})
+            check_sizes(card.architecture, config.architecture)
+        else:
+            # preparation and sizes are those of the weights: a difference would undo what they know
+            known = {"architecture": card.architecture, "preparation": card.preparation}
+            config = config.model_copy(update=known)
     # one thread for each process: several collapse as soon as anything else runs
     torch.set_num_threads(1)
     strategy = "ddp" if config.devices > 1 else "auto"
