@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ocr.architecture import Architecture
 from ocr.ctc.decoding import Greedy
 from ocr.data.cache import load_sample
 from ocr.data.sample import Sample
@@ -87,7 +88,7 @@ def release(
         card.recipe["lines_seen"] = before + int(card.recipe.get("lines_seen", 0))
         card.recipe["started_from"] = (
             f"{origin.name} of {origin.recipe.get('date', 'unknown date')}, {before:,} lines"
-            + (", a smaller network" if config.enlarge else "")
+            + _smaller(origin.architecture, card.architecture)
         )
 
     card.metrics = {}
@@ -129,6 +130,15 @@ def release(
     for path in networks:
         set_card(path, card)
     return out
+
+
+def _smaller(before: Architecture, after: Architecture) -> str:
+    """What was smaller in the network that a training went on from."""
+    if before == after:
+        return ""
+    if before == after.model_copy(update={"height": before.height}):
+        return f", reading lines {before.height} pixels high"
+    return ", a smaller network"
 
 
 def _spread(samples: list[Sample], split: str, most: int) -> list[Sample]:
