@@ -23,9 +23,11 @@ class EnlargeError(OcrError):
 def enlarged(model: CRNN, architecture: Architecture) -> CRNN:
     """A CRNN of this architecture, at first with the same logits as `model` on every line.
 
-    Blocks may be added to each stage and units to the LSTMs; all else must agree, but for the height
-    of the lines, which no weight depends on: lines are then prepared larger, and the network must
-    learn their size. What is new takes its weights from torch's generator. Raises EnlargeError.
+    Blocks may be added to each stage and units to the LSTMs; all else must agree, but for the
+    height of the lines, which no weight depends on: lines are then prepared larger, and the network
+    must learn their size. What is new takes its weights from torch's generator.
+
+    Raises EnlargeError.
     """
     small = model.architecture
     check_sizes(small, architecture)
