@@ -129,7 +129,7 @@ def test_the_browser_refuses_other_hosts(page):
 
 
 def test_sample_and_slider(page):
-    page.locator("#samples button img").nth(4).click()
+    page.locator("#samples button img").nth(5).click()
     wait_for_reading(page)
     before = read_text(page)
     number = page.locator("#length_bonus input[type=number]")
