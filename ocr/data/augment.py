@@ -136,6 +136,7 @@ def redraw(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     depth = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
     # the ridge of the distance to the paper; on slanted strokes it has holes, which the pen fills
     ridge = ((depth > 0.9) & (depth + 0.35 >= cv2.dilate(depth, _BOX))).astype(np.uint8) * 255
+    # a share of the height, so that higher lines do not get finer pens
     side = int(rng.integers(pixels.shape[0] // 16, pixels.shape[0] // 6))
     pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     drawn = cv2.dilate(ridge, pen)

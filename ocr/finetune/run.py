@@ -369,8 +369,8 @@ class _Plan:
         return Recogniser(TorchEmissions(model, self.card, device, can_bf16(device)))
 
     def _cost(self, sets: Sequence[tuple[list[Sample], float]]):
-        """CER of one's own lines (weight 1), and what general sets (weight 0) lose beyond slack,
-        against the network as it is now: that costs more than one's own lines gain by as much."""
+        """CER of one's own lines (weight 1), and `forgetting` times what general sets (weight 0)
+        lose beyond `slack` against the network as it is now."""
         recogniser = self._recogniser(self.model.eval())
         before = [0.0 if own else evaluate(recogniser, s).errors.cer for s, own in sets]
 

@@ -72,7 +72,7 @@ def check_sizes(small: Architecture, large: Architecture) -> None:
     if kinds[0] != kinds[1]:
         raise EnlargeError("stages differ in number, channels or pool")
     if large.height < small.height:
-        raise EnlargeError(f"height is {small.height} in the weights and {large.height} here")
+        raise EnlargeError(f"height is {small.height} in the weights, more than {large.height}")
     if large.lstm_hidden < small.lstm_hidden or any(
         more.blocks < few.blocks for few, more in zip(small.stages, large.stages, strict=True)
     ):
