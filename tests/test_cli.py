@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from ocr.image import load
 from ocr.loading import find_weights
+from ocr.weights import load_card
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "datasets" / "samples"
@@ -103,6 +105,18 @@ def test_inspect_reports_an_unknown_character(tmp_path):
     done = ocr("inspect", tmp_path, "--format", "json")
     assert json.loads(done.stdout)["clean"] is False
     assert "U+0436" in ocr("inspect", tmp_path).stdout
+
+
+def test_inspect_judges_lengths_as_the_weights_see_the_line(tmp_path):
+    card = load_card(find_weights())
+    width = load(SAMPLES / "print.png", card.preparation).pixels.shape[1]
+    frames = -(-width // card.architecture.frame_width)
+    for name, letters in (("fits", frames), ("long", frames + 1)):
+        shutil.copy(SAMPLES / "print.png", tmp_path / f"{name}.png")
+        (tmp_path / f"{name}.gt.txt").write_text(("ab" * letters)[:letters], encoding="utf-8")
+    (part,) = json.loads(ocr("inspect", tmp_path, "--format", "json").stdout)["parts"]
+    assert [Path(f).stem for f in part["too_long"]] == ["long"]
+    assert part["too_wide"] == []
 
 
 def test_render_writes_a_labelled_folder(tmp_path):

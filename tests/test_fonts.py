@@ -76,15 +76,16 @@ def test_the_folder_says_the_kind(tmp_path):
     assert find_fonts([tmp_path])[0].kind == "handwriting"
 
 
-def test_the_table_gives_class_split_and_capitals(tmp_path):
+def test_the_table_gives_class_split_capitals_and_share(tmp_path):
     folder = tmp_path / "node_modules" / "@maker" / "built"
     folder.mkdir(parents=True)
     _built(folder / "built.ttf", a=True, A=True)
-    head = "family\tclass\tpackage\tversion\tlicence\tfile\tcaps_only\tsplit\n"
-    row = "Built\tscript\t@maker/built\t1.0.0\tOFL-1.1\t{}\t1\theldout\n"
+    head = "family\tclass\tpackage\tversion\tlicence\tfile\tcaps_only\tsplit\tshare\n"
+    row = "Built\tscript\t@maker/built\t1.0.0\tOFL-1.1\t{}\t1\theldout\t4\n"
     (tmp_path / "fonts.tsv").write_text(head + row.format("built.ttf"), "utf-8")
     (font,) = find_fonts([tmp_path], kinds=["script"], splits=["heldout"])
     assert font.missing("Aa") == ["a"]
+    assert font.share == 4
     (tmp_path / "fonts.tsv").write_text(head + row.format("lost.ttf"), "utf-8")
     with pytest.raises(FontError, match="lost.ttf is not installed"):
         find_fonts([tmp_path])

@@ -69,6 +69,14 @@ def test_text_goes_to_a_font_that_covers_it():
     assert drawn == {"Lora"}
 
 
+def test_a_face_is_drawn_as_often_as_its_share_says():
+    often = Font(LORA.path, "often", share=3)
+    seldom = Font(LORA.path, "seldom")
+    renderer = LineRenderer([often, seldom], Sentences("a"), kinds={"print": 1})
+    drawn = [renderer.pick("a", rng(i))[0].family for i in range(400)]
+    assert 0.68 < drawn.count("often") / 400 < 0.82
+
+
 def test_text_that_no_font_covers_is_an_error():
     with pytest.raises(FontError, match="日本"):
         LineRenderer(FONTS, Sentences("日本")).line(rng())

@@ -15,7 +15,13 @@ from ocr.errors import OcrError
 def inspect(
     data: Annotated[list[Path], typer.Argument(help="labelled folders", show_default=False)],
     kind: DataKind = "auto",
-    max_width: Annotated[int, typer.Option(help="widest line to train on, at model height")] = 1920,
+    weights: Annotated[
+        str, typer.Option("--weights", "-w", help="by whose alphabet and line height to judge")
+    ] = "latin-small",
+    max_width: Annotated[
+        int | None,
+        typer.Option(help="widest line to train on, at that height", show_default="40 heights"),
+    ] = None,
     format: FormatOption = Format.text,
 ) -> None:
     """Say what is in labelled data before training on it.
@@ -25,16 +31,23 @@ def inspect(
 
     Example: `ocr inspect my-lines other-lines`
     """
-    from ocr.alphabet import Alphabet
-    from ocr.architecture import Architecture
     from ocr.data.inspection import inspect as run
     from ocr.data.sets import read_samples
+    from ocr.loading import find_weights
     from ocr.progress import bar, print_table
+    from ocr.weights import load_card
 
+    card = load_card(find_weights(weights))
     samples = [s for path in data for s in read_samples(path, kind)]  # type: ignore[arg-type]
     with bar("preparing", len(samples)) as advance:
         result = run(
-            samples, None, Alphabet.latin(), Architecture().frame_width, max_width, advance=advance
+            samples,
+            None,
+            card.alphabet,
+            card.architecture.frame_width,
+            max_width or 40 * card.preparation.height,
+            preparation=card.preparation,
+            advance=advance,
         )
     if format is Format.json:
         typer.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=1))

@@ -26,6 +26,7 @@ class Font:
     """One face. `kind` is handwriting, script or print; `index` counts faces in a collection.
 
     `caps_only`: the small letters of the font look like capitals, so they count as not covered.
+    `share`: how often lines are drawn in this face, relative to the others of its kind.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class Font:
     index: int = 0
     split: str = "train"
     caps_only: bool = False
+    share: int = 1
 
     @cached_property
     def coverage(self) -> frozenset[int]:
@@ -155,6 +157,7 @@ def _table(folder: Path) -> Iterable[Font]:
                 row["class"],
                 split=row["split"],
                 caps_only=row["caps_only"] == "1",
+                share=int(row.get("share") or 1),
             )
 
 

@@ -44,7 +44,11 @@ class LineRenderer:
     ):
         weights = KINDS if kinds is None else kinds
         self.texts, self.clean, self.mixed = texts, clean, mixed
-        self._fonts = {k: [f for f in fonts if f.kind == k] for k, w in weights.items() if w > 0}
+        self._fonts = {
+            kind: [f for f in fonts if f.kind == kind for _ in range(f.share)]
+            for kind, weight in weights.items()
+            if weight > 0
+        }
         self._fonts = {k: f for k, f in self._fonts.items() if f}
         if not self._fonts:
             raise FontError(f"no font of the kinds {', '.join(weights)}")

@@ -195,10 +195,11 @@ def _pack_fonts(tar: _Tar, cut: dict[Font, bytes], budget: int) -> tuple[int, in
         used += size[font] + 1024
         name = f"{len(rows)}.ttf"
         tar.add(f"fonts/node_modules/pack/{name}", cut[font], size[font])
-        caps = str(int(font.caps_only))
-        rows.append((font.family, font.kind, "pack", "0", "", name, caps, "train"))
+        caps, share = str(int(font.caps_only)), str(font.share)
+        rows.append((font.family, font.kind, "pack", "0", "", name, caps, "train", share))
     if rows:
-        head = ("family", "class", "package", "version", "licence", "file", "caps_only", "split")
+        head = ("family", "class", "package", "version", "licence", "file", "caps_only", "split",
+                "share")  # fmt: skip
         table = "\n".join("\t".join(row) for row in (head, *rows)) + "\n"
         tar.add(f"fonts/{TABLE}", table.encode())
     return len(rows), len(cut) - len(rows)
