@@ -37,6 +37,9 @@ from ocr.training.optimisation import ema_update, optimiser_of
 
 # evaluations of one training, evenly spread over its time
 EVALUATIONS = 10
+# a later state that costs no more than this times the lowest is as good: the difference is chance,
+# and as the rate falls the noise of the steps goes, which other lines pay for
+AS_GOOD = 1.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +90,12 @@ def adapt(
     step_done: Callable[[Progress, float], None] = lambda progress, share: None,
     evaluated: Callable[[float, float], None] = lambda share, cost: None,
 ) -> Outcome:
-    """Train `model` on the stream's batches; it ends as the weights of lowest `cost`.
+    """Train `model` on the stream's batches; it ends as the latest weights of about the lowest
+    `cost` (AS_GOOD).
 
     The rate rises to `rate` over 5 % of the budget and falls by a cosine. `cost(model)` judges the
-    averaged weights EVALUATIONS times; the start is judged, too, and a training that does not get
-    better `patience` times in a row in its second half ends. Without `cost` the last average
+    averaged weights EVALUATIONS times; the start is judged, too, and a training that is worse than
+    its best `patience` times in a row in its second half ends. Without `cost` the last average
     counts, and the training ends at the share `end_at` of its budget. Ctrl-C ends it, too, and
     what was best stays.
     `kind` names the optimiser; `heads` multiplies the rate of the heads. `frozen` = "backbone"
@@ -181,8 +185,9 @@ def adapt(
                     evaluated(budget.share(progress), found)
                     # what is new is learnt late: the first half is no reason to give up
                     worse += budget.share(progress) >= 0.5
-                    if found < progress.best:
-                        progress.best, worse = found, 0
+                    good = AS_GOOD * progress.best if outcome.best else progress.best
+                    if found < good:
+                        progress.best, worse = min(found, progress.best), 0
                         outcome.best = budget.share(progress)
                         outcome.state = _state(average.module)
                 if checkpoint is not None:

@@ -34,7 +34,7 @@ class FinetuneConfig(BaseModel):
     new_characters: float = Field(5.0, ge=1)
     batch_size: int = Field(8, gt=0)
     general_share: float = Field(0.4, ge=0, lt=1)
-    pull: float = Field(3e-3, ge=0, lt=1)
+    pull: float = Field(5e-3, ge=0, lt=1)
     # times the divergence from the old network's reading of general lines
     teaching: float = Field(2.0, ge=0)
     # auto: the backbone, where fonts bring many characters that the alphabet lacks
@@ -45,10 +45,10 @@ class FinetuneConfig(BaseModel):
     folds: int = Field(4, ge=2)
     folds_below: int = Field(100, ge=0)
     measured_lines: int = Field(200, gt=0)
-    # points of CER that general lines may lose before the loss counts
+    # points of CER that general sets may lose on the average before the loss counts
     slack: float = Field(0.1, ge=0)
     # what each further point costs, in points of CER of one's own lines
-    forgetting: float = Field(2.0, ge=0)
+    forgetting: float = Field(5.0, ge=0)
     augmentation: Augmentation = Augmentation()
     device: str = "cpu"
 

@@ -194,8 +194,8 @@ def general_lines(
     fonts = [f for f in _installed_fonts() if f.path.resolve() not in own and f.split != "heldout"]
     if fonts:
         texts = SampledTexts([load_language_model(name) for name in _LANGUAGES])
-        weight = max(1.0, len(config.general))
-        source = rendered_source(fonts, texts, settings, "rendered", weight)
+        # no more than any labelled set: these lines are hardly forgotten, real hands are
+        source = rendered_source(fonts, texts, settings, "rendered", 1.0)
         general.sources.append(replace(source, familiar=True))
         general.measured["rendered in other fonts"] = rendered_samples(
             fonts, texts, work / "general", config.measured_lines, config.seed + 1

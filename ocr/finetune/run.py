@@ -56,12 +56,14 @@ from ocr.training.checkpoint import Progress
 from ocr.weights import Card, save_weights
 
 # shares of the way from the old weights to the new ones that are tried, until one is no better
-BLENDS = (1.0, 0.9, 0.8, 0.7, 0.5)
+BLENDS = (1.0, 0.85, 0.7, 0.55, 0.4)
+# lines of each set that a blend is judged by, for each minute given
+_BLEND_LINES = 16
 # of the minutes, what is left for loading, evaluations and reports: always, and for each set
 _OVERHEAD, _OVERHEAD_OF_SET = 0.09, 0.038
 # share of a text that new characters must have to be called many
 _MANY_NEW = 0.05
-# lines of each set that are read at each evaluation
+# lines of one's own that are read at each evaluation
 _QUICK = 80
 
 
@@ -214,28 +216,32 @@ class _Plan:
             own, valid = split_off(self.own, self.config.held_out, self.config.seed)
             held_out += self.own.chosen(valid)
             self.say(f"{len(own)} lines to train on, {len(valid)} held out")
-        quick = _spread(held_out, _QUICK)
-        cost = self._cost([(quick, 1.0), *self._general(_QUICK // 2)])
+        # general lines do not choose the moment: so few of them say less than chance does
+        cost = self._cost(_spread(held_out, _QUICK))
         outcome = self._train(own, self._budget(1, own), "training", cost)
         if outcome.best == 0.0:
             return outcome.state, held_out, outcome.stopped, []
+        share, state = self._blend(outcome.state, held_out)
+        notes = [f"{share:.0%} of the way from the old weights to the new ones"]
+        return state, held_out, outcome.stopped, notes
+
+    def _blend(
+        self, new: dict[str, Tensor], held_out: list[Sample]
+    ) -> tuple[float, dict[str, Tensor]]:
+        """How far to go from the old weights to the new ones: the share, and the weights there."""
         self.say("blending")
+        most = max(_QUICK // 2, round(_BLEND_LINES * self.config.minutes))
+        general = [_spread(s, most) for s in self.general.measured.values()]
         self._begin()
-        # a few points of the way are worth a closer look than each evaluation was
-        cost = self._cost([(quick, 1.0), *self._general(_QUICK)])
-        share, lowest, state = 0.0, float("inf"), outcome.state
+        cost = self._cost(_spread(held_out, most), general)
+        share, lowest, state = 0.0, float("inf"), new
         for part in BLENDS:
-            tried = blend(self.start, outcome.state, part)
+            tried = blend(self.start, new, part)
             found = cost(_with(self.model, tried))
             if found >= lowest:
                 break
             share, lowest, state = part, found, tried
-        notes = [f"{share:.0%} of the way from the old weights to the new ones"]
-        return state, held_out, outcome.stopped, notes
-
-    def _general(self, most: int) -> list[tuple[list[Sample], float]]:
-        """So many lines of each general set, as `_cost` takes them."""
-        return [(_spread(s, most), 0.0) for s in self.general.measured.values()]
+        return share, state
 
     def by_folds(self):
         """Cross-validate, then train on all lines for as long as served best on the average."""
@@ -252,7 +258,7 @@ class _Plan:
         for number, (train, valid) in enumerate(folds_of(own, count, self.config.seed), 1):
             self._begin()
             budget = self._budget(count + 1, train)
-            cost = self._cost([(own.chosen(valid), 1.0)])
+            cost = self._cost(own.chosen(valid))
             label = f"part {number} of {count}"
             outcome = self._train(train, budget, label, cost, patience=99)
             reader = self._recogniser(_with(self.model, outcome.state))
@@ -329,7 +335,7 @@ class _Plan:
 
             def step_done(progress: Progress, share: float) -> None:
                 shown(share, f"{progress.lines / max(progress.seconds, 1e-9):.0f} lines/s"
-                      + (f", cost {last[0]:.2f}" if last[0] else ""))  # fmt: skip
+                      + (f", CER {last[0]:.2f} %" if last[0] else ""))  # fmt: skip
                 if not self._said and (progress.seconds > 10 or share >= 1):
                     self._said = True
                     minutes = progress.seconds / max(share, 1e-6) / 60 / self._training_share()
@@ -338,7 +344,7 @@ class _Plan:
 
             def evaluated(share: float, found: float) -> None:
                 last[0] = found
-                self.say(f"{label}, {share:.0%}: cost {found:.2f}")
+                self.say(f"{label}, {share:.0%}: CER {found:.2f} %")
 
             outcome = adapt(
                 self.model,
@@ -368,20 +374,21 @@ class _Plan:
         device = self.config.device
         return Recogniser(TorchEmissions(model, self.card, device, can_bf16(device)))
 
-    def _cost(self, sets: Sequence[tuple[list[Sample], float]]):
-        """CER of one's own lines (weight 1), and `forgetting` times what general sets (weight 0)
-        lose beyond `slack` against the network as it is now."""
-        recogniser = self._recogniser(self.model.eval())
-        before = [0.0 if own else evaluate(recogniser, s).errors.cer for s, own in sets]
+    def _cost(self, own: list[Sample], general: Sequence[list[Sample]] = ()):
+        """CER of one's own lines, and `forgetting` times what general sets lose on the average
+        beyond `slack`, against the network as it is now."""
+
+        def rates(model: CRNN) -> tuple[float, float]:
+            recogniser = self._recogniser(model)
+            rate, *rest = (evaluate(recogniser, s).errors.cer for s in (own, *general))
+            return rate, float(np.mean(rest)) if rest else 0.0
+
+        _, before = rates(self.model.eval()) if general else (0.0, 0.0)
 
         def cost(model: CRNN) -> float:
-            recogniser = self._recogniser(model)
-            rates = [evaluate(recogniser, samples).errors.cer for samples, _ in sets]
-            total = 0.0
-            for (_, weight), rate, old in zip(sets, rates, before, strict=True):
-                lost = max(0.0, rate - old - self.config.slack)
-                total += rate if weight else self.config.forgetting * lost
-            return total
+            rate, rest = rates(model)
+            # all sets together: where one gains what another loses, it is chance
+            return rate + self.config.forgetting * max(0.0, rest - before - self.config.slack)
 
         return cost
 
