@@ -14,6 +14,7 @@ from ocr.ctc.decoding import Decoded, Decoder, Greedy
 from ocr.emissions import Emissions
 from ocr.image import ImageError, Prepared, Source, describe, load
 from ocr.line import Character, Line, Word
+from ocr.scripts import Homographs
 
 # lines taken from the input at once, so that a batch finds neighbours of about its own width
 WINDOW = 64
@@ -39,6 +40,7 @@ class Recogniser:
         self.card = emissions.card
         self.word_confidence = word_confidence or Logistic(*self.card.word_confidence)
         self.alphabet: Alphabet = self.card.alphabet
+        self._homographs = Homographs(self.alphabet)
 
     def read(
         self,
@@ -102,7 +104,8 @@ class Recogniser:
         labels = self.alphabet.encode(text)
         line = load(image, self.card.preparation)
         (scores,) = self.emit([line])
-        found = self.line(Decoded(align(scores, labels)), line, describe(image))
+        decoded = Decoded(align(scores, labels))
+        found = self.line(decoded, line, describe(image), known=True)
         return found, log_probability(scores, labels.tolist())
 
     def _batches(self, lines: Sequence[Prepared]) -> Iterator[list[int]]:
@@ -126,9 +129,14 @@ class Recogniser:
             row[0, :, : line.pixels.shape[1]] = line.pixels
         return self.emissions(images, widths)
 
-    def line(self, decoded: Decoded, line: Prepared, name: str = "") -> Line:
-        """What was decoded from a prepared line, with spans in pixels of its original image."""
+    def line(
+        self, decoded: Decoded, line: Prepared, name: str = "", *, known: bool = False
+    ) -> Line:
+        """What was decoded from a prepared line, with spans in pixels of its original image. Words
+        in two scripts are settled (`ocr.scripts`) unless the text is `known`."""
         path = decoded.path
+        settle = (lambda labels: labels) if known else self._homographs.settle_labels
+        labels = settle(path.labels)
         step = self.card.architecture.frame_width
         # the last frame may reach beyond the line
         edges = np.minimum(np.stack([path.starts, path.ends]) * step, line.pixels.shape[1])
@@ -136,13 +144,13 @@ class Recogniser:
         characters = tuple(
             Character(self.alphabet.decode([label]), probability, (start, end))
             for label, start, end, probability in zip(
-                path.labels, starts, ends, path.probabilities.tolist(), strict=True
+                labels, starts, ends, path.probabilities.tolist(), strict=True
             )
         )
         # the expected share of right characters
         confidence = float(path.probabilities.mean()) if len(path.labels) else 0.0
-        alternatives = tuple((self.alphabet.decode(k), p) for k, p in decoded.alternatives)
-        text = self.alphabet.decode(path.labels)
+        alternatives = tuple((self.alphabet.decode(settle(k)), p) for k, p in decoded.alternatives)
+        text = self.alphabet.decode(labels)
         sure = self.word_confidence(word_probabilities(text, path.probabilities)).tolist()
         words = tuple(
             Word(text[a:b], p, (characters[a].span[0], characters[b - 1].span[1]))

@@ -16,6 +16,7 @@ from ocr.data.cache import PreparedLines, prepare_lines
 from ocr.data.corpus import Corpus
 from ocr.data.folder import DataError, read_folder
 from ocr.data.fonts import Font, find_fonts
+from ocr.data.phrases import phrase
 from ocr.data.render import LineRenderer, Texts
 from ocr.data.rendered import render_folder
 from ocr.data.sample import Sample
@@ -31,6 +32,9 @@ Say = Callable[[str], None]
 
 FEWEST = 20
 _LANGUAGES = ("english", "french", "german")
+_ALL_LANGUAGES = (*_LANGUAGES, "italian", "spanish")
+# of the general lines, the share that is generated phrases
+_PHRASES = 0.25
 # general fonts, in order of preference
 _GENERAL = (str(Path(__file__).parents[2] / "datasets" / "fonts"), "fontpkg")
 # lines of a text file that are looked at for new characters
@@ -193,7 +197,7 @@ def general_lines(
     own = {Path(f).resolve() for f in config.fonts}
     fonts = [f for f in _installed_fonts() if f.path.resolve() not in own and f.split != "heldout"]
     if fonts:
-        texts = SampledTexts([load_language_model(name) for name in _LANGUAGES])
+        texts = _GeneralTexts()
         # no more than any labelled set: these lines are hardly forgotten, real hands are
         source = rendered_source(fonts, texts, settings, "rendered", 1.0)
         general.sources.append(replace(source, familiar=True))
@@ -206,6 +210,23 @@ def general_lines(
             "--general, to see what is forgotten"
         )
     return general
+
+
+class _GeneralTexts:
+    """Words of all shipped languages, and phrases: numbers, names, signs, rare letters. With words
+    alone the network forgets what stands in other company, as soon as new characters look alike."""
+
+    def __init__(self) -> None:
+        self._words = SampledTexts([load_language_model(name) for name in _ALL_LANGUAGES])
+
+    def line(self, rng: np.random.Generator) -> str:
+        if rng.random() >= _PHRASES:
+            return self._words.line(rng)
+        return normalise(phrase(rng, lambda: self._word(rng)))
+
+    def _word(self, rng: np.random.Generator) -> str:
+        words = [w for w in self._words.line(rng).split() if w.isalpha()]
+        return words[int(rng.integers(len(words)))] if words else "word"
 
 
 def _installed_fonts() -> list[Font]:
