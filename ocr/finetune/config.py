@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -34,7 +34,8 @@ class FinetuneConfig(BaseModel):
     new_characters: float = Field(5.0, ge=1)
     batch_size: int = Field(8, gt=0)
     general_share: float = Field(0.4, ge=0, lt=1)
-    pull: float = Field(5e-3, ge=0, lt=1)
+    # auto: 7e-3 for fonts whose shapes all of the network must learn, else 5e-3
+    pull: Literal["auto"] | Annotated[float, Field(ge=0, lt=1)] = "auto"
     # times the divergence from the old network's reading of general lines
     teaching: float = Field(2.0, ge=0)
     # auto: the backbone, where fonts bring many characters that the alphabet lacks

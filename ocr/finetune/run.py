@@ -173,6 +173,14 @@ def frozen_part(config: FinetuneConfig, texts: Sequence[str], added: Sequence[Ne
     return "backbone" if config.fonts and not config.data and new > _MANY_NEW else "none"
 
 
+def pull_of(config: FinetuneConfig) -> float:
+    """How far each step goes back. Lines in a font are endless, and thousands of steps reach far
+    into what other hands need; the few lines of a hand are seen a few hundred times."""
+    if config.pull != "auto":
+        return config.pull
+    return 7e-3 if config.fonts and not config.data and config.frozen == "none" else 5e-3
+
+
 def _same_run(config: FinetuneConfig, work: Path, own: Own | None, resume: bool) -> None:
     """Refuse to go on with other settings or lines: what was held out would have been seen."""
     lines = [(str(own.samples[i].image), own.samples[i].text) for i in own.usable] if own else []
@@ -351,7 +359,7 @@ class _Plan:
                 stream,
                 budget,
                 rate=config.rate,
-                pull=config.pull,
+                pull=pull_of(config),
                 teacher=self.old,
                 teaching=config.teaching,
                 kind=config.optimiser,
