@@ -36,6 +36,10 @@ class ImageError(OcrError):
         self.reason = reason
 
 
+# in heights: wider lines are not trained on, they cost much and are few
+WIDEST_TRAINED = 40
+
+
 class Preparation(BaseModel):
     """Settings of `prepare`; they travel in the weights file."""
 

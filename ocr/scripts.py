@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -22,6 +21,10 @@ _ALIKE = (
     "АВЕКМНОРСТХУЅІЈ··аеорсухѕіј·ЁёЇї",
     "ΑΒΕΚΜΗΟΡ·ΤΧΥ·Ι·ΖΝ··ο·······ν····",
 )
+# letters of other scripts -> the Latin letter of that shape
+LATIN_TWINS = {
+    twin: latin for latin, *twins in zip(*_ALIKE, strict=True) for twin in twins if twin != "·"
+}
 _RUN = re.compile(r"[^\W\d_]+")
 
 
@@ -59,13 +62,9 @@ class Homographs:
 
         def one(word: re.Match[str]) -> str:
             letters = word.group()
-            scripts = Counter(map(script_of, letters))
-            if len(scripts) == len(sure) == 1 and scripts.keys() == sure.keys():
-                return letters
             own = Counter(script_of(c) for c in letters if c not in self._twins)
-            if own and len(scripts) == 1:
-                return letters
-            chosen = _most(own or (sure if len(sure) == 1 else scripts))
+            line = sure if len(sure) == 1 else Counter(map(script_of, letters))
+            chosen = _most(own or line)
             return "".join(self._twins.get(c, {}).get(chosen, c) for c in letters)
 
         return _RUN.sub(one, text)
@@ -81,7 +80,6 @@ class Homographs:
 
 def _most(counts: Counter[str]) -> str:
     """The most frequent one, or "" where two are."""
-    first: Sequence[tuple[str, int]] = counts.most_common(2)
-    if not first or (len(first) == 2 and first[0][1] == first[1][1]):
-        return ""
-    return first[0][0]
+    highest = max(counts.values(), default=0)
+    most = [script for script, count in counts.items() if count == highest]
+    return most[0] if len(most) == 1 else ""

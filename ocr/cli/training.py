@@ -33,6 +33,7 @@ def inspect(
     """
     from ocr.data.inspection import inspect as run
     from ocr.data.sets import read_samples
+    from ocr.image import WIDEST_TRAINED
     from ocr.loading import find_weights
     from ocr.progress import bar, print_table
     from ocr.weights import load_card
@@ -45,7 +46,7 @@ def inspect(
             None,
             card.alphabet,
             card.architecture.frame_width,
-            max_width or 40 * card.preparation.height,
+            max_width or WIDEST_TRAINED * card.preparation.height,
             preparation=card.preparation,
             advance=advance,
         )

@@ -12,6 +12,7 @@ from torch import nn
 
 from ocr.alphabet import Alphabet, AlphabetError, normalise
 from ocr.model import CRNN
+from ocr.scripts import LATIN_TWINS
 
 # below this bias a new character does not speak until it has been trained
 SILENT = -4.0
@@ -19,13 +20,10 @@ SILENT = -4.0
 AFTER_LOOK_ALIKE = -1.0
 RARE = 2
 
-# letters of other scripts that are drawn like Latin ones; Unicode decomposes none of them
-_ALIKE = dict(
-    zip(
-        "АВЕЅІЈКМНОРСТУХаеѕіјорсухвкмнтгпиьЗзбΑΒΕΖΗΙΚΜΝΟΡΤΥΧαβικνορτυχγωμ☆★",
-        "ABESIJKMHOPCTYXaesijopcyxBKMHTrnubЗ36ABEZHIKMNOPTYXaBikvoptuxywµ**",
-        strict=True,
-    )
+# letters of other scripts that are drawn like Latin ones, or much like them; Unicode decomposes
+# none of these (of ё it makes е)
+_ALIKE = {letter: latin for letter, latin in LATIN_TWINS.items() if latin.isascii()} | dict(
+    zip("вкмнтгпиьЗзбαβικρτυχγωμ☆★", "BKMHTrnubЗ36aBikptuxywµ**", strict=True)
 )
 
 

@@ -1,0 +1,261 @@
+"""How a fine-tuning goes: on lines that are held out, or by cross-validation where they are few."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from ocr.data.augment import Augmenter
+from ocr.data.batches import BatchStream, DataSource
+from ocr.data.sample import Sample
+from ocr.emissions import TorchEmissions
+from ocr.evaluation.run import Evaluation, evaluate
+from ocr.finetune.adapt import EVALUATIONS, Budget, Outcome, adapt, blend, can_bf16
+from ocr.finetune.config import FinetuneConfig
+from ocr.finetune.lines import General, Own, Say, folds_of, split_off
+from ocr.finetune.measure import joined, read_twice
+from ocr.image import WIDEST_TRAINED
+from ocr.loading import find_trainable
+from ocr.model import CRNN
+from ocr.recogniser import Recogniser
+from ocr.training.checkpoint import Progress
+from ocr.weights import Card
+
+# shares of the way from the old weights to the new ones that are tried, until one is no better
+BLENDS = (1.0, 0.85, 0.7, 0.55, 0.4)
+# lines of each set that a blend is judged by, for each minute given
+_BLEND_LINES = 16
+# of the minutes, what is left for loading, evaluations and reports: always, and for each set
+_OVERHEAD, _OVERHEAD_OF_SET = 0.09, 0.038
+# lines of one's own that are read at each evaluation
+_QUICK = 80
+
+
+class Plan:
+    """One fine-tuning's lines and network, and the two ways to train on them."""
+
+    def __init__(self, config, old, model, card, added, own, general, work, resume, say, bar):
+        self.config: FinetuneConfig = config
+        self.old: CRNN = old
+        self.model: CRNN = model
+        self.card: Card = card
+        self.added: bool = bool(added)
+        self.own: Own | None = own
+        self.general: General = general
+        self.work: Path = work
+        self.resume: bool = resume
+        self.say: Say = say
+        self.bar = bar
+        self.rendered: DataSource | None = None
+        self.drawn: list[Sample] = []
+        self.progress = Progress()
+        self.start = {k: v.clone() for k, v in model.state_dict().items()}
+        self._said = False
+
+    def by_holding_out(self):
+        """Train on the rest, choose by what was held out: (state, held-out samples, stopped)."""
+        own: Sequence[int] = ()
+        held_out = list(self.drawn)
+        if self.own:
+            own, valid = split_off(self.own, self.config.held_out, self.config.seed)
+            held_out += self.own.chosen(valid)
+            self.say(f"{len(own)} lines to train on, {len(valid)} held out")
+        # general lines do not choose the moment: so few of them say less than chance does
+        cost = self._cost(_spread(held_out, _QUICK))
+        outcome = self._train(own, self._budget(1, own), "training", cost)
+        if outcome.best == 0.0:
+            return outcome.state, held_out, outcome.stopped, []
+        share, state = self._blend(outcome.state, held_out)
+        notes = [f"{share:.0%} of the way from the old weights to the new ones"]
+        return state, held_out, outcome.stopped, notes
+
+    def _blend(
+        self, new: dict[str, Tensor], held_out: list[Sample]
+    ) -> tuple[float, dict[str, Tensor]]:
+        """How far to go from the old weights to the new ones: the share, and the weights there."""
+        self.say("blending")
+        most = max(_QUICK // 2, round(_BLEND_LINES * self.config.minutes))
+        general = [_spread(s, most) for s in self.general.measured.values()]
+        self._begin()
+        cost = self._cost(_spread(held_out, most), general)
+        share, lowest, state = 0.0, float("inf"), new
+        for part in BLENDS:
+            tried = blend(self.start, new, part)
+            found = cost(loaded(self.model, tried))
+            if found >= lowest:
+                break
+            share, lowest, state = part, found, tried
+        return share, state
+
+    def by_folds(self):
+        """Cross-validate, then train on all lines for as long as served best on the average."""
+        assert self.own is not None
+        own, count = self.own, self.config.folds
+        self.say(
+            f"{len(own.usable)} lines: trained on {count} times without a "
+            f"{_PART.get(count, 'part')} of them, to know what to expect, and once on all"
+        )
+        origin = find_trainable(self.config.weights)
+        curves: list[dict[int, float]] = []
+        found: list[Evaluation] = []
+        searched: list[Evaluation] = []
+        for number, (train, valid) in enumerate(folds_of(own, count, self.config.seed), 1):
+            self._begin()
+            budget = self._budget(count + 1, train)
+            cost = self._cost(own.chosen(valid))
+            label = f"part {number} of {count}"
+            outcome = self._train(train, budget, label, cost, patience=99)
+            reader = self._recogniser(loaded(self.model, outcome.state))
+            if outcome.stopped:
+                # the best so far knows all lines but those of this part
+                one, other = read_twice(reader, own.chosen(valid), origin)
+                notes = [f"stopped in part {number}: trained and measured on that part alone"]
+                return outcome.state, (one, other), True, notes
+            curves.append({round(share * EVALUATIONS): c for share, c in outcome.curve})
+            for kept, evaluation in zip(
+                (found, searched), read_twice(reader, own.chosen(valid), origin), strict=True
+            ):
+                kept.append(evaluation)
+        judged = sorted(set(curves[0]).intersection(*curves[1:]))
+        best = min(judged, key=lambda n: float(np.mean([c[n] for c in curves])))
+        self._begin()
+        state, stopped = self.start, False
+        if best:
+            outcome = self._train(
+                own.usable, self._budget(count + 1, own.usable), "all lines", None,
+                end_at=best / EVALUATIONS,
+            )  # fmt: skip
+            stopped, state = outcome.stopped, outcome.state
+        notes = [f"measured by {count}-fold cross-validation; the weights have seen all lines"]
+        return state, (joined(found), joined(searched)), stopped, notes
+
+    def _begin(self) -> None:
+        self.model.load_state_dict(self.start)
+
+    def _budget(self, trainings: int, own: Sequence[int]) -> Budget:
+        seconds = self.config.minutes * 60 * self._training_share() / trainings
+        share = 1 - (self.config.general_share if self.general.sources else 0.0)
+        steps = 10**9
+        if own and self.rendered is None:
+            steps = round(len(own) * self.config.visits / (self.config.batch_size * share))
+        return Budget(seconds, max(20, steps))
+
+    def _training_share(self) -> float:
+        """Of the minutes given, the share that is spent on training."""
+        sets = 1 + len(self.general.measured)
+        return max(0.5, 1 - _OVERHEAD - _OVERHEAD_OF_SET * sets)
+
+    def _train(
+        self,
+        own: Sequence[int],
+        budget: Budget,
+        label: str,
+        cost,
+        patience=4,
+        end_at=1.0,
+    ) -> Outcome:
+        config = self.config
+        sources: list[DataSource] = []
+        if own and self.own:
+            sources.append(self.own.source(own, 1.0))
+        if self.rendered is not None:
+            sources.append(replace(self.rendered, weight=1.0))
+        total = sum(s.weight for s in self.general.sources)
+        rest = config.general_share / (1 - config.general_share) * len(sources)
+        sources += [replace(s, weight=rest * s.weight / total) for s in self.general.sources
+                    if rest]  # fmt: skip
+        stream = BatchStream(
+            sources,
+            self.card.alphabet,
+            Augmenter(config.augmentation),
+            batch_size=config.batch_size,
+            frame_width=self.card.architecture.frame_width,
+            max_width=WIDEST_TRAINED * self.card.preparation.height,
+            seed=config.seed,
+            batches_per_chunk=8,
+        )
+        last = [0.0]
+        with self.bar(label) as shown:
+
+            def step_done(progress: Progress, share: float) -> None:
+                shown(share, f"{progress.lines / max(progress.seconds, 1e-9):.0f} lines/s"
+                      + (f", CER {last[0]:.2f} %" if last[0] else ""))  # fmt: skip
+                if not self._said and (progress.seconds > 10 or share >= 1):
+                    self._said = True
+                    minutes = progress.seconds / max(share, 1e-6) / 60 / self._training_share()
+                    folds = config.folds + 1 if label.startswith("part") else 1
+                    self.say(f"this takes about {max(1, round(minutes * folds))} minutes")
+
+            def evaluated(share: float, found: float) -> None:
+                last[0] = found
+                self.say(f"{label}, {share:.0%}: CER {found:.2f} %")
+
+            outcome = adapt(
+                self.model,
+                stream,
+                budget,
+                rate=config.rate,
+                pull=pull_of(config),
+                teacher=self.old,
+                teaching=config.teaching,
+                kind=config.optimiser,
+                heads=config.new_characters if self.added else 1.0,
+                frozen=config.frozen,
+                patience=patience,
+                cost=cost,
+                end_at=end_at,
+                device=config.device,
+                checkpoint=self.work / f"{label.replace(' ', '-')}.safetensors",
+                resume=self.resume,
+                step_done=step_done,
+                evaluated=evaluated,
+            )
+        self.progress.lines += outcome.progress.lines
+        self.progress.seconds += outcome.progress.seconds
+        return outcome
+
+    def _recogniser(self, model: CRNN) -> Recogniser:
+        device = self.config.device
+        return Recogniser(TorchEmissions(model, self.card, device, can_bf16(device)))
+
+    def _cost(self, own: list[Sample], general: Sequence[list[Sample]] = ()):
+        """CER of one's own lines, and `forgetting` times what general sets lose on the average
+        beyond `slack`, against the network as it is now."""
+
+        def rest(recogniser: Recogniser) -> float:
+            rates = [evaluate(recogniser, samples).errors.cer for samples in general]
+            return float(np.mean(rates)) if rates else 0.0
+
+        before = rest(self._recogniser(self.model.eval()))
+
+        def cost(model: CRNN) -> float:
+            recogniser = self._recogniser(model)
+            # all sets together: where one gains what another loses, it is chance
+            lost = max(0.0, rest(recogniser) - before - self.config.slack)
+            return evaluate(recogniser, own).errors.cer + self.config.forgetting * lost
+
+        return cost
+
+
+_PART = {2: "half", 3: "third", 4: "quarter", 5: "fifth"}
+
+
+def pull_of(config: FinetuneConfig) -> float:
+    """How far each step goes back. Lines in a font are endless, and thousands of steps reach far
+    into what other hands need; the few lines of a hand are seen a few hundred times."""
+    if config.pull != "auto":
+        return config.pull
+    return 7e-3 if config.fonts and not config.data and config.frozen == "none" else 5e-3
+
+
+def loaded(model: CRNN, state: dict[str, Tensor]) -> CRNN:
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def _spread(samples: list[Sample], most: int) -> list[Sample]:
+    return samples[:: max(1, -(-len(samples) // most))]
