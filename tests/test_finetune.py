@@ -309,6 +309,26 @@ def test_what_gets_worse_is_not_kept(weights):
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())
 
 
+@pytest.mark.parametrize(
+    ("costs", "best"),
+    [
+        # about as good, and later: its steps are smaller
+        ([10, 5, 5.2, 6, 6, 6, 6, 6, 6, 6, 6], 0.2),
+        ([10, 5, 5.2, 6, 6, 6, 6, 6, 6, 6, 5.1], 1.0),
+        # about as good as the best, but worse than the start
+        ([10, 9.9, 10.1, 10.1, 10.1, 10.1, 10.1, 10.1, 10.1, 10.1, 10.1], 0.1),
+    ],
+)
+def test_the_latest_of_about_the_best_states_is_kept(weights, costs, best):
+    model, card = load_model(weights)
+    following = iter(costs)
+    outcome = adapt(
+        model, a_stream(card.alphabet), Budget(1e9, 10), rate=1e-3, pull=0.0,
+        cost=lambda m: float(next(following)), patience=99,
+    )  # fmt: skip
+    assert outcome.best == pytest.approx(best)
+
+
 def test_the_old_weights_stay_where_nothing_was_learnt(lines, weights, tmp_path):
     """A rate of nearly nothing cannot help: nothing is written, the command says so."""
     config = tmp_path / "slow.yaml"

@@ -29,7 +29,7 @@ def test_counts_and_order():
 
 @pytest.mark.parametrize(
     ("character", "expected"),
-    [("ǎ", "a"), ("ﬁ", "f"), ("а", "a"), ("Ж", ""), ("Ω", ""), ("ϕ", ""), ("ά", "a")],
+    [("ǎ", "a"), ("ﬁ", "f"), ("а", "a"), ("З", "3"), ("Ж", ""), ("Ω", ""), ("ϕ", ""), ("ά", "a")],
 )
 def test_look_alikes(character, expected):
     assert look_alike(character, LATIN) == expected

@@ -185,8 +185,8 @@ def adapt(
                     evaluated(budget.share(progress), found)
                     # what is new is learnt late: the first half is no reason to give up
                     worse += budget.share(progress) >= 0.5
-                    good = AS_GOOD * progress.best if outcome.best else progress.best
-                    if found < good:
+                    # but never worse than the start
+                    if found < min(AS_GOOD * progress.best, outcome.curve[0][1]):
                         progress.best, worse = min(found, progress.best), 0
                         outcome.best = budget.share(progress)
                         outcome.state = _state(average.module)

@@ -23,7 +23,7 @@ RARE = 2
 # letters of other scripts that are drawn like Latin ones, or much like them; Unicode decomposes
 # none of these (of ё it makes е)
 _ALIKE = {letter: latin for letter, latin in LATIN_TWINS.items() if latin.isascii()} | dict(
-    zip("вкмнтгпиьЗзбαβικρτυχγωμ☆★", "BKMHTrnubЗ36aBikptuxywµ**", strict=True)
+    zip("вкмнтгпиьЗзбαβικρτυχγωμ☆★", "BKMHTrnub336aBikptuxywµ**", strict=True)
 )
 
 
