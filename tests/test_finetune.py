@@ -1,6 +1,5 @@
 """Fine-tuning: what is refused, what is kept, interruption and resume, a small run of each kind."""
 
-import math
 import os
 import signal
 import subprocess
@@ -23,7 +22,7 @@ from ocr.data.folder import DataError
 from ocr.emissions import load_model
 from ocr.finetune.adapt import Budget, adapt, blend
 from ocr.finetune.config import FinetuneConfig, load_finetune_config
-from ocr.finetune.gradients import Gradients, divergence
+from ocr.finetune.gradients import Gradients
 from ocr.finetune.growth import grow, new_characters
 from ocr.finetune.lines import folds_of, own_lines, split_off
 from ocr.finetune.run import FinetuneError, finetune, frozen_part
@@ -410,17 +409,6 @@ def test_threads_share_a_batch(weights, threads):
 
     for one, shared in zip(gradient(1), gradient(threads), strict=True):
         torch.testing.assert_close(shared, one, rtol=1e-4, atol=1e-6)
-
-
-def test_divergence_by_hand():
-    # one line of two frames that count, three classes; the teacher knows two of them
-    teacher = torch.tensor([[0.5, 0.5], [0.8, 0.2], [0.1, 0.9]]).log().unsqueeze(1)
-    found = torch.tensor([[0.4, 0.4, 0.2], [0.2, 0.7, 0.1], [1.0, 0.0, 0.0]]).log().unsqueeze(1)
-    first = math.log(0.5 / 0.4)
-    second = 0.8 * math.log(0.8 / 0.2) + 0.2 * math.log(0.2 / 0.7)
-    apart = divergence(found.clamp(-50), teacher, torch.tensor([2]), torch.tensor([4]))
-    assert float(apart) == pytest.approx((first + second) / 4, rel=1e-5)
-    assert float(divergence(teacher, teacher, torch.tensor([3]), torch.tensor([1]))) == 0.0
 
 
 @pytest.mark.parametrize("left_out", ["shortcut", ("shortcut", "backbone")])

@@ -48,8 +48,8 @@ class FinetuneConfig(BaseModel):
     measured_lines: int = Field(200, gt=0)
     # points of CER that general sets may lose on the average before the loss counts
     slack: float = Field(0.1, ge=0)
-    # what each further point costs, in points of CER of one's own lines
-    forgetting: float = Field(5.0, ge=0)
+    # by how much each further point makes the errors of one's own lines count more
+    forgetting: float = Field(7.0, ge=0)
     augmentation: Augmentation = Augmentation()
     device: str = "cpu"
 

@@ -7,23 +7,19 @@ threads within each operation collapse as soon as anything else runs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ocr.cores import cores
+from ocr.ctc.divergence import divergence
 from ocr.ctc.loss import ctc_loss
 from ocr.data.batches import Batch
+from ocr.finetune.workers import pool, workers
 from ocr.model import CRNN
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-# a batch is small: more threads would have too few lines each
-MOST_THREADS = 4
 
 
 class Gradients:
@@ -59,8 +55,8 @@ class Gradients:
         self.shortcut = shortcut
         self.device = device
         self.bf16 = bf16
-        self.threads = threads or (min(MOST_THREADS, cores()) if device == "cpu" else 1)
-        self._pool = ThreadPoolExecutor(self.threads, initializer=_one_each)
+        self.threads = threads or workers(device)
+        self._pool = pool(self.threads)
 
     def __enter__(self) -> Gradients:
         return self
@@ -110,22 +106,3 @@ class Gradients:
             loss = loss + self.teaching * apart * len(kept) / len(rows)
         share = len(rows) / len(batch)
         return torch.autograd.grad(loss * share, self.weights, allow_unused=True)
-
-
-def divergence(logits: Tensor, teacher: Tensor, frames: Tensor, characters: Tensor) -> Tensor:
-    """Mean over lines of the Kullback-Leibler divergence from the teacher's frames to these, summed
-    over a line's frames and divided by its characters, as the CTC loss is (Li and Hoiem 2016,
-    learning without forgetting).
-
-    logits T x B x C; teacher T x B x C' with C' <= C: it gives nothing to classes that it lacks.
-    """
-    found = F.log_softmax(logits, 2)[..., : teacher.shape[2]]
-    wanted = F.log_softmax(teacher, 2)
-    each = (wanted.exp() * (wanted - found)).sum(2)
-    inside = torch.arange(len(logits)).unsqueeze(1) < frames
-    lines = (each * inside.to(each.device)).sum(0)
-    return (lines / characters.clamp(min=1).to(each.device)).mean()
-
-
-def _one_each() -> None:
-    torch.set_num_threads(1)

@@ -12,6 +12,7 @@ import numpy as np
 from ocr.data.sample import Sample
 from ocr.emissions import Emissions
 from ocr.evaluation.run import Evaluation, evaluate
+from ocr.finetune.workers import shared
 from ocr.loading import load_beam
 from ocr.recogniser import Recogniser
 
@@ -54,21 +55,19 @@ def read_twice(
     return greedy, evaluate(searching, samples)
 
 
-def before_and_after(
-    name: str, before: Recogniser, after: Recogniser, samples: Sequence[Sample], origin: Path
-) -> Measured:
-    """One set, read by the old and by the new network."""
-    old, old_searched = read_twice(before, samples, origin)
-    new, new_searched = read_twice(after, samples, origin)
-    return compared(name, old, new, old_searched, new_searched)
+def read_all(
+    readings: Sequence[tuple[Recogniser, Sequence[Sample]]], origin: Path, device: str
+) -> list[tuple[Evaluation, Evaluation]]:
+    """`read_twice` of each, shared among threads."""
+    return shared(lambda reading: read_twice(*reading, origin), readings, device)
 
 
 def compared(
-    name: str, old: Evaluation, new: Evaluation, old_searched: Evaluation, searched: Evaluation
+    name: str, old: tuple[Evaluation, Evaluation], new: tuple[Evaluation, Evaluation]
 ) -> Measured:
-    """CER of two greedy and two searched evaluations of the same lines."""
-    rates = [e.errors.cer for e in (old, new, old_searched, searched)]
-    return Measured(name, len(new.results), *rates)
+    """CER of the same lines, read twice by the old and by the new network."""
+    rates = [e.errors.cer for pair in zip(old, new, strict=True) for e in pair]
+    return Measured(name, len(new[0].results), *rates)
 
 
 def joined(parts: Sequence[Evaluation]) -> Evaluation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from ocr.finetune.adapt import EVALUATIONS, Budget, Outcome, adapt, blend, can_b
 from ocr.finetune.config import FinetuneConfig
 from ocr.finetune.lines import General, Own, Say, folds_of, split_off
 from ocr.finetune.measure import joined, read_twice
+from ocr.finetune.workers import shared, workers
 from ocr.image import WIDEST_TRAINED
 from ocr.loading import find_trainable
 from ocr.model import CRNN
@@ -29,16 +31,26 @@ from ocr.weights import Card
 BLENDS = (1.0, 0.85, 0.7, 0.55, 0.4)
 # lines of each set that a blend is judged by, for each minute given
 _BLEND_LINES = 16
-# of the minutes, what is left for loading, evaluations and reports: always, and for each set
-_OVERHEAD, _OVERHEAD_OF_SET = 0.09, 0.038
+# how often these lines are read: by the old weights, and by two or three blends
+_BLEND_READINGS = 3.5
+# of the minutes, at least so much is for training, and at most so much for blending
+_TRAINING, _BLENDING = 0.5, 0.2
 # lines of one's own that are read at each evaluation
 _QUICK = 80
+# lines that are read to know how long a line takes
+_TIMED = 40
+# times as long as that: a line measured by both networks, in full precision, and searched
+_MEASURED = 5.0
+# where all of one's own lines are read, what others lose must still count
+_ANY = 0.1
 
 
 class Plan:
     """One fine-tuning's lines and network, and the two ways to train on them."""
 
-    def __init__(self, config, old, model, card, added, own, general, work, resume, say, bar):
+    def __init__(
+        self, config, old, model, card, added, own, general, work, resume, say, bar, begun
+    ):
         self.config: FinetuneConfig = config
         self.old: CRNN = old
         self.model: CRNN = model
@@ -50,6 +62,8 @@ class Plan:
         self.resume: bool = resume
         self.say: Say = say
         self.bar = bar
+        # the clock (time.monotonic) when the fine-tuning began
+        self.begun: float = begun
         self.rendered: DataSource | None = None
         self.drawn: list[Sample] = []
         self.progress = Progress()
@@ -66,6 +80,7 @@ class Plan:
             self.say(f"{len(own)} lines to train on, {len(valid)} held out")
         # general lines do not choose the moment: so few of them say less than chance does
         cost = self._cost(_spread(held_out, _QUICK))
+        self._estimate(held_out, blending=True)
         outcome = self._train(own, self._budget(1, own), "training", cost)
         if outcome.best == 0.0:
             return outcome.state, held_out, outcome.stopped, []
@@ -78,7 +93,7 @@ class Plan:
     ) -> tuple[float, dict[str, Tensor]]:
         """How far to go from the old weights to the new ones: the share, and the weights there."""
         self.say("blending")
-        most = max(_QUICK // 2, round(_BLEND_LINES * self.config.minutes))
+        most = self._blend_lines
         general = [_spread(s, most) for s in self.general.measured.values()]
         self._begin()
         cost = self._cost(_spread(held_out, most), general)
@@ -100,6 +115,7 @@ class Plan:
             f"{_PART.get(count, 'part')} of them, to know what to expect, and once on all"
         )
         origin = find_trainable(self.config.weights)
+        self._estimate(own.chosen(own.usable), blending=False)
         curves: list[dict[int, float]] = []
         found: list[Evaluation] = []
         searched: list[Evaluation] = []
@@ -136,18 +152,33 @@ class Plan:
     def _begin(self) -> None:
         self.model.load_state_dict(self.start)
 
+    def _estimate(self, held_out: list[Sample], blending: bool) -> None:
+        """How much of the minutes is for training: what the reading beside it and after it, timed
+        on some lines, leaves."""
+        given = 60 * self.config.minutes
+        lines = _spread(held_out, _TIMED)
+        start = time.monotonic()
+        evaluate(self._recogniser(self.model.eval()), lines)
+        now = time.monotonic()
+        line = (now - start) / max(1, len(lines))
+        each = line / workers(self.config.device)
+        sets = 1 + len(self.general.measured)
+        fit = _BLENDING * given / (each * sets * _BLEND_READINGS)
+        self._blend_lines = round(min(max(fit, _QUICK // 2), _BLEND_LINES * self.config.minutes))
+        measured = sum(map(len, self.general.measured.values())) + len(held_out)
+        reading = line * EVALUATIONS * min(_QUICK, len(held_out)) + each * _MEASURED * measured
+        if blending:
+            reading += each * self._blend_lines * sets * _BLEND_READINGS
+        self._other_seconds = now - self.begun + reading
+        self._training_seconds = max(given - self._other_seconds, _TRAINING * given)
+
     def _budget(self, trainings: int, own: Sequence[int]) -> Budget:
-        seconds = self.config.minutes * 60 * self._training_share() / trainings
+        seconds = self._training_seconds / trainings
         share = 1 - (self.config.general_share if self.general.sources else 0.0)
         steps = 10**9
         if own and self.rendered is None:
             steps = round(len(own) * self.config.visits / (self.config.batch_size * share))
         return Budget(seconds, max(20, steps))
-
-    def _training_share(self) -> float:
-        """Of the minutes given, the share that is spent on training."""
-        sets = 1 + len(self.general.measured)
-        return max(0.5, 1 - _OVERHEAD - _OVERHEAD_OF_SET * sets)
 
     def _train(
         self,
@@ -186,9 +217,10 @@ class Plan:
                       + (f", CER {last[0]:.2f} %" if last[0] else ""))  # fmt: skip
                 if not self._said and (progress.seconds > 10 or share >= 1):
                     self._said = True
-                    minutes = progress.seconds / max(share, 1e-6) / 60 / self._training_share()
-                    folds = config.folds + 1 if label.startswith("part") else 1
-                    self.say(f"this takes about {max(1, round(minutes * folds))} minutes")
+                    trainings = config.folds + 1 if label.startswith("part") else 1
+                    training = progress.seconds / max(share, 1e-6) * trainings
+                    minutes = (training + self._other_seconds) / 60
+                    self.say(f"this takes about {max(1, round(minutes))} minutes")
 
             def evaluated(share: float, found: float) -> None:
                 last[0] = found
@@ -223,20 +255,26 @@ class Plan:
         return Recogniser(TorchEmissions(model, self.card, device, can_bf16(device)))
 
     def _cost(self, own: list[Sample], general: Sequence[list[Sample]] = ()):
-        """CER of one's own lines, and `forgetting` times what general sets lose on the average
-        beyond `slack`, against the network as it is now."""
+        """CER of one's own lines, counted more by `forgetting` for each point that general sets
+        lose on the average beyond `slack`, against the network as it is now."""
 
-        def rest(recogniser: Recogniser) -> float:
-            rates = [evaluate(recogniser, samples).errors.cer for samples in general]
-            return float(np.mean(rates)) if rates else 0.0
+        def read(model: CRNN) -> tuple[float, float]:
+            recogniser = self._recogniser(model)
+            found = shared(
+                lambda samples: evaluate(recogniser, samples).errors.cer,
+                [own, *general],
+                self.config.device,
+            )
+            # all sets together: where one gains what another loses, it is chance
+            return found[0], float(np.mean(found[1:])) if general else 0.0
 
-        before = rest(self._recogniser(self.model.eval()))
+        before = read(self.model.eval())[1] if general else 0.0
 
         def cost(model: CRNN) -> float:
-            recogniser = self._recogniser(model)
-            # all sets together: where one gains what another loses, it is chance
-            lost = max(0.0, rest(recogniser) - before - self.config.slack)
-            return evaluate(recogniser, own).errors.cer + self.config.forgetting * lost
+            mine, others = read(model)
+            lost = max(0.0, others - before - self.config.slack)
+            # in proportion: a point is little to lines that were hardly read, much to others
+            return (mine + _ANY) * (1 + self.config.forgetting * lost) - _ANY
 
         return cost
 

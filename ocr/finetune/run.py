@@ -34,9 +34,8 @@ from ocr.finetune.lines import (
 )
 from ocr.finetune.measure import (
     Measured,
-    before_and_after,
     compared,
-    read_twice,
+    read_all,
     write_comparison,
 )
 from ocr.finetune.plan import Plan, loaded
@@ -107,7 +106,8 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
         own = that_fit(own, alphabet, card.architecture.frame_width, say)
     _same_run(config, work, own, resume)
     general = general_lines(config, card.preparation, work, alphabet, say)
-    plan = Plan(config, old, model, card, added, own, general, work, resume, say, bar or _silent)
+    plan = Plan(config, old, model, card, added, own, general, work, resume, say,
+                bar or _silent, begun)  # fmt: skip
     if fonts:
         plan.rendered = rendered_source(fonts, texts_of(config), card.preparation, "fonts", 1.0)
         plan.drawn = rendered_samples(
@@ -120,17 +120,17 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
     before = Recogniser(TorchEmissions(old, plain, config.device))
     after = Recogniser(TorchEmissions(loaded(model, state), card, config.device))
     say("measuring")
-    sets = []
+    measured = [r.sample for r in held_out[0].results] if few else held_out
+    groups = {"held-out lines of your own": measured, **general.measured}
+    readings = [(reader, samples) for samples in groups.values() for reader in (before, after)]
     if few:
-        found, searched = held_out  # cross-validated: by networks that never saw the line
-    else:
-        found, searched = read_twice(after, held_out, origin)
-    old_found, old_searched = read_twice(before, [r.sample for r in found.results], origin)
-    sets.append(compared("held-out lines of your own", old_found, found, old_searched, searched))
-    for name, samples in general.measured.items():
-        sets.append(before_and_after(name, before, after, samples, origin))
+        del readings[1]  # cross-validated: by networks that never saw the line
+    read = read_all(readings, origin, config.device)
+    if few:
+        read.insert(1, held_out)
+    sets = [compared(name, *read[2 * i : 2 * i + 2]) for i, name in enumerate(groups)]
     report = config.out.with_suffix(".html")
-    write_comparison(report, found, sets)
+    write_comparison(report, read[1][0], sets)
     unseen = [] if few else [s for s in held_out if s not in plan.drawn]
     result = Result(None, report, sets, added, 0.0, stopped, notes, unseen)
     if sets[0].after < sets[0].before:
