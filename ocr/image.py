@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ocr.border import most_common, outside_of_cut, without_bars
 from ocr.errors import OcrError
+from ocr.slope import levelled, slope
 
 MAX_PIXELS = 120_000_000
 
@@ -55,6 +56,9 @@ class Preparation(BaseModel):
     # most by `widest`, because a network has only so many columns a letter; 0 widens nothing
     closest: float = Field(0.0, ge=0, le=1)
     widest: float = Field(1.3, ge=1, le=3)
+    # steepest slope (rise or fall for each pixel to the right) that is taken out of a line; 0 takes
+    # out none
+    steepest: float = Field(0.0, ge=0, le=0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,9 +186,9 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     """Turn a grey line image (uint8 H x W) into what the network reads.
 
     Steps: ink made dark whatever the polarity, light evened out, contrast stretched to ink = 255,
-    margins trimmed, height scaled with the aspect ratio kept, but for narrow writing, which is
-    widened (`settings.closest`). Raises ImageError if the line would be wider than
-    `settings.max_width` at model height.
+    margins trimmed, a slope taken out (`settings.steepest`), height scaled with the aspect ratio
+    kept, but for narrow writing, which is widened (`settings.closest`). Raises ImageError if the
+    line would be wider than `settings.max_width` at model height.
     """
     height, width = grey.shape
     shrink = min(1.0, 4 * settings.height / height)
@@ -213,6 +217,11 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         line = prepare(whole[rows, columns], settings, name)
         return Prepared(line.pixels, line.scale, line.left + columns.start)
     ink = ink[top:bottom, left:right]
+    if settings.steepest and (fall := slope(ink, settings.steepest)):
+        ink = levelled(ink, fall)
+        top, bottom, more, right = _ink_box(ink, settings.margin)
+        ink = ink[top:bottom, more:right]
+        left += more
     scale = settings.height / ink.shape[0]
     new_width = max(4, round(ink.shape[1] * scale))
     if new_width > settings.max_width:

@@ -17,6 +17,7 @@ from ocr.data.augment import (
     thicken_or_thin,
     warp,
 )
+from ocr.data.scans import coarse, crowded
 from ocr.image import Preparation, prepare
 
 ALL = Augmenter(Augmentation(plain=0, stroke=1, photometric=1, erase=1, rule=0))
@@ -65,7 +66,7 @@ def test_paper_stays_paper(width):
     for seed in range(40):
         out = ALL(blank, rng(seed))
         assert out.mean() < 40 and np.percentile(out, 99) < 110, seed
-    quiet = Augmenter(Augmentation(photometric=0, plain=0, rule=0))
+    quiet = Augmenter(Augmentation(photometric=0, plain=0, rule=0, bitonal=0, coarse=0))
     assert not any(quiet(blank, rng(seed)).any() for seed in range(20))
 
 
@@ -164,3 +165,41 @@ def test_rules_lie_under_the_ink():
         # a sheet of paper, not a bar: most of it stays free
         assert (added > 0).mean() < 0.6, seed
     assert drawn == 40
+
+
+def test_views_share_their_geometry():
+    # nothing but geometry: all views are one picture
+    moved = Augmenter(
+        Augmentation(
+            plain=0, stroke=0, photometric=0, erase=0, rule=0, redraw=0, bitonal=0, coarse=0
+        )
+    )
+    one, other, third = moved.views(LINE, rng(3), 3)
+    assert one.shape != LINE.shape
+    assert np.array_equal(one, other) and np.array_equal(one, third)
+    one, other = ALL.views(LINE, rng(3), 2)
+    assert one.shape == other.shape and not np.array_equal(one, other)
+    # a line that stays as it is has views that do not
+    plain, other = Augmenter(Augmentation(plain=1, stroke=1)).views(LINE, rng(0), 2)
+    assert plain is LINE and other.shape == LINE.shape and not np.array_equal(other, LINE)
+
+
+@pytest.mark.parametrize("change", [coarse, crowded])
+def test_scans_keep_the_height_and_the_line(change):
+    blank = np.zeros((48, 300), np.uint8)
+    for seed in range(20):
+        out = change(LINE, rng(seed))
+        assert out.dtype == np.uint8 and out.shape[0] == LINE.shape[0]
+        assert 0.6 * LINE.shape[1] < out.shape[1] <= LINE.shape[1]
+        assert out.max() > 120
+        assert change(blank, rng(seed)).max() <= 4  # a lossy format's white
+    assert np.array_equal(change(LINE, rng(5)), change(LINE, rng(5)))
+
+
+def test_crowded_shows_parts_of_neighbours():
+    line = np.zeros((48, 300), np.uint8)
+    line[4:44, 100:110] = 255
+    outs = [crowded(line, rng(seed)) for seed in range(30)]
+    # the stroke again, elsewhere, at the upper or the lower edge
+    columns = [(out[[0, -1]] > 128).any(0).sum() for out in outs]
+    assert sum(c > 3 for c in columns) > 15

@@ -238,3 +238,18 @@ def test_a_reused_line_is_augmented_anew():
             pictures.setdefault(text, []).append(image)
     assert all(len(p) == 2 for p in pictures.values())
     assert not any(torch.equal(a, b) for a, b in pictures.values() if a.shape == b.shape)
+
+
+def test_views_of_a_line_stand_beside_each_other():
+    batches = list(islice(stream(*MIXED, augment=EVERYTHING, views=2), 10))
+    differing = 0
+    for batch in batches:
+        assert len(batch) == 4
+        assert batch.texts[::2] == batch.texts[1::2]
+        assert torch.equal(batch.widths[::2], batch.widths[1::2])
+        differing += (batch.images[::2] != batch.images[1::2]).flatten(1).any(1).sum()
+    assert differing > 15
+    # every line comes twice, and none more often, until all have come up
+    assert set(Counter(t for t in texts(batches) if t[0] == "z").values()) == {2}
+    with pytest.raises(ValueError, match="3 views"):
+        stream(views=3)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from ocr.alphabet import Alphabet
 from ocr.data.corpus import Corpus
 from ocr.data.phrases import phrase
+from ocr.data.receipts import receipt
 from ocr.text import TextError
 
 PROSE = [
@@ -75,6 +76,16 @@ def test_every_letter_is_met(prose):
 @given(seed=st.integers(0, 2**32 - 1), word=st.text(min_size=1, max_size=20))
 def test_phrases_take_any_word(seed, word):
     assert phrase(np.random.default_rng(seed), lambda: word) != ""
+
+
+def test_receipts_are_of_the_alphabet():
+    alphabet = Alphabet.latin()
+    rng = np.random.default_rng(3)
+    lines = [receipt(rng, lambda: "café") for _ in range(2000)]
+    assert not alphabet.unknown("".join(lines))
+    assert all(line == " ".join(line.split()) != "" for line in lines)
+    assert {"CAFÉ", "TOTAL", "€"} < set(" ".join(lines).split())
+    assert sum(c.isdigit() for c in "".join(lines)) > 5000
 
 
 def test_a_large_file_is_sampled_evenly(tmp_path):

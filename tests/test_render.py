@@ -217,3 +217,26 @@ def test_a_share_of_the_lines_is_in_two_fonts():
     for i in range(60):
         image, _text = renderer.line(rng(i))
         assert image.dtype == np.uint8
+
+
+def test_columns_stand_far_apart():
+    def gaps(columns, seed=0):
+        spans = write("a bc d ef", LORA, 40, Hand(columns=columns), rng(seed)).words
+        return [b[0] - a[1] for a, b in zip(spans, spans[1:], strict=False)]
+
+    usual = gaps(0)
+    assert max(usual) < 20
+    wide = [gaps(1, seed) for seed in range(40)]
+    # one gap of the three, from as wide as high to eighteen times that
+    assert all(sum(gap >= 39 for gap in line) == 1 for line in wide)
+    assert {line.index(max(line)) for line in wide} == {0, 1, 2}
+    assert 300 < max(map(max, wide)) <= 18 * 40 + 1
+    assert sum(gap >= 39 for gap in gaps(9)) == 3
+    assert write("word", LORA, 40, Hand(columns=2), rng()).words
+
+
+def test_some_lines_have_columns():
+    renderer = LineRenderer(FONTS, Sentences("ab 1"), kinds={"print": 1}, clean=1.0)
+    widths = [renderer.line(rng(i))[0].shape[1] for i in range(150)]
+    typical = np.median(widths)
+    assert 5 <= sum(w > 2.5 * typical for w in widths) <= 40

@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from ocr.data.scans import coarse, crowded
+
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # no network request on import
 
 
@@ -34,6 +36,9 @@ class Augmentation(BaseModel):
     redraw: float = Field(0.12, ge=0, le=1)
     # real lines are mostly of plain paper, and people write on ruled and squared sheets
     rule: float = Field(0.1, ge=0, le=1)
+    # few pixels, and parts of the lines above and below
+    coarse: float = Field(0.1, ge=0, le=1)
+    crowded: float = Field(0.07, ge=0, le=1)
     # the share of lines left as they are, because users' lines are not augmented either
     plain: float = Field(0.1, ge=0, le=1)
 
@@ -46,10 +51,20 @@ class Augmenter:
         self._photometric = _photometric() if settings.photometric else None
 
     def __call__(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return self.views(pixels, rng, 1)[0]
+
+    def views(self, pixels: np.ndarray, rng: np.random.Generator, count: int) -> list[np.ndarray]:
+        """The line `count` times: in the same geometry, so that frames are the same places of it,
+        with ink and paper drawn anew each time."""
+        if rng.random() < self.settings.plain:
+            return [pixels, *(self._redrawn(pixels, rng) for _ in range(count - 1))]
+        if rng.random() < self.settings.crowded:
+            pixels = crowded(pixels, rng)
+        pixels = warp(pixels, self.settings, rng)
+        return [self._redrawn(pixels, rng) for _ in range(count)]
+
+    def _redrawn(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         s = self.settings
-        if rng.random() < s.plain:
-            return pixels
-        pixels = warp(pixels, s, rng)
         draw = rng.random()
         if draw < s.redraw:
             pixels = redraw(pixels, rng)
@@ -62,6 +77,8 @@ class Augmenter:
         if self._photometric is not None and rng.random() < s.photometric:
             self._photometric.set_random_seed(int(rng.integers(2**31)))
             pixels = self._photometric(image=pixels)["image"]
+        if rng.random() < s.coarse:
+            pixels = coarse(pixels, rng)
         if rng.random() < s.erase:
             pixels = erase_columns(pixels, rng)
         return pixels

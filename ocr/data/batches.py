@@ -3,7 +3,7 @@ needs no random state.
 
 Lines are drawn in chunks of several batches, sorted by width, cut into batches and shuffled by a
 generator that all ranks share. So padding is small, and in every step all ranks work on about the
-same width: none waits for another's wide batch.
+same width: none waits for another's wide batch. Several views of a line stand beside each other.
 """
 
 from __future__ import annotations
@@ -98,9 +98,12 @@ class BatchStream(torch.utils.data.IterableDataset):
         ranks: int = 1,
         start: int = 0,
         batches_per_chunk: int = 24,
+        views: int = 1,
     ):
         if not sources or sum(s.weight for s in sources) <= 0:
             raise ValueError("no data source with a positive weight")
+        if batch_size % views:
+            raise ValueError(f"batches of {batch_size} lines do not hold {views} views of each")
         self.sources = list(sources)
         self.alphabet = alphabet
         self.augment = augment
@@ -109,6 +112,7 @@ class BatchStream(torch.utils.data.IterableDataset):
         self.max_width = max_width
         self.seed, self.rank, self.ranks, self.start = seed, rank, ranks, start
         self.batches_per_chunk = batches_per_chunk
+        self.views = views
         # of each source that is reused: the part whose lines are kept, and these lines
         self._kept: dict[str, tuple[int, dict[int, Drawn]]] = {}
 
@@ -125,7 +129,7 @@ class BatchStream(torch.utils.data.IterableDataset):
     def _chunk(self, chunk: int, workers: int, lane: int) -> list[Batch]:
         part = (chunk * workers + lane) * self.ranks + self.rank
         rng = np.random.default_rng([self.seed, 1, part])
-        lines = []
+        lines: list[Line] = []
         for source, turn, place in self._plan(part):
             if source.reuse == 1:
                 drawn = source.draw(self._index(source, turn), rng)
@@ -134,7 +138,8 @@ class BatchStream(torch.utils.data.IterableDataset):
                 drawn = self._again(
                     source, (fresh * workers + lane) * self.ranks + self.rank, place
                 )
-            lines.append(self._line(drawn, source, rng))
+            lines += self._line(drawn, source, rng)
+        # views have one width, and sorting keeps them together
         lines.sort(key=lambda line: line[0].shape[1])
         shared = np.random.default_rng([self.seed, 2, chunk, lane])
         order = shared.permutation(self.batches_per_chunk)
@@ -149,7 +154,7 @@ class BatchStream(torch.utils.data.IterableDataset):
         Nothing is drawn by lot: each source goes on where the part before left it, so that every
         line of it has come up before one comes up again.
         """
-        count = self.batch_size * self.batches_per_chunk
+        count = self.batch_size * self.batches_per_chunk // self.views
         edges = np.array([part * count, (part + 1) * count])
         weights = np.array([s.weight for s in self.sources])
         turns = np.floor(weights[:, None] / weights.sum() * edges).astype(int)
@@ -172,16 +177,18 @@ class BatchStream(torch.utils.data.IterableDataset):
             kept[place] = source.draw(int(rng.integers(2**31)), rng)
         return kept[place]
 
-    def _line(self, drawn: Drawn, source: DataSource, rng: np.random.Generator) -> Line:
-        """The line drawn if it is usable or, in its stead, one by lot; at most 100 draws."""
+    def _line(self, drawn: Drawn, source: DataSource, rng: np.random.Generator) -> list[Line]:
+        """The views of the line drawn if it is usable or, in its stead, of one by lot; at most 100
+        draws."""
         weights = np.array([s.weight for s in self.sources])
         for _ in range(100):
             if drawn is not None:
                 pixels, text = drawn
+                views = [pixels] * self.views
                 if self.augment is not None:
-                    pixels = self.augment(pixels, rng)
-                if pixels.shape[1] <= self.max_width and self._fits(pixels, text):
-                    return pixels, text, source.familiar
+                    views = self.augment.views(pixels, rng, self.views)
+                if views[0].shape[1] <= self.max_width and self._fits(views[0], text):
+                    return [(view, text, source.familiar) for view in views]
             source = self.sources[rng.choice(len(weights), p=weights / weights.sum())]
             drawn = source.draw(int(rng.integers(source.size or 2**31)), rng)
         raise ValueError(f"no usable line in 100 draws; sources: {[s.name for s in self.sources]}")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ocr.data.letters import Word, accents, initials, integer, one, soup
+from ocr.data.receipts import receipt
 
 _MONTHS = str.split(
     "January February March April May June July August September October November December "
@@ -251,7 +252,7 @@ def reference(rng: np.random.Generator, word: Word) -> str:
 _KINDS: tuple[tuple[Callable[[np.random.Generator, Word], str], float], ...] = (
     (number, 16), (date, 16), (time, 3), (amount, 10), (phone, 4), (name, 14), (address, 7),
     (page, 7), (cell, 8), (measure, 7), (abbreviation, 6), (quoted, 10), (reference, 6),
-    (accents, 12), (soup, 4), (initials, 2),
+    (accents, 12), (soup, 4), (initials, 2), (receipt, 14),
 )  # fmt: skip
 _CUMULATIVE = np.cumsum([w for _, w in _KINDS]) / sum(w for _, w in _KINDS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import cv2
@@ -15,6 +16,8 @@ from ocr.data.writing import SIZES, Hand, Written, metrics, write
 
 KINDS: Mapping[str, float] = {"handwriting": 0.6, "script": 0.12, "print": 0.28}
 TALLEST = 112
+# characters of a line that may have gaps as wide as between columns
+NARROW = 45
 _PLAIN = str.maketrans({"“": '"', "”": '"', "‘": "'", "’": "'", "–": "-"})
 
 
@@ -96,7 +99,10 @@ class LineRenderer:
         clean = rng.random() < self.clean
         height = SIZES[int(rng.integers(len(SIZES)))]
         others = self._others(text, font, rng) if rng.random() < self.mixed else None
-        written = write(text, font, height, hand(font, clean, rng), rng, others)
+        style = hand(font, clean, rng)
+        if len(text) <= NARROW and rng.random() < (0.15 if font.kind == "print" else 0.07):
+            style = replace(style, columns=1 + int(rng.geometric(0.7) > 1))
+        written = write(text, font, height, style, rng, others)
         mask, baseline = _inked(written, font, clean, rng)
         mask, baseline, pitch = framed(mask, baseline, written, clean, rng)
         sheet = sheet_of_paper(font, clean, written.stroke, rng)

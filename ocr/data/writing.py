@@ -90,6 +90,7 @@ class Hand:
     raised: float = 0.0  # chance that the end of a word stands high and small, as in Mme and 2nd
     letters: bool = False  # draw letters one by one
     uneven: float = 0.0  # ink, from letter to letter or from word to word
+    columns: int = 0  # so many gaps, at most, are as wide as between columns of a table
 
 
 @dataclass(frozen=True)
@@ -131,6 +132,7 @@ def write(
     spans = []
     x = 0.0
     sway = rng.normal(size=(len(words), 5))
+    wide = _wide_gaps(len(words) - 1, hand.columns, rng) if hand.columns else {}
     for i, (word, (s_gap, s_base, s_turn, s_size, s_slant)) in enumerate(
         zip(words, sway, strict=True)
     ):
@@ -179,8 +181,15 @@ def write(
                 x += mask.shape[1]
         spans.append((int(start), int(x)))
         # words that touch would be read as one: never narrower than a sixth of the height
-        x += height * max(0.17, hand.gap + hand.gap_sway * s_gap)
+        x += height * max(0.17, hand.gap + hand.gap_sway * s_gap, wide.get(i, 0.0))
     return _paste(pieces, spans, hand, measure, sizes[font], height)
+
+
+def _wide_gaps(gaps: int, most: int, rng: np.random.Generator) -> dict[int, float]:
+    """Which of the gaps are wide, and how wide in heights: on receipts and forms names stand at the
+    left and numbers at the right."""
+    chosen = rng.permutation(gaps)[:most].tolist()
+    return dict(zip(chosen, np.exp(rng.uniform(0, np.log(18.0), len(chosen))), strict=True))
 
 
 def _bend(mask, left, top, sx, sy, slant, turn):

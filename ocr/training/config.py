@@ -65,6 +65,8 @@ class Optimisation(_Strict):
     clip: float = Field(5.0, gt=0)
     ema: float = Field(0.999, ge=0, lt=1)
     shortcut: float = Field(0.2, ge=0)
+    # times the divergence between two views of each line; 0: each line is seen once
+    consistency: float = Field(0.0, ge=0)
 
 
 class TrainingConfig(_Strict):

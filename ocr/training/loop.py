@@ -11,6 +11,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from ocr.alphabet import Alphabet
+from ocr.ctc.divergence import consistency
 from ocr.ctc.loss import ctc_loss
 from ocr.data.augment import Augmenter
 from ocr.data.batches import Batch, BatchStream
@@ -121,6 +122,7 @@ def train(
         rank=fabric.global_rank,
         ranks=fabric.world_size,
         start=progress.step,
+        views=2 if o.consistency else 1,
     )
     batches = iter(
         torch.utils.data.DataLoader(
@@ -198,6 +200,9 @@ def _step(fabric, model, optimiser, batch: Batch, o: Optimisation) -> tuple[floa
     total = loss
     if o.shortcut:
         total = loss + o.shortcut * ctc_loss(side, frames, batch.labels)[0]
+    if o.consistency:
+        characters = torch.tensor([len(labels) for labels in batch.labels])
+        total = total + o.consistency * consistency(logits.float(), frames, characters)
     fabric.backward(total)
     norm = nn.utils.clip_grad_norm_(model.parameters(), o.clip)
     # the gradient is averaged over the ranks, so all of them come to the same verdict

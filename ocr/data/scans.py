@@ -1,0 +1,41 @@
+"""What few pixels and a careless crop leave of a prepared line (uint8 H x W, ink = 255)."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+
+def coarse(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """As if it had been scanned a quarter to three fifths as high, seldom by a lossy format."""
+    height, width = pixels.shape
+    share = float(np.exp(rng.uniform(np.log(0.25), np.log(0.6))))
+    size = (max(2, round(width * share)), max(2, round(height * share)))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    if rng.random() < 0.4:
+        quality = int(rng.integers(25, 85))
+        small = cv2.imdecode(
+            cv2.imencode(".jpg", 255 - small, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], 0
+        )
+        small = 255 - small
+    method = cv2.INTER_LINEAR if rng.random() < 0.6 else cv2.INTER_CUBIC
+    return cv2.resize(small, (width, height), interpolation=method)
+
+
+def crowded(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """With the feet and heads of the lines above and below, for which the line gets smaller: its
+    own writing stands for theirs."""
+    height, width = pixels.shape
+    above, below = (rng.uniform(-0.02, 0.3, 2) * height).round().astype(int).clip(0).tolist()
+    if not above + below:
+        return pixels
+    page = cv2.copyMakeBorder(pixels, above, below, 0, 0, cv2.BORDER_CONSTANT, value=0)
+    pitch = round(height * rng.uniform(0.72, 1.05))
+    for place in (above - pitch, above + pitch):
+        other = np.roll(pixels, int(rng.integers(width)), axis=1)
+        first, last = max(0, place), min(len(page), place + height)
+        if last > first:
+            part = page[first:last]
+            cv2.max(part, other[first - place : last - place], dst=part)
+    size = (max(8, round(width * height / len(page))), height)
+    return cv2.resize(page, size, interpolation=cv2.INTER_AREA)

@@ -1,0 +1,71 @@
+"""Lines that rise or fall: how much, and level again.
+
+The rows of a level line are full of ink or empty; those of a slanting one are all alike. The slope
+is that at which the rows differ most, as is usual for skewed pages (Postl 1986), and the columns
+are moved up and down, not turned: what stands in a column stays in it.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+# rows at which it is looked for: strokes are still apart
+_ROWS = 32
+_COARSE, _FINE = 0.01, 0.0025
+# less is not worth a resampling
+_LEAST = 0.008
+# by how much rows must differ more than they do as they are
+_CLEARER = 1.3
+# heights that a line must be long: a word or two have no slope of their own
+_LONG = 3.0
+# marks that there must be, of ink at that height
+_POINTS = 60
+
+
+def slope(ink: np.ndarray, steepest: float) -> float:
+    """How much the line falls for each pixel to the right (negative: it rises), at most `steepest`
+    and no more than its image allows; 0 where that is not clear or hardly anything.
+
+    ink uint8 H x W, paper = 0.
+    """
+    height, width = ink.shape
+    steepest = min(steepest, height / width)
+    if width < _LONG * height or steepest < _LEAST:
+        return 0.0
+    size = (max(1, round(width * _ROWS / height)), _ROWS)
+    small = cv2.resize(ink, size, interpolation=cv2.INTER_AREA)
+    y, x = np.nonzero(small > 96)
+    if len(y) < _POINTS:
+        return 0.0
+    x = x - size[0] / 2
+    steps = math.floor(steepest / _COARSE)
+    coarse = _COARSE * np.arange(-steps, steps + 1)
+    found = coarse[_sharpness(y, x, coarse).argmax()]
+    fine = np.clip(found + _FINE * np.arange(-3, 4), -steepest, steepest)
+    sharp = _sharpness(y, x, np.append(fine, 0.0))
+    best = int(sharp[:-1].argmax())
+    if sharp[best] < _CLEARER * sharp[-1] or abs(fine[best]) < _LEAST:
+        return 0.0
+    return float(fine[best])
+
+
+def _sharpness(y: np.ndarray, x: np.ndarray, slopes: np.ndarray) -> np.ndarray:
+    """Sum of squares of the ink of each row, were the line level at each of the slopes."""
+    rows = np.floor(y - slopes[:, None] * x).astype(np.int64)
+    rows -= rows.min()
+    high = int(rows.max()) + 1
+    rows += high * np.arange(len(slopes))[:, None]
+    counts = np.bincount(rows.ravel(), minlength=high * len(slopes)).reshape(len(slopes), high)
+    return (counts.astype(np.float64) ** 2).sum(1)
+
+
+def levelled(ink: np.ndarray, slope: float) -> np.ndarray:
+    """The ink with its columns moved so that a line of that slope is level; as much higher as that
+    takes."""
+    height, width = ink.shape
+    room = math.ceil(abs(slope) * width / 2)
+    moved = np.array([[1, 0, 0], [-slope, 1, slope * width / 2 + room]], np.float64)
+    return cv2.warpAffine(ink, moved, (width, height + 2 * room), flags=cv2.INTER_LINEAR)
