@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ocr.data.paper import jpeg
+
 
 def coarse(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """As if it had been scanned a quarter to three fifths as high, seldom by a lossy format."""
@@ -13,11 +15,7 @@ def coarse(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     size = (max(2, round(width * share)), max(2, round(height * share)))
     small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     if rng.random() < 0.4:
-        quality = int(rng.integers(25, 85))
-        small = cv2.imdecode(
-            cv2.imencode(".jpg", 255 - small, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], 0
-        )
-        small = 255 - small
+        small = 255 - jpeg(255 - small, int(rng.integers(25, 85)))
     method = cv2.INTER_LINEAR if rng.random() < 0.6 else cv2.INTER_CUBIC
     return cv2.resize(small, (width, height), interpolation=method)
 
