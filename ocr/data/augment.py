@@ -229,7 +229,7 @@ def _photometric():
             A.RandomGamma(gamma_limit=(55, 170), p=0.4),
             A.RandomBrightnessContrast(brightness_limit=0.1, contrast_limit=0.25, p=0.3),
             A.OneOf(
-                [A.GaussNoise(std_range=(0.01, 0.09)), A.ImageCompression(quality_range=(25, 80))],
+                [A.GaussNoise(std_range=(0.01, 0.16)), A.ImageCompression(quality_range=(25, 80))],
                 p=0.4,
             ),
         ]
