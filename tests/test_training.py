@@ -17,6 +17,7 @@ from ocr.data.sets import read_samples
 from ocr.evaluation.run import evaluate
 from ocr.loading import load
 from ocr.training.config import ConfigError, load_config
+from ocr.training.display import Display
 from ocr.training.release import release
 from ocr.weights import load_card
 
@@ -174,3 +175,17 @@ def test_set_overrides_nested_values(lines, tmp_path):
     loaded = load_config(config, ["optimisation.steps=3", "data.0.weight=2.5"])
     assert loaded.optimisation.steps == 3
     assert loaded.data[0].weight == 2.5
+
+
+def test_speed_is_lines_over_time(lines, tmp_path, monkeypatch):
+    display = Display(load_config(write_config(lines, tmp_path / "run")), quiet=True)
+    clock = [0.0]
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
+    display._time = 0.0
+    # the first step waits for the data; then batches of short lines and of long ones in turn
+    for step, seconds in enumerate([60.0] + [1.0, 3.0] * 100, 1):
+        clock[0] += seconds
+        display.step(step, 1.0, 1e-3, 10, waited=0.1 * seconds)
+    assert display.rates()["lines_per_second"] == pytest.approx(5.0, abs=0.1)
+    assert display.rates()["waiting"] == pytest.approx(0.1, abs=0.001)
+    assert display.rates()["mean_loss"] == 1.0

@@ -21,8 +21,10 @@ class Display:
         self.console = Console(quiet=quiet, highlight=False)
         self._bar: Progress | None = None
         self._loss = 0.0
-        self._lines_per_second = 0.0
-        self._waiting = 0.0
+        self._lines = 0.0
+        self._seconds = 0.0
+        self._waited = 0.0
+        self._seen = 0
         self._time = time.perf_counter()
         self._told = False
 
@@ -58,13 +60,18 @@ class Display:
         """Called after every update; averages over about fifty of them."""
         now = time.perf_counter()
         seconds, self._time = now - self._time, now
-        share = 0.02 if self._loss else 1.0
-        self._loss += share * (loss - self._loss)
-        self._lines_per_second += share * (lines / seconds - self._lines_per_second)
-        self._waiting += share * (waited / seconds - self._waiting)
+        self._seen += 1
+        self._loss += max(0.02, 1 / self._seen) * (loss - self._loss)
+        # times are averaged, not speeds: batches of short lines would count too much; the first
+        # step has waited for the data workers to begin
+        share = max(0.02, 1 / max(1, self._seen - 1))
+        self._lines += share * (lines - self._lines)
+        self._seconds += share * (seconds - self._seconds)
+        self._waited += share * (waited - self._waited)
+        now_at = self.rates()
         text = (
-            f"loss {self._loss:.3f}  rate {rate:.1e}  {self._lines_per_second:.0f} lines/s  "
-            f"waiting for data {100 * self._waiting:.0f} %"
+            f"loss {self._loss:.3f}  rate {rate:.1e}  {now_at['lines_per_second']:.0f} lines/s  "
+            f"waiting for data {100 * now_at['waiting']:.0f} %"
         )
         if self._bar:
             self._bar.update(self._task, completed=step, description=text)
@@ -74,8 +81,8 @@ class Display:
     def rates(self) -> dict[str, float]:
         return {
             "mean_loss": round(self._loss, 4),
-            "lines_per_second": round(self._lines_per_second, 1),
-            "waiting": round(self._waiting, 3),
+            "lines_per_second": round(self._lines / max(self._seconds, 1e-9), 1),
+            "waiting": round(self._waited / max(self._seconds, 1e-9), 3),
         }
 
     def evaluation(self, step: int, scores: dict[str, float], shown: list) -> None:
