@@ -23,19 +23,23 @@ from ocr.image import ImageError, Preparation, Prepared, prepare, read
 
 
 def load_sample(sample: Sample, settings: Preparation) -> Prepared:
-    """Read, crop to the sample's box if it has one, prepare. Raises ImageError."""
+    """Read, cropped to the sample's box if it has one, and prepare. Raises ImageError."""
+    return prepare(read_sample(sample), settings, str(sample.image))
+
+
+def read_sample(sample: Sample) -> np.ndarray:
+    """The line's grey image, uint8 H x W, cropped to its box if it has one. Raises ImageError."""
     if sample.box is None:
-        grey = read(sample.image)
-    else:
-        # the lines of a page come one after the other
-        grey = _page(sample.image, sample.image.stat().st_mtime_ns if sample.image.is_file() else 0)
-        left, top, right, bottom = sample.box
-        grey = grey[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
-        if not grey.size:
-            raise ImageError(str(sample.image), f"the box {sample.box} lies outside the image")
-        if sample.outline is not None:
-            grey = cut_out(grey, sample.outline, (max(0, left), max(0, top)))
-    return prepare(grey, settings, str(sample.image))
+        return read(sample.image)
+    # the lines of a page come one after the other
+    page = _page(sample.image, sample.image.stat().st_mtime_ns if sample.image.is_file() else 0)
+    left, top, right, bottom = sample.box
+    grey = page[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+    if not grey.size:
+        raise ImageError(str(sample.image), f"the box {sample.box} lies outside the image")
+    if sample.outline is not None:
+        grey = cut_out(grey, sample.outline, (max(0, left), max(0, top)))
+    return grey
 
 
 @lru_cache(maxsize=2)

@@ -35,12 +35,13 @@ def framed(mask, baseline: int, written: Written, clean: bool, rng: np.random.Ge
     if rng.random() < (0.12 if clean else 0.4):
         for direction in (-1, 1):
             if rng.random() < 0.7:
-                _intrude(out, mask, top - first + direction * pitch, left, rng)
+                intrude(out, mask, top - first + direction * pitch, left, rng)
     return out, baseline + above, pitch
 
 
-def _intrude(out, mask, y: int, x: int, rng: np.random.Generator) -> None:
-    """The same hand's neighbouring line, of which the frame shows the feet or the heads."""
+def intrude(out, mask, y: int, x: int, rng: np.random.Generator) -> None:
+    """Add the same hand's neighbouring line, of which the frame `out` shows the feet or the heads:
+    `mask`, rolled, with its upper left corner at row y and column x."""
     h, w = mask.shape
     other = np.roll(mask, int(rng.integers(w)), axis=1)
     y0, y1 = max(0, y), min(out.shape[0], y + h)

@@ -101,7 +101,7 @@ class LineRenderer:
         others = self._others(text, font, rng) if rng.random() < self.mixed else None
         style = hand(font, clean, rng)
         if len(text) <= NARROW and rng.random() < (0.15 if font.kind == "print" else 0.07):
-            style = replace(style, columns=1 + int(rng.geometric(0.7) > 1))
+            style = replace(style, columns=1 + int(rng.random() > 0.7))
         written = write(text, font, height, style, rng, others)
         mask, baseline = _inked(written, font, clean, rng)
         mask, baseline, pitch = framed(mask, baseline, written, clean, rng)

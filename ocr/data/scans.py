@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ocr.data.frame import intrude
 from ocr.data.paper import jpeg
 
 
@@ -30,10 +31,6 @@ def crowded(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     page = cv2.copyMakeBorder(pixels, above, below, 0, 0, cv2.BORDER_CONSTANT, value=0)
     pitch = round(height * rng.uniform(0.72, 1.05))
     for place in (above - pitch, above + pitch):
-        other = np.roll(pixels, int(rng.integers(width)), axis=1)
-        first, last = max(0, place), min(len(page), place + height)
-        if last > first:
-            part = page[first:last]
-            cv2.max(part, other[first - place : last - place], dst=part)
+        intrude(page, pixels, place, 0, rng)
     size = (max(8, round(width * height / len(page))), height)
     return cv2.resize(page, size, interpolation=cv2.INTER_AREA)

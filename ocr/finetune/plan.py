@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -17,6 +18,7 @@ from ocr.emissions import TorchEmissions
 from ocr.evaluation.run import Evaluation, evaluate
 from ocr.finetune.adapt import EVALUATIONS, Budget, Outcome, adapt, blend, can_bf16
 from ocr.finetune.config import FinetuneConfig
+from ocr.finetune.growth import NewCharacter
 from ocr.finetune.lines import General, Own, Say, folds_of, split_off
 from ocr.finetune.measure import joined, read_twice
 from ocr.finetune.workers import shared, workers
@@ -45,29 +47,32 @@ _MEASURED = 5.0
 _ANY = 0.1
 
 
+@dataclass
 class Plan:
-    """One fine-tuning's lines and network, and the two ways to train on them."""
+    """One fine-tuning's lines and network, and the two ways to train on them.
 
-    def __init__(
-        self, config, old, model, card, added, own, general, work, resume, say, bar, begun
-    ):
-        self.config: FinetuneConfig = config
-        self.old: CRNN = old
-        self.model: CRNN = model
-        self.card: Card = card
-        self.added: bool = bool(added)
-        self.own: Own | None = own
-        self.general: General = general
-        self.work: Path = work
-        self.resume: bool = resume
-        self.say: Say = say
-        self.bar = bar
-        # the clock (time.monotonic) when the fine-tuning began
-        self.begun: float = begun
-        self.rendered: DataSource | None = None
-        self.drawn: list[Sample] = []
-        self.progress = Progress()
-        self.start = {k: v.clone() for k, v in model.state_dict().items()}
+    `own` are labelled lines of one's own; `rendered` is the source of lines in one's own fonts, and
+    `drawn` those that are held out. `begun` is the clock (time.monotonic) when it all began.
+    """
+
+    config: FinetuneConfig
+    old: CRNN
+    model: CRNN
+    card: Card
+    added: Sequence[NewCharacter]
+    own: Own | None
+    general: General
+    work: Path
+    resume: bool
+    say: Say
+    bar: Callable[[str], Any]
+    begun: float
+    rendered: DataSource | None = None
+    drawn: list[Sample] = field(default_factory=list)
+    progress: Progress = field(default_factory=Progress, init=False)
+
+    def __post_init__(self) -> None:
+        self.start = {k: v.clone() for k, v in self.model.state_dict().items()}
         self._said = False
 
     def by_holding_out(self):
@@ -259,9 +264,9 @@ class Plan:
         lose on the average beyond `slack`, against the network as it is now."""
 
         def read(model: CRNN) -> tuple[float, float]:
-            recogniser = self._recogniser(model)
+            # a recogniser is for one thread
             found = shared(
-                lambda samples: evaluate(recogniser, samples).errors.cer,
+                lambda samples: evaluate(self._recogniser(model), samples).errors.cer,
                 [own, *general],
                 self.config.device,
             )

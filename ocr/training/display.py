@@ -68,10 +68,10 @@ class Display:
         self._lines += share * (lines - self._lines)
         self._seconds += share * (seconds - self._seconds)
         self._waited += share * (waited - self._waited)
-        now_at = self.rates()
+        shown = self.rates()
         text = (
-            f"loss {self._loss:.3f}  rate {rate:.1e}  {now_at['lines_per_second']:.0f} lines/s  "
-            f"waiting for data {100 * now_at['waiting']:.0f} %"
+            f"loss {self._loss:.3f}  rate {rate:.1e}  {shown['lines_per_second']:.0f} lines/s  "
+            f"waiting for data {100 * shown['waiting']:.0f} %"
         )
         if self._bar:
             self._bar.update(self._task, completed=step, description=text)

@@ -1,0 +1,163 @@
+"""What cameras, scanners and careless crops cost: CER of the same lines under changes.
+
+    python benchmarks/robustness.py LINES... [--limit 60] [--split valid] [--weights latin-small]
+        [--decoder beam] [--only "20 px,turned by -4 degrees"]
+
+LINES are labelled folders (labels.tsv). Each line is changed as a whole, then read as a file would
+be; nothing is drawn by lot but the noise, whose seed is fixed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+import ocr
+from ocr.data.cache import read_sample
+from ocr.data.sample import Sample
+from ocr.data.sets import read_samples
+from ocr.evaluation.metrics import errors
+
+Change = Callable[[np.ndarray], np.ndarray]
+
+
+def paper(image: np.ndarray) -> int:
+    """The grey level of the ground."""
+    return int(np.median(image))
+
+
+def high(pixels: int) -> Change:
+    def change(image: np.ndarray) -> np.ndarray:
+        width = max(8, round(image.shape[1] * pixels / image.shape[0]))
+        return cv2.resize(image, (width, pixels), interpolation=cv2.INTER_AREA)
+
+    return change
+
+
+def turned(degrees: float) -> Change:
+    def change(image: np.ndarray) -> np.ndarray:
+        height, width = image.shape
+        matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
+        c, s = np.abs(matrix[0, :2])
+        size = (int(width * c + height * s), int(width * s + height * c))
+        matrix[:, 2] += (np.array(size) - (width, height)) / 2
+        return cv2.warpAffine(image, matrix, size, borderValue=paper(image))
+
+    return change
+
+
+def gap(heights: float) -> Change:
+    """The widest blank, somewhere in the middle, made so many heights wider."""
+
+    def change(image: np.ndarray) -> np.ndarray:
+        height, width = image.shape
+        _, ink = cv2.threshold(image, 0, 1, cv2.THRESH_BINARY_INV | cv2.THRESH_OTSU)
+        columns = np.flatnonzero(ink.any(0))
+        if len(columns) < 2:
+            return image
+        blank = np.diff(columns)
+        place = int(columns[blank.argmax()] + blank.max() // 2)
+        room = np.full((height, round(heights * height)), paper(image), np.uint8)
+        return np.hstack([image[:, :place], room, image[:, place:]])
+
+    return change
+
+
+def neighbours(image: np.ndarray) -> np.ndarray:
+    """Two fifths of a line above and below: its own feet and heads."""
+    part = 2 * (image.shape[0] // 5)
+    return np.vstack([image[image.shape[0] - part :], image, image[:part]])
+
+
+def noisy(image: np.ndarray) -> np.ndarray:
+    noise = np.random.default_rng(0).normal(0, 25, image.shape)
+    return (image + noise).clip(0, 255).astype(np.uint8)
+
+
+def jpeg(quality: int) -> Change:
+    def change(image: np.ndarray) -> np.ndarray:
+        _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        return np.asarray(cv2.imdecode(data, cv2.IMREAD_GRAYSCALE))
+
+    return change
+
+
+def one_threshold(image: np.ndarray) -> np.ndarray:
+    return cv2.threshold(image, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)[1]
+
+
+def local_thresholds(image: np.ndarray) -> np.ndarray:
+    side = max(11, image.shape[0] // 2 | 1)
+    return cv2.adaptiveThreshold(
+        cv2.GaussianBlur(image, (3, 3), 0), 255, cv2.ADAPTIVE_THRESH_GAUSSIAN_C,
+        cv2.THRESH_BINARY, side, 15,
+    )  # fmt: skip
+
+
+def cropped(share: float) -> Change:
+    def change(image: np.ndarray) -> np.ndarray:
+        off = int(share * image.shape[0])
+        return image[off : image.shape[0] - off]
+
+    return change
+
+
+def shaded(image: np.ndarray) -> np.ndarray:
+    return (image * np.linspace(0.45, 1, image.shape[1])).astype(np.uint8)
+
+
+CHANGES: dict[str, Change] = {
+    "as is": lambda image: image,
+    "28 px": high(28),
+    "20 px": high(20),
+    "turned by 2 degrees": turned(2),
+    "turned by -4 degrees": turned(-4),
+    "a gap of 5 heights": gap(5),
+    "a gap of 15 heights": gap(15),
+    "neighbours": neighbours,
+    "noise": noisy,
+    "JPEG 15": jpeg(15),
+    "one threshold": one_threshold,
+    "local thresholds": local_thresholds,
+    "cropped by 8 %": cropped(0.08),
+    "shaded": shaded,
+    "white on black": lambda image: 255 - image,
+}
+
+
+def chosen(folder: Path, split: str, limit: int) -> list[Sample]:
+    """`limit` lines of the split, or of all lines where it has none, evenly spread."""
+    samples = read_samples(folder)
+    samples = [s for s in samples if s.split == split] or samples
+    return samples[:: max(1, -(-len(samples) // limit))]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("lines", nargs="+", type=Path, metavar="LINES")
+    parser.add_argument("--limit", type=int, default=60, help="lines of each folder")
+    parser.add_argument("--split", default="valid")
+    parser.add_argument("--weights", default="latin-small")
+    parser.add_argument("--decoder", choices=("beam", "greedy"), default="beam")
+    parser.add_argument("--only", default=",".join(CHANGES), help="changes, parted by commas")
+    options = parser.parse_args()
+    recogniser = ocr.load(options.weights, decoder=options.decoder)
+    sets = {f.name: chosen(f, options.split, options.limit) for f in options.lines}
+    print(f"CER %, {options.weights}, {options.decoder}")
+    print(" " * 24 + "".join(f"{name[:16]:>18}" for name in sets))
+    for name in options.only.split(","):
+        change = CHANGES[name.strip()]
+        print(f"{name:24}", end="", flush=True)
+        for samples in sets.values():
+            lines = recogniser.read(change(read_sample(sample)) for sample in samples)
+            rate = errors([s.text for s in samples], [line.text for line in lines]).cer
+            print(f"{rate:18.1f}", end="", flush=True)
+        print()
+
+
+if __name__ == "__main__":
+    main()
