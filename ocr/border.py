@@ -23,6 +23,10 @@ def outside_of_cut(grey: np.ndarray) -> np.ndarray | None:
     for value in (255, 0):
         if (np.abs(edge.astype(np.int16) - value) <= _FLAT).mean() > 0.08:
             rim = _flat_rim(grey, value)
+            if not _is_broad(rim):
+                continue  # letters of a scan in black and white that the edge cuts through
+            # the polygon's edge is smoothed: two pixels more
+            rim = cv2.dilate(rim, np.ones((5, 5), np.uint8)) > 0
             # a rim of the paper's own colour does no harm
             if _is_sheet(~rim) and abs(most_common(grey[~rim]) - value) > 16:
                 return rim
@@ -56,15 +60,23 @@ def most_common(values: np.ndarray) -> int:
 
 
 def _flat_rim(grey: np.ndarray, value: int) -> np.ndarray:
-    """What can be reached from the edges over pixels of `value`, bool H x W."""
+    """What can be reached from the edges over pixels of `value`: 1 in uint8 H x W."""
     height, width = grey.shape
     # from a frame laid around the image, so that every part of the rim is reached at once
     padded = cv2.copyMakeBorder(grey, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=value)
     filled = np.zeros((height + 4, width + 4), np.uint8)
     flags = 4 | cv2.FLOODFILL_FIXED_RANGE | cv2.FLOODFILL_MASK_ONLY | 255 << 8
     cv2.floodFill(padded, filled, (0, 0), 0, _FLAT, _FLAT, flags)
-    # the polygon's edge is smoothed: two pixels more
-    return cv2.dilate(filled[2:-2, 2:-2], np.ones((5, 5), np.uint8)) > 0
+    return np.minimum(filled[2:-2, 2:-2], 1)
+
+
+def _is_broad(rim: np.ndarray) -> bool:
+    """Whether most of a rim is broader than strokes are. It goes on outside of the image: a strip
+    along an edge is as broad as the edge is long."""
+    side = max(3, rim.shape[0] // 6)
+    padded = cv2.copyMakeBorder(rim, side, side, side, side, cv2.BORDER_REPLICATE)
+    opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+    return int(opened[side:-side, side:-side].sum()) > 0.5 * int(rim.sum())
 
 
 def _is_sheet(mask: np.ndarray) -> bool:
