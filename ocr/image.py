@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ocr.border import most_common, outside_of_cut, without_bars
 from ocr.errors import OcrError
+from ocr.neighbours import without_neighbours
 from ocr.slope import levelled, slope
 
 MAX_PIXELS = 120_000_000
@@ -37,6 +38,8 @@ class ImageError(OcrError):
         self.reason = reason
 
 
+# enlarged more than this, strokes stay sharper by a cubic
+_MANY_TIMES = 1.6
 # in heights: wider lines are not trained on, they cost much and are few
 WIDEST_TRAINED = 40
 
@@ -59,6 +62,11 @@ class Preparation(BaseModel):
     # steepest slope (rise or fall for each pixel to the right) that is taken out of a line; 0 takes
     # out none
     steepest: float = Field(0.0, ge=0, le=0.5)
+    # a line of few pixels is enlarged at most so many times, and paper fills the height: what is
+    # blurred more is read worse than what is small; 0: as much as it takes
+    largest: float = Field(0.0, ge=0, le=100)
+    # strokes of the lines above and below that touch the edges of the image are taken out
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +216,8 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     ink = _ink(grey, settings.faintest)
     if outside is not None:
         ink[outside] = 0
+    if settings.alone:
+        ink = without_neighbours(ink)
     top, bottom, left, right = _ink_box(ink, settings.margin)
     if shrink < 1 and bottom - top < 0.3 * ink.shape[0]:
         # a photograph of a sheet: shrunk as a whole, its line has lost too much
@@ -222,20 +232,27 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         top, bottom, more, right = _ink_box(ink, settings.margin)
         ink = ink[top:bottom, more:right]
         left += more
-    scale = settings.height / ink.shape[0]
+    high = settings.height
+    if settings.largest:
+        high = min(high, max(1, round(settings.largest * ink.shape[0])))
+    scale = high / ink.shape[0]
     new_width = max(4, round(ink.shape[1] * scale))
     if new_width > settings.max_width:
         raise ImageError(
             name,
-            f"{new_width} px wide at {settings.height} px height, "
-            f"more than {settings.max_width} for one line",
+            f"{new_width} px wide at {high} px height, more than {settings.max_width} for one line",
         )
     method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    pixels = cv2.resize(ink, (new_width, settings.height), interpolation=method)
+    if settings.largest and scale > _MANY_TIMES:
+        method = cv2.INTER_CUBIC
+    pixels = cv2.resize(ink, (new_width, high), interpolation=method)
     wider = min(widening(pixels, settings), settings.max_width / new_width)
     if wider > 1:
         new_width = round(new_width * wider)
-        pixels = cv2.resize(pixels, (new_width, settings.height), interpolation=cv2.INTER_LINEAR)
+        pixels = cv2.resize(pixels, (new_width, high), interpolation=cv2.INTER_LINEAR)
+    if high < settings.height:
+        above = (settings.height - high) // 2
+        pixels = np.pad(pixels, ((above, settings.height - high - above), (0, 0)))
     shrunk = grey.shape[1] / width
     return Prepared(pixels, new_width / ink.shape[1] * shrunk, left / shrunk)
 

@@ -579,3 +579,22 @@ def test_widening_keeps_to_the_greatest_width():
     width = prepare_with(grey, SETTINGS).pixels.shape[1]
     wanted = Preparation(closest=1.0, max_width=width + 10)
     assert prepare_with(grey, wanted).pixels.shape[1] == width + 10
+
+
+def test_a_line_of_few_pixels_is_enlarged_so_many_times_and_no_more():
+    small = cv2.resize(CLEAN, None, fx=0.4, fy=0.4, interpolation=cv2.INTER_AREA)
+    free = prepare(small, Preparation(height=64))
+    held = prepare(small, Preparation(height=64, largest=2.0))
+    assert free.scale > 2.5 and held.scale == pytest.approx(2.0, rel=0.03)
+    assert held.pixels.shape[0] == 64
+    rows = np.flatnonzero((held.pixels > 128).any(1))
+    assert rows[0] == pytest.approx(63 - rows[-1], abs=6)  # paper above and below
+    # positions stay true
+    for prepared in (free, held):
+        columns = np.flatnonzero((prepared.pixels > 128).any(0))
+        first, last = columns[[0, -1]] / prepared.scale + prepared.left
+        ink = np.flatnonzero((small < 128).any(0))
+        assert first == pytest.approx(ink[0], abs=2) and last == pytest.approx(ink[-1], abs=2)
+    # lines of many pixels are as they were
+    large = prepare(CLEAN, Preparation(height=48))
+    assert (prepare(CLEAN, Preparation(height=48, largest=2.0)).pixels == large.pixels).all()

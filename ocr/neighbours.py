@@ -1,0 +1,80 @@
+"""Feet and heads of the lines above and below, which a rectangle cut out of a page brings along.
+
+They are what touches the upper or lower edge of the image and does not reach the line itself: the
+band of rows, somewhere in the middle, that crosses the most strokes.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+# rows at which they are looked for
+_ROWS = 64
+# heights that an image must be wide: in a word or two anything may touch the edges
+_LONG = 2.0
+# ink that counts as a stroke there
+_STROKE = 64
+# rows of the line cross at least this share of the strokes of its fullest row
+_FULL = 0.45
+# what remains between the line and a foreign stroke, in heights of the line's small letters
+_APART = 0.1
+# share of the line's width that foreign strokes take at an edge: dots and quotes of a tight crop
+# take less
+_WIDE = 0.08
+
+
+def without_neighbours(ink: np.ndarray) -> np.ndarray:
+    """The ink (uint8 H x W, paper = 0) without strokes of other lines; the same array if there are
+    none."""
+    height, width = ink.shape
+    if height < 16 or width < _LONG * height:
+        return ink
+    scale = min(1.0, _ROWS / height)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(ink, size, interpolation=cv2.INTER_AREA) if scale < 1 else ink
+    mask = (small > _STROKE).astype(np.uint8)
+    band = line_rows(mask)
+    if band is None:
+        return ink
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    first = stats[:, cv2.CC_STAT_TOP]
+    last = first + stats[:, cv2.CC_STAT_HEIGHT]
+    apart = _APART * (band[1] - band[0])
+    foreign = np.zeros(len(stats), bool)
+    for touching, outer, inner in (
+        (first == 0, last, last < band[0] - apart),
+        (last == size[1], size[1] - first, first > band[1] + apart),
+    ):
+        these = touching & inner
+        these[0] = False
+        if stats[these, cv2.CC_STAT_WIDTH].sum() >= _WIDE * size[0]:
+            # what lies no further inside is theirs, too
+            foreign |= inner & (outer <= outer[these].max())
+    if not foreign.any():
+        return ink
+    gone = foreign[labels].astype(np.uint8)
+    own = mask & ~gone
+    # their soft edges, too
+    gone = cv2.dilate(gone, np.ones((3, 3), np.uint8)) & ~own
+    if scale < 1:
+        gone = cv2.resize(gone, (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.where(gone > 0, np.uint8(0), ink)
+
+
+def line_rows(mask: np.ndarray) -> tuple[int, int] | None:
+    """Rows (first, last + 1) of the small letters of the line in the middle; None if there is no
+    ink. mask uint8 H x W, ink = 1."""
+    height = len(mask)
+    strokes = np.count_nonzero(mask[:, 1:] > mask[:, :-1], axis=1).astype(np.float32)
+    side = max(1, height // 16)
+    strokes = cv2.blur(strokes[:, None], (1, side), borderType=cv2.BORDER_REPLICATE)[:, 0]
+    places = np.linspace(-1, 1, height)
+    middle = int((strokes * (1 - 0.7 * places**2)).argmax())
+    least = _FULL * strokes[middle]
+    if not least:
+        return None
+    low = np.flatnonzero(strokes < least)
+    above, below = low[low < middle], low[low > middle]
+    top = int(above[-1]) + 1 if len(above) else 0
+    return top, int(below[0]) if len(below) else height
