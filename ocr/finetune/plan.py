@@ -41,6 +41,10 @@ _TRAINING, _BLENDING = 0.5, 0.2
 _QUICK = 80
 # lines that are read to know how long a line takes
 _TIMED = 40
+# lines of each general set that are read to know how much it has to lose
+_ASKED = 24
+# a set is mixed in at least and at most so often, the mean of them being 1
+_RAREST, _OFTENEST = 0.5, 2.0
 # times as long as that: a line measured by both networks, in full precision, and searched
 _MEASURED = 5.0
 # where all of one's own lines are read, what others lose must still count
@@ -101,11 +105,14 @@ class Plan:
         most = self._blend_lines
         general = [_spread(s, most) for s in self.general.measured.values()]
         self._begin()
-        cost = self._cost(_spread(held_out, most), general)
+        judge = self._judge(_spread(held_out, most), general)
         share, lowest, state = 0.0, float("inf"), new
         for part in BLENDS:
             tried = blend(self.start, new, part)
-            found = cost(loaded(self.model, tried))
+            mine, lost = judge(loaded(self.model, tried))
+            others = f", others {lost:+.2f}" if general else ""
+            self.say(f"{part:.0%} of the way: CER {mine:.2f} %{others}")
+            found = self._worth(mine, lost)
             if found >= lowest:
                 break
             share, lowest, state = part, found, tried
@@ -161,6 +168,7 @@ class Plan:
         """How much of the minutes is for training: what the reading beside it and after it, timed
         on some lines, leaves."""
         given = 60 * self.config.minutes
+        self._mix()
         lines = _spread(held_out, _TIMED)
         start = time.monotonic()
         evaluate(self._recogniser(self.model.eval()), lines)
@@ -176,6 +184,21 @@ class Plan:
             reading += each * self._blend_lines * sets * _BLEND_READINGS
         self._other_seconds = now - self.begun + reading
         self._training_seconds = max(given - self._other_seconds, _TRAINING * given)
+
+    def _mix(self) -> None:
+        """Mix in those general lines most that are read worst, which have most to lose."""
+        general = self.general
+        asked = [_spread(s, _ASKED) for s in general.measured.values()]
+        model = self.model.eval()
+        found = shared(
+            lambda samples: evaluate(self._recogniser(model), samples).errors.cer,
+            asked,
+            self.config.device,
+        )
+        general.sources = [
+            replace(source, weight=source.weight * share)
+            for source, share in zip(general.sources, shares_of(found), strict=True)
+        ]
 
     def _budget(self, trainings: int, own: Sequence[int]) -> Budget:
         seconds = self._training_seconds / trainings
@@ -259,9 +282,11 @@ class Plan:
         device = self.config.device
         return Recogniser(TorchEmissions(model, self.card, device, can_bf16(device)))
 
-    def _cost(self, own: list[Sample], general: Sequence[list[Sample]] = ()):
-        """CER of one's own lines, counted more by `forgetting` for each point that general sets
-        lose on the average beyond `slack`, against the network as it is now."""
+    def _judge(
+        self, own: list[Sample], general: Sequence[list[Sample]] = ()
+    ) -> Callable[[CRNN], tuple[float, float]]:
+        """What a network is judged by: CER of one's own lines, and the points of CER that general
+        sets lose on the average against the network as it is now (negative: they gain)."""
 
         def read(model: CRNN) -> tuple[float, float]:
             # a recogniser is for one thread
@@ -275,13 +300,23 @@ class Plan:
 
         before = read(self.model.eval())[1] if general else 0.0
 
-        def cost(model: CRNN) -> float:
+        def judge(model: CRNN) -> tuple[float, float]:
             mine, others = read(model)
-            lost = max(0.0, others - before - self.config.slack)
-            # in proportion: a point is little to lines that were hardly read, much to others
-            return (mine + _ANY) * (1 + self.config.forgetting * lost) - _ANY
+            return mine, others - before
 
-        return cost
+        return judge
+
+    def _cost(self, own: list[Sample]) -> Callable[[CRNN], float]:
+        """CER of one's own lines."""
+        judge = self._judge(own)
+        return lambda model: judge(model)[0]
+
+    def _worth(self, mine: float, lost: float) -> float:
+        """CER of one's own lines, counted more by `forgetting` for each point that others lose
+        beyond `slack`."""
+        beyond = max(0.0, lost - self.config.slack)
+        # in proportion: a point is little to lines that were hardly read, much to others
+        return (mine + _ANY) * (1 + self.config.forgetting * beyond) - _ANY
 
 
 _PART = {2: "half", 3: "third", 4: "quarter", 5: "fifth"}
@@ -293,6 +328,12 @@ def pull_of(config: FinetuneConfig) -> float:
     if config.pull != "auto":
         return config.pull
     return 7e-3 if config.fonts and not config.data and config.frozen == "none" else 5e-3
+
+
+def shares_of(rates: Sequence[float]) -> list[float]:
+    """How often lines of each set are mixed in, by its CER: as the root of it, on the average 1."""
+    roots = np.sqrt(np.nan_to_num(np.array(rates, float)) + _ANY)
+    return np.clip(roots / roots.mean(), _RAREST, _OFTENEST).tolist() if len(roots) else []
 
 
 def loaded(model: CRNN, state: dict[str, Tensor]) -> CRNN:
