@@ -24,7 +24,8 @@ from ocr.finetune.adapt import Budget, adapt, blend
 from ocr.finetune.config import FinetuneConfig, load_finetune_config
 from ocr.finetune.gradients import Gradients
 from ocr.finetune.growth import grow, new_characters
-from ocr.finetune.lines import folds_of, own_lines, split_off
+from ocr.finetune.lines import folds_of, general_lines, own_lines, split_off
+from ocr.finetune.plan import shares_of
 from ocr.finetune.run import FinetuneError, finetune, frozen_part
 from ocr.image import Preparation
 from ocr.model import CRNN
@@ -160,6 +161,24 @@ def test_whole_groups_are_held_out(weights, tmp_path):
     train, valid = split_off(own, 0.2, seed=1)
     assert not {groups[i] for i in train} & {groups[i] for i in valid}
     assert len(valid) == 10
+
+
+def test_what_is_read_worst_is_mixed_in_most():
+    assert shares_of([]) == []
+    assert shares_of([7.0]) == [1.0]
+    # roots of (CER + 0.1) 1, 2 and 3 of a mean of 2
+    assert shares_of([0.9, 3.9, 8.9]) == pytest.approx([0.5, 1.0, 1.5])
+    rare, often = shares_of([0.0, 0.0, 0.0, 99.9])[::3]
+    assert (rare, often) == (0.5, 2.0)
+    assert shares_of([float("nan"), 0.0]) == [1.0, 1.0]
+
+
+def test_general_folders_of_one_name_are_both_measured(weights, tmp_path):
+    folders = [write_lines(tmp_path / place / "lines", WORDS[:4]) for place in ("a", "b")]
+    config = options(folders[0], weights, tmp_path, general=folders)
+    card = load_card(weights)
+    general = general_lines(config, card.preparation, tmp_path / "work", card.alphabet, quiet)
+    assert [len(samples) for samples in general.measured.values()][:2] == [4, 4]
 
 
 def test_blend_goes_from_old_to_new():
