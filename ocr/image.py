@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ocr.border import most_common, outside_of_cut, without_bars
 from ocr.errors import OcrError
+from ocr.grain import smoothed
 from ocr.neighbours import without_neighbours
 from ocr.slope import levelled, slope
 
@@ -65,6 +66,8 @@ class Preparation(BaseModel):
     # a line of few pixels is enlarged at most so many times, and paper fills the height: what is
     # blurred more is read worse than what is small; 0: as much as it takes
     largest: float = Field(0.0, ge=0, le=100)
+    # grain is smoothed away
+    smooth: bool = False
     # strokes of the lines above and below that touch the edges of the image are taken out
     alone: bool = False
 
@@ -211,6 +214,8 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         # a flat rim says nothing of light and ink: give it the paper's most common value
         grey = grey.copy()
         grey[outside] = most_common(grey[~outside])
+    if settings.smooth:
+        grey = smoothed(grey)
     if is_light_on_dark(grey, outside):
         grey = 255 - grey
     ink = _ink(grey, settings.faintest)

@@ -32,7 +32,7 @@ class Augmentation(BaseModel):
     photometric: float = Field(0.6, ge=0, le=1)
     erase: float = Field(0.25, ge=0, le=1)
     # black and white as fax and archive scanners leave it; and every stroke as broad as the other
-    bitonal: float = Field(0.12, ge=0, le=1)
+    bitonal: float = Field(0.16, ge=0, le=1)
     redraw: float = Field(0.12, ge=0, le=1)
     # real lines are mostly of plain paper, and people write on ruled and squared sheets
     rule: float = Field(0.1, ge=0, le=1)
@@ -61,6 +61,8 @@ class Augmenter:
         if rng.random() < self.settings.crowded:
             pixels = crowded(pixels, rng)
         pixels = warp(pixels, self.settings, rng)
+        if rng.random() < self.settings.coarse:
+            pixels = coarse(pixels, rng)
         return [self._redrawn(pixels, rng) for _ in range(count)]
 
     def _redrawn(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -77,8 +79,6 @@ class Augmenter:
         if self._photometric is not None and rng.random() < s.photometric:
             self._photometric.set_random_seed(int(rng.integers(2**31)))
             pixels = self._photometric(image=pixels)["image"]
-        if rng.random() < s.coarse:
-            pixels = coarse(pixels, rng)
         if rng.random() < s.erase:
             pixels = erase_columns(pixels, rng)
         return pixels
@@ -135,14 +135,20 @@ def thicken_or_thin(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def bitonal(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Ink or no ink, decided at a finer grid than the line's, with the ragged edge that grain
-    leaves."""
+    """Ink or no ink, decided at a finer grid than the line's, at its own or at a coarser one, with
+    the ragged edge that grain leaves."""
     fine = _doubled(pixels)
     if rng.random() < 0.5:
         grain = rng.normal(0, 14, (fine.shape[0] // 2, fine.shape[1] // 2)).astype(np.float32)
         fine = fine + cv2.resize(grain, fine.shape[::-1])
-    mask = np.where(fine > _edge(pixels, rng.uniform(0.28, 0.6)), np.uint8(255), np.uint8(0))
-    return cv2.resize(mask, pixels.shape[::-1], interpolation=cv2.INTER_AREA)
+    edge = _edge(pixels, rng.uniform(0.28, 0.68))
+    share = 1.0 if rng.random() < 0.5 else float(rng.uniform(0.27, 0.6))
+    if share < 1:
+        size = tuple(max(2, round(n * share)) for n in fine.shape[::-1])
+        fine, edge = (cv2.resize(f, size, interpolation=cv2.INTER_AREA) for f in (fine, edge))
+    mask = np.where(fine > edge, np.uint8(255), np.uint8(0))
+    method = cv2.INTER_AREA if mask.shape[0] >= pixels.shape[0] else cv2.INTER_CUBIC
+    return cv2.resize(mask, pixels.shape[::-1], interpolation=method)
 
 
 def redraw(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
