@@ -19,6 +19,9 @@ _STROKE = 64
 _FULL = 0.45
 # what remains between the line and a foreign stroke, in heights of the line's small letters
 _APART = 0.1
+# room between the line and an edge, in the same measure, that there must be for others: accents of
+# capitals have less in a tight crop, and so have dots and descenders of print
+_ROOM = 0.8
 # share of the line's width that foreign strokes take at an edge: dots and quotes of a tight crop
 # take less
 _WIDE = 0.08
@@ -40,12 +43,15 @@ def without_neighbours(ink: np.ndarray) -> np.ndarray:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
     first = stats[:, cv2.CC_STAT_TOP]
     last = first + stats[:, cv2.CC_STAT_HEIGHT]
-    apart = _APART * (band[1] - band[0])
+    high = band[1] - band[0]
+    apart = _APART * high
     foreign = np.zeros(len(stats), bool)
-    for touching, outer, inner in (
-        (first == 0, last, last < band[0] - apart),
-        (last == size[1], size[1] - first, first > band[1] + apart),
+    for room, touching, outer, inner in (
+        (band[0], first == 0, last, last < band[0] - apart),
+        (size[1] - band[1], last == size[1], size[1] - first, first > band[1] + apart),
     ):
+        if room < _ROOM * high:
+            continue
         these = touching & inner
         these[0] = False
         if stats[these, cv2.CC_STAT_WIDTH].sum() >= _WIDE * size[0]:

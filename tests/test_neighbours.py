@@ -61,7 +61,18 @@ def test_parts_of_the_lines_above_and_below_go_and_the_line_stays(lora, part):
 
 @pytest.mark.parametrize(
     "text",
-    [TEXT, "mimi in nun", "“Quoted”, it said; ‘twice’.", "Élan: où?", "HEADING", "1,250.00 — 17"],
+    [
+        TEXT,
+        "mimi in nun",
+        "“Quoted”, it said; ‘twice’.",
+        "Élan: où?",
+        "HEADING",
+        "1,250.00 — 17",
+        "Chapter " + 40 * "." + " 12",
+        "_____________ (signed)",
+        "a*b*c*d*e*f*g* “““”””",
+        "ÄÖÜ ÉÈÊ ĎŤŇ",
+    ],
 )
 def test_a_line_that_is_cut_out_exactly_is_left_as_it_is(lora, text):
     ink = ink_of(lora, text)
