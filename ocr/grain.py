@@ -1,7 +1,7 @@
 """Grain of sensors and film: smoothed before a line is read.
 
-Networks trained on clean scans take grain for strokes. A bilateral filter (Tomasi and Manduchi 1998)
-as strong as the grain leaves edges of strokes, which differ by more, as they are.
+Networks trained on clean scans take grain for strokes. A bilateral filter (Tomasi and Manduchi
+1998) as strong as the grain leaves edges of strokes, which differ by more, as they are.
 """
 
 from __future__ import annotations
