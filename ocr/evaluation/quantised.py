@@ -22,7 +22,7 @@ from ocr.weights import WeightsError
 # lines on which the scales are measured; other lines give other scales, and a tenth of a point more
 # or less: the choice falls on these samples, too
 MEASURED = 48
-ATTEMPTS = 3
+ATTEMPTS = 8
 
 
 @dataclass(frozen=True, slots=True)

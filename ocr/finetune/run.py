@@ -77,6 +77,7 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
     if not config.fonts and not config.data:
         raise FinetuneError("nothing to learn: give fonts, labelled lines, or both")
     begun = time.monotonic()
+    say(f"at most about {config.minutes:g} minutes, all in all")
     # several threads of torch collapse as soon as anything else runs, and the batches are made on
     # another core anyway
     torch.set_num_threads(1)
