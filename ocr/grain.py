@@ -17,7 +17,7 @@ _DIFFERENCES = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 # the standard deviation of that for noise of one level; median of the absolute value of a normal
 _GAIN, _MEDIAN = 6.0, 0.6745
 # pixels that are looked at
-_SAMPLE = 40_000
+_SAMPLE = 10_000
 # grain (standard deviation, as a share of the contrast of the writing) below which nothing is done
 _LEAST = 0.045
 # rows of a line at which grain counts in full: what has more pixels is shrunk, and loses it so
