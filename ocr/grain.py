@@ -1,4 +1,4 @@
-"""Grain of sensors and film: smoothed before a line is read.
+"""Denoising: grain of sensors and film is smoothed before a line is read.
 
 Networks trained on clean scans take grain for strokes. A bilateral filter (Tomasi and Manduchi
 1998) as strong as the grain leaves edges of strokes, which differ by more, as they are.
@@ -16,7 +16,7 @@ import numpy as np
 _DIFFERENCES = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 # the standard deviation of that for noise of one level; median of the absolute value of a normal
 _GAIN, _MEDIAN = 6.0, 0.6745
-# pixels that are looked at
+# quantiles of so many pixels are exact enough; those of all would cost more than the filter
 _SAMPLE = 10_000
 # grain (standard deviation, as a share of the contrast of the writing) below which nothing is done
 _LEAST = 0.045

@@ -237,6 +237,15 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         top, bottom, more, right = _ink_box(ink, settings.margin)
         ink = ink[top:bottom, more:right]
         left += more
+    pixels = _to_height(ink, settings, name)
+    scale = pixels.shape[1] / ink.shape[1]
+    shrunk = grey.shape[1] / width
+    return Prepared(pixels, scale * shrunk, left / shrunk)
+
+
+def _to_height(ink: np.ndarray, settings: Preparation, name: str) -> np.ndarray:
+    """The line's ink scaled to the height of the network, or, if it has few pixels, as far as
+    `settings.largest` allows, with paper above and below; narrow writing widened."""
     high = settings.height
     if settings.largest:
         high = min(high, max(1, round(settings.largest * ink.shape[0])))
@@ -253,13 +262,11 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     pixels = cv2.resize(ink, (new_width, high), interpolation=method)
     wider = min(widening(pixels, settings), settings.max_width / new_width)
     if wider > 1:
-        new_width = round(new_width * wider)
-        pixels = cv2.resize(pixels, (new_width, high), interpolation=cv2.INTER_LINEAR)
-    if high < settings.height:
-        above = (settings.height - high) // 2
-        pixels = np.pad(pixels, ((above, settings.height - high - above), (0, 0)))
-    shrunk = grey.shape[1] / width
-    return Prepared(pixels, new_width / ink.shape[1] * shrunk, left / shrunk)
+        size = (round(new_width * wider), high)
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR)
+    above = (settings.height - high) // 2
+    below = settings.height - high - above
+    return np.pad(pixels, ((above, below), (0, 0))) if high < settings.height else pixels
 
 
 def widening(pixels: np.ndarray, settings: Preparation) -> float:

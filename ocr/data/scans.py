@@ -8,10 +8,13 @@ import numpy as np
 from ocr.data.frame import intrude
 from ocr.data.paper import jpeg
 
+# `preparation.largest` of the configurations: what is trained on is what will be read
+_LARGEST = 3
+
 
 def coarse(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """As if it had been scanned a quarter to three fifths as high, seldom by a lossy format, and
-    enlarged again: three times at most, as `ocr.image.prepare` does, with paper for the rest."""
+    enlarged again, by `_LARGEST` at most, with paper for the rest."""
     height, width = pixels.shape
     share = float(np.exp(rng.uniform(np.log(0.25), np.log(0.6))))
     size = (max(2, round(width * share)), max(2, round(height * share)))
@@ -19,7 +22,7 @@ def coarse(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     if rng.random() < 0.4:
         small = 255 - jpeg(255 - small, int(rng.integers(25, 85)))
     method = cv2.INTER_LINEAR if rng.random() < 0.3 else cv2.INTER_CUBIC
-    high = min(height, 3 * size[1])
+    high = min(height, _LARGEST * size[1])
     large = cv2.resize(small, (max(8, round(width * high / height)), high), interpolation=method)
     above = (height - high) // 2
     return np.pad(large, ((above, height - high - above), (0, 0)))

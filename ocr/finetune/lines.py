@@ -193,8 +193,9 @@ def general_lines(
         source = lines_source(f"general{number}", 1.0, samples, lines, train)
         general.sources.append(replace(source, familiar=True))
         step = -(-len(valid) // config.measured_lines)
-        name = path.name if path.name not in general.measured else str(path)
-        general.measured[name or str(path)] = [samples[i] for i in valid[::step]]
+        name = path.name or str(path)
+        name = str(path) if name in general.measured else name
+        general.measured[name] = [samples[i] for i in valid[::step]]
     own = {Path(f).resolve() for f in config.fonts}
     fonts = [f for f in _installed_fonts() if f.path.resolve() not in own and f.split != "heldout"]
     if fonts:

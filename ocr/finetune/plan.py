@@ -89,6 +89,7 @@ class Plan:
             self.say(f"{len(own)} lines to train on, {len(valid)} held out")
         # general lines do not choose the moment: so few of them say less than chance does
         cost = self._cost(_spread(held_out, _QUICK))
+        self._mix()
         self._estimate(held_out, blending=True)
         outcome = self._train(own, self._budget(1, own), "training", cost)
         if outcome.best == 0.0:
@@ -105,13 +106,16 @@ class Plan:
         most = self._blend_lines
         general = [_spread(s, most) for s in self.general.measured.values()]
         self._begin()
-        judge = self._judge(_spread(held_out, most), general)
+        own = _spread(held_out, most)
+        before = self._rates(self.model.eval(), general)
         share, lowest, state = 0.0, float("inf"), new
         for part in BLENDS:
             tried = blend(self.start, new, part)
-            mine, lost = judge(loaded(self.model, tried))
-            others = f", others {lost:+.2f}" if general else ""
-            self.say(f"{part:.0%} of the way: CER {mine:.2f} %{others}")
+            mine, *others = self._rates(loaded(self.model, tried), [own, *general])
+            # all sets together: where one gains what another loses, it is chance
+            lost = float(np.mean(others) - np.mean(before)) if general else 0.0
+            said = f", others {lost:+.2f}" if general else ""
+            self.say(f"{part:.0%} of the way: CER {mine:.2f} %{said}")
             found = self._worth(mine, lost)
             if found >= lowest:
                 break
@@ -127,6 +131,7 @@ class Plan:
             f"{_PART.get(count, 'part')} of them, to know what to expect, and once on all"
         )
         origin = find_trainable(self.config.weights)
+        self._mix()
         self._estimate(own.chosen(own.usable), blending=False)
         curves: list[dict[int, float]] = []
         found: list[Evaluation] = []
@@ -168,7 +173,6 @@ class Plan:
         """How much of the minutes is for training: what the reading beside it and after it, timed
         on some lines, leaves."""
         given = 60 * self.config.minutes
-        self._mix()
         lines = _spread(held_out, _TIMED)
         start = time.monotonic()
         evaluate(self._recogniser(self.model.eval()), lines)
@@ -189,15 +193,10 @@ class Plan:
         """Mix in those general lines most that are read worst, which have most to lose."""
         general = self.general
         asked = [_spread(s, _ASKED) for s in general.measured.values()]
-        model = self.model.eval()
-        found = shared(
-            lambda samples: evaluate(self._recogniser(model), samples).errors.cer,
-            asked,
-            self.config.device,
-        )
+        shares = shares_of(self._rates(self.model.eval(), asked))
         general.sources = [
             replace(source, weight=source.weight * share)
-            for source, share in zip(general.sources, shares_of(found), strict=True)
+            for source, share in zip(general.sources, shares, strict=True)
         ]
 
     def _budget(self, trainings: int, own: Sequence[int]) -> Budget:
@@ -282,34 +281,18 @@ class Plan:
         device = self.config.device
         return Recogniser(TorchEmissions(model, self.card, device, can_bf16(device)))
 
-    def _judge(
-        self, own: list[Sample], general: Sequence[list[Sample]] = ()
-    ) -> Callable[[CRNN], tuple[float, float]]:
-        """What a network is judged by: CER of one's own lines, and the points of CER that general
-        sets lose on the average against the network as it is now (negative: they gain)."""
-
-        def read(model: CRNN) -> tuple[float, float]:
-            # a recogniser is for one thread
-            found = shared(
-                lambda samples: evaluate(self._recogniser(model), samples).errors.cer,
-                [own, *general],
-                self.config.device,
-            )
-            # all sets together: where one gains what another loses, it is chance
-            return found[0], float(np.mean(found[1:])) if general else 0.0
-
-        before = read(self.model.eval())[1] if general else 0.0
-
-        def judge(model: CRNN) -> tuple[float, float]:
-            mine, others = read(model)
-            return mine, others - before
-
-        return judge
+    def _rates(self, model: CRNN, sets: Sequence[list[Sample]]) -> list[float]:
+        """CER of each set, percent."""
+        # a recogniser is for one thread
+        return shared(
+            lambda samples: evaluate(self._recogniser(model), samples).errors.cer,
+            sets,
+            self.config.device,
+        )
 
     def _cost(self, own: list[Sample]) -> Callable[[CRNN], float]:
         """CER of one's own lines."""
-        judge = self._judge(own)
-        return lambda model: judge(model)[0]
+        return lambda model: self._rates(model, [own])[0]
 
     def _worth(self, mine: float, lost: float) -> float:
         """CER of one's own lines, counted more by `forgetting` for each point that others lose
