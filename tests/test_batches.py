@@ -9,6 +9,7 @@ import torch
 from ocr.alphabet import Alphabet
 from ocr.data.augment import Augmentation, Augmenter
 from ocr.data.batches import BatchStream, DataSource, collate, padded_width
+from ocr.image import Preparation
 
 ALPHABET = Alphabet("abcdefghijklmnopqrstuvwxyz0123456789 ")
 STEP = 4
@@ -33,7 +34,7 @@ def stream(*sources, augment=None, **options):
     return BatchStream(
         sources or [source()],
         ALPHABET,
-        Augmenter(augment) if augment else None,
+        Augmenter(augment, Preparation()) if augment else None,
         **defaults | options,
     )
 

@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from ocr.data.scans import coarse, crowded
+from ocr.data.scans import crowded, scanned
+from ocr.image import Preparation
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # no network request on import
 
@@ -36,18 +37,22 @@ class Augmentation(BaseModel):
     redraw: float = Field(0.12, ge=0, le=1)
     # real lines are mostly of plain paper, and people write on ruled and squared sheets
     rule: float = Field(0.1, ge=0, le=1)
-    # few pixels, and parts of the lines above and below
-    coarse: float = Field(0.1, ge=0, le=1)
+    # a poor scan, and parts of the lines above and below
+    scanned: float = Field(0.25, ge=0, le=1)
     crowded: float = Field(0.07, ge=0, le=1)
     # the share of lines left as they are, because users' lines are not augmented either
     plain: float = Field(0.1, ge=0, le=1)
 
 
 class Augmenter:
-    """Draws and applies augmentations; all randomness comes from the generator passed in."""
+    """Draws and applies augmentations; all randomness comes from the generator passed in.
 
-    def __init__(self, settings: Augmentation):
+    `preparation` is that of the lines: what is scanned again is prepared again.
+    """
+
+    def __init__(self, settings: Augmentation, preparation: Preparation):
         self.settings = settings
+        self.preparation = preparation
         self._photometric = _photometric() if settings.photometric else None
 
     def __call__(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -61,8 +66,8 @@ class Augmenter:
         if rng.random() < self.settings.crowded:
             pixels = crowded(pixels, rng)
         pixels = warp(pixels, self.settings, rng)
-        if rng.random() < self.settings.coarse:
-            pixels = coarse(pixels, rng)
+        if rng.random() < self.settings.scanned:
+            pixels = scanned(pixels, self.preparation, rng)
         return [self._redrawn(pixels, rng) for _ in range(count)]
 
     def _redrawn(self, pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

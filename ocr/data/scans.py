@@ -1,4 +1,4 @@
-"""What few pixels and a careless crop leave of a prepared line (uint8 H x W, ink = 255)."""
+"""What a poor scan and a careless crop leave of a prepared line (uint8 H x W, ink = 255)."""
 
 from __future__ import annotations
 
@@ -7,25 +7,40 @@ import numpy as np
 
 from ocr.data.frame import intrude
 from ocr.data.paper import jpeg
+from ocr.image import Preparation, prepare
 
-# `preparation.largest` of the configurations: what is trained on is what will be read
-_LARGEST = 3
+# a line whose ink is fainter than this (the last percentile) is as good as blank
+_LEAST = 40
 
 
-def coarse(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """As if it had been scanned a quarter to three fifths as high, seldom by a lossy format, and
-    enlarged again, by `_LARGEST` at most, with paper for the rest."""
+def scanned(pixels: np.ndarray, settings: Preparation, rng: np.random.Generator) -> np.ndarray:
+    """As if the line had been printed and scanned with fewer pixels, less light, out of focus, with
+    a sensor's grain and by a lossy format, and then prepared as everything is that is read.
+
+    Never so much of all that no eye could read it: what is small is hardly blurred.
+    """
     height, width = pixels.shape
-    share = float(np.exp(rng.uniform(np.log(0.25), np.log(0.6))))
+    share = 1.0 if rng.random() < 0.3 else float(np.exp(rng.uniform(np.log(0.27), 0)))
     size = (max(2, round(width * share)), max(2, round(height * share)))
-    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-    if rng.random() < 0.4:
-        small = 255 - jpeg(255 - small, int(rng.integers(25, 85)))
-    method = cv2.INTER_LINEAR if rng.random() < 0.3 else cv2.INTER_CUBIC
-    high = min(height, _LARGEST * size[1])
-    large = cv2.resize(small, (max(8, round(width * high / height)), high), interpolation=method)
-    above = (height - high) // 2
-    return np.pad(large, ((above, height - high - above), (0, 0)))
+    ink = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    if rng.random() < 0.65:
+        ink = cv2.GaussianBlur(ink, (0, 0), rng.uniform(0.3, 0.4 + 1.3 * share))
+    dark = float(np.percentile(ink, 99))
+    if dark < _LEAST:
+        return pixels
+    light = rng.uniform(140, 250)
+    # grey levels that the darkest ink is below the paper
+    depth = light * rng.uniform(0.2, 0.95)
+    grey = light - ink * np.float32(depth / dark)
+    if rng.random() < 0.7:
+        grain = depth * rng.uniform(0.02, 0.03 + 0.22 * share**0.5)
+        grey += rng.standard_normal(grey.shape, np.float32) * np.float32(grain)
+    page = grey.clip(0, 255).astype(np.uint8)
+    if rng.random() < 0.5:
+        page = jpeg(page, int(rng.integers(25, 90)))
+    # the line's geometry is the augmenter's
+    alike = {"height": height, "closest": 0.0, "steepest": 0.0, "alone": False}
+    return prepare(page, settings.model_copy(update=alike)).pixels
 
 
 def crowded(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

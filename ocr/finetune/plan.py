@@ -229,7 +229,7 @@ class Plan:
         stream = BatchStream(
             sources,
             self.card.alphabet,
-            Augmenter(config.augmentation),
+            Augmenter(config.augmentation, self.card.preparation),
             batch_size=config.batch_size,
             frame_width=self.card.architecture.frame_width,
             max_width=WIDEST_TRAINED * self.card.preparation.height,

@@ -114,7 +114,7 @@ def train(
     stream = BatchStream(
         sources,
         alphabet,
-        Augmenter(config.augmentation),
+        Augmenter(config.augmentation, config.preparation),
         batch_size=config.optimisation.batch_size,
         frame_width=config.architecture.frame_width,
         max_width=config.max_width,
