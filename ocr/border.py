@@ -23,8 +23,10 @@ def outside_of_cut(grey: np.ndarray) -> np.ndarray | None:
     for value in (255, 0):
         if (np.abs(edge.astype(np.int16) - value) <= _FLAT).mean() > 0.08:
             rim = _flat_rim(grey, value)
-            if not _is_broad(rim):
-                continue  # letters of a scan in black and white that the edge cuts through
+            # letters of a scan in black and white that the edge cuts through; or paper in full
+            # light, with letters, and a shadow on it
+            if not _is_broad(rim) or _holds_letters(rim):
+                continue
             # the polygon's edge is smoothed: two pixels more
             rim = cv2.dilate(rim, np.ones((5, 5), np.uint8)) > 0
             # a rim of the paper's own colour does no harm
@@ -77,6 +79,15 @@ def _is_broad(rim: np.ndarray) -> bool:
     padded = cv2.copyMakeBorder(rim, side, side, side, side, cv2.BORDER_REPLICATE)
     opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
     return int(opened[side:-side, side:-side].sum()) > 0.5 * int(rim.sum())
+
+
+def _holds_letters(rim: np.ndarray) -> bool:
+    """Whether a rim (1 in uint8 H x W) surrounds marks as high as letters, and not only a sheet."""
+    _, _, marks, _ = cv2.connectedComponentsWithStats(1 - rim)
+    marks = marks[1:]
+    small = marks[:, cv2.CC_STAT_AREA] < 0.2 * marks[:, cv2.CC_STAT_AREA].max(initial=0)
+    high = marks[:, cv2.CC_STAT_HEIGHT] > rim.shape[0] / 6
+    return int((small & high).sum()) >= 3
 
 
 def _is_sheet(mask: np.ndarray) -> bool:

@@ -1,6 +1,6 @@
-"""Denoising: grain of sensors and film is smoothed before a line is read.
+"""Denoising: grain of sensors and film, and specks, are taken out before a line is read.
 
-Networks trained on clean scans take grain for strokes. A bilateral filter (Tomasi and Manduchi
+Networks trained on clean scans take both for strokes. A bilateral filter (Tomasi and Manduchi
 1998) as strong as the grain leaves edges of strokes, which differ by more, as they are.
 """
 
@@ -24,16 +24,45 @@ _LEAST = 0.045
 _ROWS = 64
 # reach of the filter in levels, as a multiple of the grain, and in pixels
 _LEVELS, _PIXELS = 3.5, 1.6
+# a speck differs from all its neighbours by so much of the contrast, and holds so many pixels at
+# most; fewer of them than the first share of all pixels do no harm, more than the second make a
+# halftone
+_SPECK, _SPECK_PIXELS = 0.3, 3
+_SPECKS = 0.003, 0.06
+_NEIGHBOURS = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 
 
 def smoothed(grey: np.ndarray) -> np.ndarray:
     """The grey image (uint8 H x W) without its grain; the same array if it has hardly any."""
     grain = grain_of(grey)
-    low, middle, high = np.percentile(_sampled(grey), (1, 50, 99))
-    contrast = max(middle - low, high - middle, 1.0)
-    if grain / contrast * min(1.0, _ROWS / len(grey)) < _LEAST:
+    if grain / contrast_of(grey) * min(1.0, _ROWS / len(grey)) < _LEAST:
         return grey
     return cv2.bilateralFilter(grey, 5, _LEVELS * grain, _PIXELS)
+
+
+def without_specks(grey: np.ndarray) -> np.ndarray:
+    """The grey image (uint8 H x W) with lone black and white pixels, or two or three together,
+    taken out; the same array if there are few."""
+    if min(grey.shape) < 3:
+        return grey
+    differ = _SPECK * contrast_of(grey)
+    darker = cv2.subtract(cv2.erode(grey, _NEIGHBOURS), grey) > differ
+    lighter = cv2.subtract(grey, cv2.dilate(grey, _NEIGHBOURS)) > differ
+    least, most = _SPECKS
+    if not least <= darker.mean() + lighter.mean() <= most:
+        return grey
+    around = cv2.medianBlur(grey, 3)
+    differing = (cv2.absdiff(grey, around) > differ).astype(np.uint8)
+    _, places, marks, _ = cv2.connectedComponentsWithStats(differing)
+    specks = marks[:, cv2.CC_STAT_AREA] <= _SPECK_PIXELS
+    specks[0] = False  # what does not differ
+    return np.where(specks[places], around, grey)
+
+
+def contrast_of(grey: np.ndarray) -> float:
+    """Levels between the paper and what differs most from it, but for the last percentile."""
+    low, middle, high = np.percentile(_sampled(grey), (1, 50, 99))
+    return float(max(middle - low, high - middle, 1.0))
 
 
 def grain_of(grey: np.ndarray) -> float:

@@ -16,9 +16,10 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field
 
-from ocr.border import most_common, outside_of_cut, without_bars
+from ocr.border import most_common, outside_of_cut
+from ocr.contrast import ink_of
 from ocr.errors import OcrError
-from ocr.grain import smoothed
+from ocr.grain import smoothed, without_specks
 from ocr.neighbours import without_neighbours
 from ocr.slope import levelled, slope
 
@@ -66,7 +67,9 @@ class Preparation(BaseModel):
     # a line of few pixels is enlarged at most so many times, and paper fills the height: what is
     # blurred more is read worse than what is small; 0: as much as it takes
     largest: float = Field(0.0, ge=0, le=100)
-    # grain is smoothed away
+    # where the ink of a line fades, it is made darker, at most so many times
+    evened: float = Field(1.0, ge=1, le=10)
+    # grain is smoothed away, and specks
     smooth: bool = False
     # strokes of the lines above and below that touch the edges of the image are taken out
     alone: bool = False
@@ -215,10 +218,10 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         grey = grey.copy()
         grey[outside] = most_common(grey[~outside])
     if settings.smooth:
-        grey = smoothed(grey)
+        grey = smoothed(without_specks(grey))
     if is_light_on_dark(grey, outside):
         grey = 255 - grey
-    ink = _ink(grey, settings.faintest)
+    ink = ink_of(grey, settings.faintest, settings.evened)
     if outside is not None:
         ink[outside] = 0
     if settings.alone:
@@ -322,28 +325,6 @@ def is_light_on_dark(grey: np.ndarray, outside: np.ndarray | None = None) -> boo
         mean = mean_around(values * inside) / np.maximum(mean_around(inside), 1e-3)
         deviation = (values - mean) * inside
     return bool((deviation * deviation * deviation).mean() > 0)
-
-
-def _ink(grey: np.ndarray, faintest: float) -> np.ndarray:
-    """Ink 0–255: the share of the local paper's light that is missing, stretched per line."""
-    height, width = grey.shape
-    # the paper is what remains when strokes (dark, thin) are closed, at a quarter of the size
-    small = cv2.resize(
-        grey, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA
-    )
-    side = max(3, (min(small.shape) * 3 // 4) | 1)
-    kernel = np.ones((side, side), np.uint8)
-    paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, kernel, borderType=cv2.BORDER_REPLICATE)
-    paper = cv2.blur(paper, (side, side), borderType=cv2.BORDER_REPLICATE)
-    paper = cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
-    light = cv2.divide(grey, np.maximum(paper, 1), scale=255)  # 255 = as light as the paper
-    light = without_bars(light)
-    counts = np.cumsum(np.bincount(light.ravel(), minlength=256))
-    ground = int(np.searchsorted(counts, counts[-1] * 0.5))
-    darkest = int(np.searchsorted(counts, counts[-1] * 0.01))
-    span = max(ground - darkest, 255 * faintest)
-    table = np.clip((ground - np.arange(256)) * (255 / span), 0, 255).astype(np.uint8)
-    return cv2.LUT(light, table)
 
 
 def _ink_box(ink: np.ndarray, margin: tuple[float, float]) -> tuple[int, int, int, int]:

@@ -12,6 +12,7 @@ from ocr.data.augment import (
     Augmenter,
     bitonal,
     erase_columns,
+    fade,
     redraw,
     rule,
     thicken_or_thin,
@@ -38,7 +39,7 @@ def test_form_is_kept_and_the_line_is_left_alone(augment):
         out = augment(LINE, rng(seed))
         assert out.dtype == np.uint8 and out.ndim == 2
         assert out.shape[0] == LINE.shape[0]
-        assert 0.5 < out.shape[1] / LINE.shape[1] < 1.6
+        assert 0.4 < out.shape[1] / LINE.shape[1] < 1.6
     assert np.array_equal(LINE, before)
 
 
@@ -154,6 +155,13 @@ def test_paper_is_not_redrawn():
     assert (redraw(dirt, rng(2)) > 80).mean() < 0.01
 
 
+def test_fading_leaves_ink_everywhere():
+    for seed in range(20):
+        out = fade(LINE, rng(seed))
+        assert (out <= LINE).all() and (out[LINE > 200] >= 48).all()
+        assert (out < LINE).any()
+
+
 def test_rules_lie_under_the_ink():
     drawn = 0
     for seed in range(40):
@@ -171,7 +179,9 @@ def test_rules_lie_under_the_ink():
 def test_views_share_their_geometry():
     # nothing but geometry: all views are one picture
     moved = Augmenter(
-        Augmentation(plain=0, stroke=0, photometric=0, erase=0, rule=0, redraw=0, bitonal=0),
+        Augmentation(
+            plain=0, stroke=0, photometric=0, erase=0, rule=0, redraw=0, bitonal=0, fade=0
+        ),
         PREPARED,
     )
     one, other, third = moved.views(LINE, rng(3), 3)
@@ -194,7 +204,7 @@ def test_scans_keep_the_height_and_the_line(change):
     for seed in range(20):
         out = change(LINE, rng(seed))
         assert out.dtype == np.uint8 and out.shape[0] == LINE.shape[0]
-        assert 0.6 * LINE.shape[1] < out.shape[1] <= 1.2 * LINE.shape[1]
+        assert 0.5 * LINE.shape[1] < out.shape[1] <= 1.2 * LINE.shape[1]
         assert out.max() > 120
         assert not change(blank, rng(seed)).any()
     assert np.array_equal(change(LINE, rng(5)), change(LINE, rng(5)))
@@ -208,9 +218,9 @@ def test_a_scan_again_is_prepared_as_lines_are():
     heights = [[rows[-1] - rows[0] for rows in seeds] for seeds in tall]
     assert all(a <= b + 3 for a, b in zip(*heights, strict=True))
     assert sum(a < 0.9 * b for a, b in zip(*heights, strict=True)) >= 3
-    assert any(
-        (scanned(LINE, PREPARED, rng(s)) != scanned(LINE, rough, rng(s))).any() for s in range(40)
-    )
+    grainy = PREPARED.model_copy(update={"smooth": False})
+    pairs = [[scanned(LINE, p, rng(seed)) for p in (PREPARED, grainy)] for seed in range(40)]
+    assert any(a.shape == b.shape and (a != b).any() for a, b in pairs)
 
 
 def test_crowded_shows_parts_of_neighbours():

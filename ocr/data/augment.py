@@ -37,6 +37,8 @@ class Augmentation(BaseModel):
     redraw: float = Field(0.12, ge=0, le=1)
     # real lines are mostly of plain paper, and people write on ruled and squared sheets
     rule: float = Field(0.1, ge=0, le=1)
+    # ink that fades along the line, as far as preparation leaves it
+    fade: float = Field(0.06, ge=0, le=1)
     # a poor scan, and parts of the lines above and below
     scanned: float = Field(0.25, ge=0, le=1)
     crowded: float = Field(0.07, ge=0, le=1)
@@ -79,6 +81,8 @@ class Augmenter:
             pixels = bitonal(pixels, rng)
         elif rng.random() < s.stroke:
             pixels = thicken_or_thin(pixels, rng)
+        if rng.random() < s.fade:
+            pixels = fade(pixels, rng)
         if rng.random() < s.rule:
             pixels = rule(pixels, rng)
         if self._photometric is not None and rng.random() < s.photometric:
@@ -187,6 +191,15 @@ def _edge(pixels: np.ndarray, share: float) -> np.ndarray:
 
 def _doubled(pixels: np.ndarray) -> np.ndarray:
     return cv2.resize(pixels, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+
+
+def fade(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Ink of uneven strength along the line, a quarter of it left at least."""
+    height, width = pixels.shape
+    nodes = max(2, round(width / height / rng.uniform(0.7, 4)))
+    strength = rng.uniform(rng.uniform(0.25, 0.7), 1, (1, nodes)).astype(np.float32)
+    strength = cv2.resize(strength, (width, 1), interpolation=cv2.INTER_LINEAR)
+    return (pixels * strength).astype(np.uint8)
 
 
 def rule(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:

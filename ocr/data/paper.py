@@ -20,6 +20,7 @@ class Paper:
     grain: float = 0.0
     clouds: float = 0.0
     light: float = 0.0
+    shadow: float = 0.0
     bleed: float = 0.0
     ruling: str = ""  # "", "line", "grid", "border"
 
@@ -48,12 +49,25 @@ def lay(mask: np.ndarray, baseline: int, pitch: int, sheet: Paper, rng: np.rando
     if sheet.grain:
         grain = noise((h, w), float(rng.choice((1.0, 1.6, 2.5))), rng)
         image = cv2.addWeighted(image, 1.0, grain, sheet.grain, -128 * sheet.grain)
+    if sheet.shadow:
+        image = cv2.multiply(image, shade((h, w), sheet.shadow, rng), scale=1 / 255)
     if sheet.light:
         low = 255 * (1 - sheet.light)
         image = cv2.multiply(
             image, field((h, w), low, 255, 2 + int(rng.integers(1 + w // 300)), rng), scale=1 / 255
         )
     return image
+
+
+def shade(shape: tuple[int, int], depth: float, rng: np.random.Generator) -> np.ndarray:
+    """The light that a shadow with an edge leaves, `depth` of it missing: uint8 of `shape`."""
+    h, w = shape
+    left, right = np.sort(rng.uniform(-0.3, 1.3, 2)) * w
+    lean = rng.uniform(-2, 2) * h
+    corners = [(left, 0), (right, 0), (right + lean, h), (left + lean, h)]
+    light = np.full(shape, 255, np.uint8)
+    cv2.fillPoly(light, [np.round(corners).astype(np.int32)], 255 * (1 - depth))
+    return cv2.GaussianBlur(light, (0, 0), rng.uniform(1.5, 0.25 * h + 2))
 
 
 def rule(surface: np.ndarray, baseline: int, pitch: int, sheet: Paper, rng: np.random.Generator):

@@ -246,6 +246,7 @@ def sheet_of_paper(font: Font, clean: bool, stroke: float, rng: np.random.Genera
         if rng.random() < 0.5
         else 0.0,
         light=rng.uniform(0.05, 0.35) if rng.random() < 0.3 else 0.0,
+        shadow=rng.uniform(0.2, 0.65) if rng.random() < 0.08 else 0.0,
         bleed=rng.uniform(0.05, 0.3) if rng.random() < 0.12 else 0.0,
         ruling=ruling,
     )
@@ -270,7 +271,7 @@ def _captured(
         if chance[2] < 0.04:
             image = paper.shake(image, int(rng.integers(3, 6)), rng.uniform(0, np.pi))
         if chance[3] < 0.07 and not (
-            cut or sheet.ruling or sheet.bleed or sheet.light or sheet.clouds > 0.1
+            cut or sheet.ruling or sheet.bleed or sheet.light or sheet.shadow or sheet.clouds > 0.1
         ):
             parted = paper.bitonal(image, int(rng.integers(-25, 15)))
             # a threshold below the paper leaves nothing to read

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from ocr.data.frame import intrude
-from ocr.data.paper import jpeg
+from ocr.data.paper import jpeg, shake
 from ocr.image import Preparation, prepare
 
 # a line whose ink is fainter than this (the last percentile) is as good as blank
@@ -20,11 +20,13 @@ def scanned(pixels: np.ndarray, settings: Preparation, rng: np.random.Generator)
     Never so much of all that no eye could read it: what is small is hardly blurred.
     """
     height, width = pixels.shape
-    share = 1.0 if rng.random() < 0.3 else float(np.exp(rng.uniform(np.log(0.27), 0)))
+    share = 1.0 if rng.random() < 0.3 else float(np.exp(rng.uniform(np.log(0.2), 0)))
     size = (max(2, round(width * share)), max(2, round(height * share)))
     ink = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     if rng.random() < 0.65:
         ink = cv2.GaussianBlur(ink, (0, 0), rng.uniform(0.3, 0.4 + 1.3 * share))
+    if rng.random() < 0.15:
+        ink = shake(ink, 2 + round(8 * share * rng.random()), rng.normal(0, 0.4))
     dark = float(np.percentile(ink, 99))
     if dark < _LEAST:
         return pixels

@@ -1,0 +1,68 @@
+"""Ink from grey: what share of the local paper's light is missing, stretched for the line."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ocr.border import without_bars
+
+# side of what is closed to find the paper, and of the average of that, as shares of the line's
+# height: broader than strokes, narrower than shadows and stains
+_CLOSED, _AVERAGED = 0.5, 0.3
+# ink is compared at so many rows, by the darkest but so many pixels of each column
+_ROWS, _DARKEST = 48, 2
+# columns around that share one strength, in heights of the line: a letter, so that words may differ
+_AROUND = 1.5
+
+
+def ink_of(grey: np.ndarray, faintest: float, evened: float = 1.0) -> np.ndarray:
+    """Ink 0–255 of dark writing on paper, both uint8 H x W.
+
+    faintest: contrast below which nothing is stretched to full ink. evened: where the ink of a line
+    fades it is made darker, at most so many times.
+    """
+    light = without_bars(cv2.divide(grey, np.maximum(_paper(grey), 1), scale=255))
+    counts = np.cumsum(np.bincount(light.ravel(), minlength=256))
+    ground = int(np.searchsorted(counts, counts[-1] * 0.5))
+    darkest = int(np.searchsorted(counts, counts[-1] * 0.01))
+    span = max(ground - darkest, 255 * faintest)
+    table = np.clip((ground - np.arange(256)) * (255 / span), 0, 255).astype(np.uint8)
+    ink = cv2.LUT(light, table)
+    return _evened(ink, evened) if evened > 1 else ink
+
+
+def _paper(grey: np.ndarray) -> np.ndarray:
+    """The paper is what remains when strokes (dark, thin) are closed, at a quarter of the size."""
+    height, width = grey.shape
+    small = cv2.resize(
+        grey, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA
+    )
+    closed = np.ones((_side(small, _CLOSED),) * 2, np.uint8)
+    paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, closed, borderType=cv2.BORDER_REPLICATE)
+    paper = cv2.blur(paper, (_side(small, _AVERAGED),) * 2, borderType=cv2.BORDER_REPLICATE)
+    return cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
+
+
+def _side(small: np.ndarray, share: float) -> int:
+    return max(3, round(min(small.shape) * share) | 1)
+
+
+def _evened(ink: np.ndarray, most: float) -> np.ndarray:
+    """Faint places of the line `most` times darker at most; what is fainter than that can mend is
+    paper, and stays."""
+    height, width = ink.shape
+    scale = min(1.0, _ROWS / height)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(ink, size, interpolation=cv2.INTER_AREA) if scale < 1 else ink
+    rank = min(_DARKEST, len(small))
+    strength = np.partition(small, len(small) - rank, axis=0)[len(small) - rank][None]
+    around = max(3, round(_AROUND * len(small)) | 1)
+    strength = cv2.dilate(strength, np.ones((1, around), np.uint8))
+    strength = cv2.blur(strength.astype(np.float32), (around, 1)) / 255
+    gain = 1 / np.maximum(strength, 1 / most)
+    gain *= np.minimum(1, strength * most) ** 2
+    if gain.max() <= 1.05:
+        return ink
+    gain = cv2.resize(np.maximum(gain, 1), (width, 1), interpolation=cv2.INTER_LINEAR)
+    return np.minimum(ink * gain, 255).astype(np.uint8)
