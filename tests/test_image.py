@@ -477,6 +477,13 @@ def test_clean_paper_is_not_taken_for_a_rim(text, invert):
     assert outside_of_cut(255 - line if invert else line) is None
 
 
+def test_white_paper_with_a_shadow_on_it_is_no_rim():
+    line = draw_text("Grey quick fox, 1892", ink=0, paper=255)
+    shaded = line.copy()
+    shaded[:, 150:330] = shaded[:, 150:330] // 2
+    assert outside_of_cut(shaded) is None
+
+
 def test_paper_that_reaches_the_edges_has_no_rim():
     assert outside_of_cut((CLEAN * 0.7).astype(np.uint8)) is None
     assert outside_of_cut(np.full((5, 300), 255, np.uint8)) is None

@@ -250,7 +250,7 @@ def reference(rng: np.random.Generator, word: Word) -> str:
 
 
 _KINDS: tuple[tuple[Callable[[np.random.Generator, Word], str], float], ...] = (
-    (number, 16), (date, 16), (time, 3), (amount, 10), (phone, 4), (name, 14), (address, 7),
+    (number, 16), (date, 16), (time, 3), (amount, 10), (phone, 4), (name, 14), (address, 10),
     (page, 7), (cell, 8), (measure, 7), (abbreviation, 6), (quoted, 10), (reference, 6),
     (accents, 12), (soup, 4), (initials, 2), (receipt, 14),
 )  # fmt: skip

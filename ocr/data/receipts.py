@@ -36,8 +36,8 @@ def receipt(rng: np.random.Generator, word: Word) -> str:
             f"{said}: {paid}", f"{said} {rate}% {paid}", f"{said} {rate} % {paid}",
             f"{said} -{paid}", f"{said} ({money}) {paid}", f"{said} {count} {again} {paid}",
             f"{said} {item}", f"{code} {item}", f"{said} #{code}", f"{said} No. {code}",
-            f"{said} NO: {code}", f"**** {code[:4]}", f"XXXX XXXX XXXX {code[:4]}",
-            f"* {item} *", f"=== {item} ===",
+            f"{said} NO: {code}", f"**** {code[:4]}", f"{said} ****{code[:4]} {paid}",
+            f"XXXX XXXX XXXX {code[:4]}", f"* {item} *", f"=== {item} ===",
         ],
     )  # fmt: skip
 
@@ -47,7 +47,7 @@ def price(rng: np.random.Generator) -> str:
     amount = f"{int(10 ** rng.uniform(1, 5)) / 100:.2f}"
     if rng.random() < 0.3:
         amount = amount.replace(".", ",")
-    if rng.random() >= 0.25:
+    if rng.random() >= 0.4:
         return amount
     money = one(rng, _CURRENCIES)
     pair = (money, amount) if rng.random() < 0.6 else (amount, money)
