@@ -10,8 +10,8 @@ from ocr.border import without_bars
 # side of what is closed to find the paper, and of the average of that, as shares of the line's
 # height: broader than strokes, narrower than shadows and stains
 _CLOSED, _AVERAGED = 0.5, 0.3
-# ink is compared at so many rows, by the darkest but so many pixels of each column
-_ROWS, _DARKEST = 48, 2
+# ink is compared at so many rows
+_ROWS = 48
 # columns around that share one strength, in heights of the line: a letter, so that words may differ
 _AROUND = 1.5
 
@@ -55,14 +55,14 @@ def _evened(ink: np.ndarray, most: float) -> np.ndarray:
     scale = min(1.0, _ROWS / height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.resize(ink, size, interpolation=cv2.INTER_AREA) if scale < 1 else ink
-    rank = min(_DARKEST, len(small))
-    strength = np.partition(small, len(small) - rank, axis=0)[len(small) - rank][None]
+    # of each column the darkest two pixels one above the other: one may be a speck
+    strength = np.minimum(small[1:], small[:-1]).max(0, keepdims=True, initial=0)
     around = max(3, round(_AROUND * len(small)) | 1)
     strength = cv2.dilate(strength, np.ones((1, around), np.uint8))
     strength = cv2.blur(strength.astype(np.float32), (around, 1)) / 255
     gain = 1 / np.maximum(strength, 1 / most)
     gain *= np.minimum(1, strength * most) ** 2
-    if gain.max() <= 1.05:
+    if gain.max() <= 1.2:
         return ink
     gain = cv2.resize(np.maximum(gain, 1), (width, 1), interpolation=cv2.INTER_LINEAR)
     return np.minimum(ink * gain, 255).astype(np.uint8)
