@@ -38,7 +38,9 @@ def ours(characters: str, lm: str | None, weight: float, bonus: float) -> dict[s
     decoders: dict[str, Decode] = {"greedy": lambda e: alphabet.decode(greedy(e).labels)}
     for model in (None, read_arpa(lm) if lm else None):
         for width in WIDTHS:
-            settings = BeamSettings(width=width, lm_weight=weight, length_bonus=bonus)
+            settings = BeamSettings(
+                width=width, beam_threshold=1e-3, lm_weight=weight, length_bonus=bonus
+            )
             beam = BeamDecoder(alphabet, settings, model)
             decoders[f"beam {width}{', n-gram' if model else ''}"] = lambda e, b=beam: (
                 alphabet.decode(b.decode(e)[0].labels)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ocr.confidence import Logistic
+from ocr.ctc import BEAM_WIDTH
 from ocr.emissions import Emissions, OnnxEmissions, TorchEmissions
 from ocr.recogniser import Recogniser
 from ocr.weights import WeightsError
@@ -88,7 +89,7 @@ def load(
     threads: int = 1,
     decoder: Literal["greedy", "beam"] = "beam",
     lm: Path | str = "auto",
-    beam_width: int = 25,
+    beam_width: int = BEAM_WIDTH,
     lm_weight: float | None = None,
     length_bonus: float | None = None,
     lexicon: Path | str | None = None,
@@ -194,7 +195,7 @@ def load_beam(
     weights: Path,
     *,
     lm: Path | str = "auto",
-    beam_width: int = 25,
+    beam_width: int = BEAM_WIDTH,
     lm_weight: float | None = None,
     length_bonus: float | None = None,
     lexicon: Path | str | None = None,

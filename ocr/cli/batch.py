@@ -18,6 +18,7 @@ from ocr.cli.options import (
     LmWeight,
     Weights,
 )
+from ocr.ctc import BEAM_WIDTH
 
 
 class Engine(StrEnum):
@@ -55,7 +56,7 @@ def batch(
     ] = None,
     decoder: DecoderOption = DecoderName.beam,
     lm: LanguageModel = "auto",
-    beam_width: BeamWidth = 25,
+    beam_width: BeamWidth = BEAM_WIDTH,
     lm_weight: LmWeight = None,
     length_bonus: LengthBonus = None,
     lexicon: LexiconFile = None,

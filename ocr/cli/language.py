@@ -18,6 +18,7 @@ from ocr.cli.options import (
     Weights,
     samples_of,
 )
+from ocr.ctc import BEAM_WIDTH
 
 app = typer.Typer(no_args_is_help=True, help="Language models: build, score, tune.")
 
@@ -141,7 +142,7 @@ def tune(
     split: Split = "valid",
     kind: DataKind = "auto",
     limit: Annotated[int, typer.Option(min=1, help="lines of a folder, evenly spread")] = 500,
-    beam_width: BeamWidth = 25,
+    beam_width: BeamWidth = BEAM_WIDTH,
     weights: Weights = "latin-small",
 ) -> None:
     """Find lm_weight and length_bonus on labelled lines, and store them beside the weights.

@@ -25,6 +25,7 @@ from ocr.cli.options import (
     Weights,
     samples_of,
 )
+from ocr.ctc import BEAM_WIDTH
 
 
 def read(
@@ -32,7 +33,7 @@ def read(
     format: FormatOption = Format.text,
     decoder: DecoderOption = DecoderName.beam,
     lm: LanguageModel = "auto",
-    beam_width: BeamWidth = 25,
+    beam_width: BeamWidth = BEAM_WIDTH,
     lm_weight: LmWeight = None,
     length_bonus: LengthBonus = None,
     lexicon: LexiconFile = None,
@@ -102,7 +103,7 @@ def evaluate(
     ] = None,
     decoder: DecoderOption = DecoderName.beam,
     lm: LanguageModel = "auto",
-    beam_width: BeamWidth = 25,
+    beam_width: BeamWidth = BEAM_WIDTH,
     lm_weight: LmWeight = None,
     length_bonus: LengthBonus = None,
     lexicon: LexiconFile = None,

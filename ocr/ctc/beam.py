@@ -18,6 +18,7 @@ import numpy as np
 
 from ocr.alphabet import Alphabet
 from ocr.cores import cores
+from ocr.ctc import BEAM_WIDTH
 
 if TYPE_CHECKING:
     from ocr.lm.lexicon import Lexicon
@@ -42,10 +43,10 @@ class BeamSettings:
     `word_weight` and `outside_price` (a log-probability) to the lexicon.
     """
 
-    width: int = 25
+    width: int = BEAM_WIDTH
     symbol_threshold: float = 1e-3
     symbols: int = 24
-    beam_threshold: float = 1e-3
+    beam_threshold: float = 1e-5
     lm_weight: float = 0.5
     length_bonus: float = 0.5
     word_weight: float = 0.3

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ocr import image
+from ocr.ctc import BEAM_WIDTH
 from ocr.ctc.alignment import align
 from ocr.ctc.decoding import Decoded, Greedy
 from ocr.ctc.greedy import Path as FramePath
@@ -31,7 +32,7 @@ class Settings:
 
     weights: str = DEFAULT
     lm: str = "auto"
-    beam_width: int = 25
+    beam_width: int = BEAM_WIDTH
     lm_weight: float | None = None
     length_bonus: float | None = None
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from ocr.ctc import BEAM_WIDTH
 from ocr.demo import canvas, collect, lessons, markup, microscope
 from ocr.demo.machine import Machine, Reading, Seen, Settings, sample_images
 from ocr.errors import OcrError
@@ -115,7 +116,7 @@ def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
                     label="Language model",
                     info="auto: that of each line's language",
                 )
-                width = gr.Slider(1, 200, 25, step=1, label="Beam width")
+                width = gr.Slider(1, 400, BEAM_WIDTH, step=1, label="Beam width")
     samples = gr.Gallery(
         [(str(p), p.stem.replace("-", " ")) for p in sample_images()],
         label="Sample lines",
@@ -324,14 +325,18 @@ def _api(machine: Machine) -> None:
         picture = _line_image(label="image")
         lm = gr.Textbox("auto", label="lm")
         decoder = gr.Dropdown(["beam", "greedy"], value="beam", label="decoder")
-        width = gr.Number(25, precision=0, minimum=1, maximum=1000, label="beam_width")
+        width = gr.Number(BEAM_WIDTH, precision=0, minimum=1, maximum=1000, label="beam_width")
         nbest = gr.Number(0, precision=0, minimum=0, maximum=100, label="nbest")
         text = gr.Textbox(label="text")
         result = gr.JSON()
         read_button, align_button = gr.Button(), gr.Button()
 
     def read(
-        image: str, decoder: str = "beam", lm: str = "auto", beam_width: int = 25, nbest: int = 0
+        image: str,
+        decoder: str = "beam",
+        lm: str = "auto",
+        beam_width: int = BEAM_WIDTH,
+        nbest: int = 0,
     ) -> dict:
         """Read an image of one line: text, confidence, characters and words with spans in pixels,
         alternatives."""

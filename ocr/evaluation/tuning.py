@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ocr.ctc import BEAM_WIDTH
 from ocr.ctc.beam import BeamSettings
 from ocr.ctc.greedy import greedy
 from ocr.data.cache import load_sample
@@ -30,7 +31,7 @@ def tune_on(
     samples: Sequence[Sample],
     weights: Path | str,
     lm: str,
-    beam_width: int = 25,
+    beam_width: int = BEAM_WIDTH,
     bar: Bar = lambda label, total: nullcontext(lambda n: None),
     say: Callable[[str], None] = print,
 ) -> tuple[Tuning, Path]:
