@@ -1,16 +1,17 @@
 """What cameras, scanners and careless crops cost: CER of the same lines under changes.
 
     python benchmarks/robustness.py LINES... [--limit 60] [--split valid] [--weights latin-small]
-        [--decoder beam] [--only "20 px,turned by -4 degrees"]
+        [--decoder beam] [--only "20 px,turned by -4 degrees"] [--write CHANGED]
 
 LINES are labelled folders (labels.tsv). Each line is changed as a whole, then read as a file would
-be; nothing is drawn by lot but the noise, whose seed is fixed.
+be; what is drawn by lot has a fixed seed. `--write` reads nothing, but writes the changed lines as
+labelled folders, for other engines to read: benchmarks/recognition.py CHANGED/*
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -78,6 +79,48 @@ def noisy(image: np.ndarray) -> np.ndarray:
     return (image + noise).clip(0, 255).astype(np.uint8)
 
 
+def specked(image: np.ndarray) -> np.ndarray:
+    """Every fiftieth pixel black, every fiftieth white."""
+    draw = np.random.default_rng(0).random(image.shape)
+    return np.where(draw < 0.02, 0, np.where(draw > 0.98, 255, image)).astype(np.uint8)
+
+
+def fading(image: np.ndarray) -> np.ndarray:
+    """Ink between a tenth and three fifths as strong, changing about every height of the line."""
+    height, width = image.shape
+    nodes = max(2, width // height)
+    strength = np.random.default_rng(0).uniform(0.1, 0.6, (1, nodes)).astype(np.float32)
+    strength = cv2.resize(strength, (width, 1), interpolation=cv2.INTER_LINEAR)
+    ground = paper(image)
+    return (ground + (image.astype(np.float32) - ground) * strength).clip(0, 255).astype(np.uint8)
+
+
+def shadowed(image: np.ndarray) -> np.ndarray:
+    """A shadow with a soft edge over the middle third, half of the light gone."""
+    height, width = image.shape
+    light = np.ones((height, width), np.float32)
+    corners = [(width // 3, 0), (2 * width // 3, 0), (width // 2, height), (width // 4, height)]
+    cv2.fillPoly(light, [np.array(corners)], 0.5)
+    return (image * cv2.GaussianBlur(light, (0, 0), height / 10)).astype(np.uint8)
+
+
+def moved(image: np.ndarray) -> np.ndarray:
+    """Blurred along the line, over a seventh of its height."""
+    return cv2.blur(image, (max(2, round(image.shape[0] / 7)), 1), borderType=cv2.BORDER_REPLICATE)
+
+
+def out_of_focus(image: np.ndarray) -> np.ndarray:
+    return cv2.GaussianBlur(image, (0, 0), image.shape[0] / 32)
+
+
+def poor_scan(image: np.ndarray) -> np.ndarray:
+    """32 pixels high, blurred, half of the contrast, noise, JPEG of quality 40."""
+    small = cv2.GaussianBlur(high(32)(image), (0, 0), 0.8)
+    noise = np.random.default_rng(0).normal(0, 8, small.shape)
+    grey = (110 + small * 0.5 + noise).clip(0, 255).astype(np.uint8)
+    return jpeg(40)(grey)
+
+
 def jpeg(quality: int) -> Change:
     def change(image: np.ndarray) -> np.ndarray:
         _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
@@ -114,12 +157,19 @@ CHANGES: dict[str, Change] = {
     "as is": lambda image: image,
     "28 px": high(28),
     "20 px": high(20),
+    "14 px": high(14),
     "turned by 2 degrees": turned(2),
     "turned by -4 degrees": turned(-4),
     "a gap of 5 heights": gap(5),
     "a gap of 15 heights": gap(15),
     "neighbours": neighbours,
     "noise": noisy,
+    "specks": specked,
+    "out of focus": out_of_focus,
+    "moved": moved,
+    "poor scan": poor_scan,
+    "fading": fading,
+    "shadow": shadowed,
     "JPEG 15": jpeg(15),
     "one threshold": one_threshold,
     "local thresholds": local_thresholds,
@@ -136,6 +186,16 @@ def chosen(folder: Path, split: str, limit: int) -> list[Sample]:
     return samples[:: max(1, -(-len(samples) // limit))]
 
 
+def write(samples: Sequence[Sample], change: Change, folder: Path) -> None:
+    """A labelled folder of the changed lines."""
+    folder.mkdir(parents=True)
+    rows = ["path\ttext"]
+    for number, sample in enumerate(samples):
+        cv2.imwrite(str(folder / f"{number:04}.png"), change(read_sample(sample)))
+        rows.append(f"{number:04}.png\t{sample.text}")
+    (folder / "labels.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("lines", nargs="+", type=Path, metavar="LINES")
@@ -144,13 +204,20 @@ def main() -> None:
     parser.add_argument("--weights", default="latin-small")
     parser.add_argument("--decoder", choices=("beam", "greedy"), default="beam")
     parser.add_argument("--only", default=",".join(CHANGES), help="changes, parted by commas")
+    parser.add_argument("--write", type=Path, metavar="CHANGED", help="write, read nothing")
     options = parser.parse_args()
+    changes = {name.strip(): CHANGES[name.strip()] for name in options.only.split(",")}
+    if options.write:
+        for folder in options.lines:
+            samples = chosen(folder, options.split, options.limit)
+            for name, change in changes.items():
+                write(samples, change, options.write / f"{folder.name}, {name}")
+        return
     recogniser = ocr.load(options.weights, decoder=options.decoder)
     sets = {f.name: chosen(f, options.split, options.limit) for f in options.lines}
     print(f"CER %, {options.weights}, {options.decoder}")
     print(" " * 24 + "".join(f"{name[:16]:>18}" for name in sets))
-    for name in options.only.split(","):
-        change = CHANGES[name.strip()]
+    for name, change in changes.items():
         print(f"{name:24}", end="", flush=True)
         for samples in sets.values():
             lines = recogniser.read(change(read_sample(sample)) for sample in samples)

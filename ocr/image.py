@@ -199,8 +199,9 @@ def _flatten(rgba: np.ndarray) -> np.ndarray:
 def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Prepared:
     """Turn a grey line image (uint8 H x W) into what the network reads.
 
-    Steps: ink made dark whatever the polarity, light evened out, contrast stretched to ink = 255,
-    margins trimmed, a slope taken out (`settings.steepest`), height scaled with the aspect ratio
+    Steps: specks and grain smoothed away (`settings.smooth`), ink made dark whatever the polarity,
+    light and fading ink evened out, contrast stretched to ink = 255, strokes of other lines taken
+    out (`settings.alone`), margins trimmed, a slope taken out (`settings.steepest`), height scaled with the aspect ratio
     kept, but for narrow writing, which is widened (`settings.closest`). Raises ImageError if the
     line would be wider than `settings.max_width` at model height.
     """

@@ -40,7 +40,7 @@ class Augmentation(BaseModel):
     # ink that fades along the line, as far as preparation leaves it
     fade: float = Field(0.06, ge=0, le=1)
     # a poor scan, and parts of the lines above and below
-    scanned: float = Field(0.25, ge=0, le=1)
+    scanned: float = Field(0.33, ge=0, le=1)
     crowded: float = Field(0.07, ge=0, le=1)
     # the share of lines left as they are, because users' lines are not augmented either
     plain: float = Field(0.1, ge=0, le=1)

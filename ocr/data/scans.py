@@ -24,8 +24,8 @@ def scanned(pixels: np.ndarray, settings: Preparation, rng: np.random.Generator)
     size = (max(2, round(width * share)), max(2, round(height * share)))
     ink = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
     if rng.random() < 0.65:
-        ink = cv2.GaussianBlur(ink, (0, 0), rng.uniform(0.3, 0.4 + 1.3 * share))
-    if rng.random() < 0.15:
+        ink = cv2.GaussianBlur(ink, (0, 0), rng.uniform(0.3, 0.4 + 1.7 * share))
+    if rng.random() < 0.3:
         ink = shake(ink, 2 + round(8 * share * rng.random()), rng.normal(0, 0.4))
     dark = float(np.percentile(ink, 99))
     if dark < _LEAST:
