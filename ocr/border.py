@@ -73,21 +73,26 @@ def _flat_rim(grey: np.ndarray, value: int) -> np.ndarray:
 
 
 def _is_broad(rim: np.ndarray) -> bool:
-    """Whether most of a rim is broader than strokes are. It goes on outside of the image: a strip
-    along an edge is as broad as the edge is long."""
-    side = max(3, rim.shape[0] // 6)
-    padded = cv2.copyMakeBorder(rim, side, side, side, side, cv2.BORDER_REPLICATE)
+    """Whether most of a rim is broader than strokes are."""
+    return int(_opened(rim, max(3, len(rim) // 6)).sum()) > 0.5 * int(rim.sum())
+
+
+def _opened(mask: np.ndarray, side: int) -> np.ndarray:
+    """What of a mask holds squares of `side` pixels. It goes on outside of the image: a strip along
+    an edge is as broad as the edge is long."""
+    padded = cv2.copyMakeBorder(mask, side, side, side, side, cv2.BORDER_REPLICATE)
     opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
-    return int(opened[side:-side, side:-side].sum()) > 0.5 * int(rim.sum())
+    return opened[side:-side, side:-side]
 
 
 def _holds_letters(rim: np.ndarray) -> bool:
-    """Whether a rim (1 in uint8 H x W) surrounds marks as high as letters, and not only a sheet."""
-    _, _, marks, _ = cv2.connectedComponentsWithStats(1 - rim)
-    marks = marks[1:]
-    small = marks[:, cv2.CC_STAT_AREA] < 0.2 * marks[:, cv2.CC_STAT_AREA].max(initial=0)
-    high = marks[:, cv2.CC_STAT_HEIGHT] > rim.shape[0] / 6
-    return int((small & high).sum()) >= 3
+    """Whether a rim (1 in uint8 H x W) surrounds strokes as high as letters, beside the sheet or
+    joined to it by a rule, and not only a sheet."""
+    inside = 1 - rim
+    sheet = _opened(inside, max(3, len(rim) // 5))
+    beside = inside & (1 - cv2.dilate(sheet, np.ones((5, 5), np.uint8)))
+    _, _, marks, _ = cv2.connectedComponentsWithStats(beside)
+    return int((marks[1:, cv2.CC_STAT_HEIGHT] > len(rim) / 6).sum()) >= 2
 
 
 def _is_sheet(mask: np.ndarray) -> bool:

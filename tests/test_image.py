@@ -477,8 +477,11 @@ def test_clean_paper_is_not_taken_for_a_rim(text, invert):
     assert outside_of_cut(255 - line if invert else line) is None
 
 
-def test_white_paper_with_a_shadow_on_it_is_no_rim():
+@pytest.mark.parametrize("ruled", [False, True])
+def test_white_paper_with_a_shadow_on_it_is_no_rim(ruled):
     line = draw_text("Grey quick fox, 1892", ink=0, paper=255)
+    if ruled:
+        line[38:40] = 0  # joins the letters to the shadow
     shaded = line.copy()
     shaded[:, 150:330] = shaded[:, 150:330] // 2
     assert outside_of_cut(shaded) is None
