@@ -14,6 +14,8 @@ _CLOSED, _AVERAGED = 0.5, 0.3
 _ROWS = 48
 # columns around that share one strength, in heights of the line: a letter, so that words may differ
 _AROUND = 1.5
+# ink of real lines differs by so much, and is read as it is
+_USUAL = 1.2
 
 
 def ink_of(grey: np.ndarray, faintest: float, evened: float = 1.0) -> np.ndarray:
@@ -61,8 +63,9 @@ def _evened(ink: np.ndarray, most: float) -> np.ndarray:
     strength = cv2.dilate(strength, np.ones((1, around), np.uint8))
     strength = cv2.blur(strength.astype(np.float32), (around, 1)) / 255
     gain = 1 / np.maximum(strength, 1 / most)
+    # below what can be mended the gain falls with the strength, faster than ink does
     gain *= np.minimum(1, strength * most) ** 2
-    if gain.max() <= 1.2:
+    if gain.max() <= _USUAL:
         return ink
     gain = cv2.resize(np.maximum(gain, 1), (width, 1), interpolation=cv2.INTER_LINEAR)
     return np.minimum(ink * gain, 255).astype(np.uint8)

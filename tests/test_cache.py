@@ -1,10 +1,14 @@
+import inspect
 import os
+import re
 
 import cv2
 import numpy as np
 import pytest
 from conftest import draw_text
 
+import ocr.image
+from ocr.data import cache
 from ocr.data.cache import load_sample, prepare_lines
 from ocr.data.sample import Sample
 from ocr.image import ImageError, Preparation, prepare
@@ -96,3 +100,10 @@ def test_a_box_cuts_the_line_out_of_a_page(tmp_path):
     for outside in [(900, 0, 950, 50), (-50, 0, -10, 50), (0, -90, 50, -10), (60, 60, 60, 90)]:
         with pytest.raises(ImageError, match=r"page\.png: the box .* lies outside"):
             load_sample(Sample(tmp_path / "page.png", "", box=outside), SETTINGS)
+
+
+def test_a_change_of_any_step_of_preparing_makes_a_new_cache():
+    """What `ocr.image` is made of decides the cache's name, wherever a step has moved."""
+    steps = set(re.findall(r"^from (ocr\.\w+) import", inspect.getsource(ocr.image), re.M))
+    known = {module.__name__ for module in cache._PREPARING}
+    assert steps - {"ocr.errors"} | {"ocr.image"} == known

@@ -6,6 +6,7 @@ Preparing is the same work at every start and in every process; done once, a lin
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -15,11 +16,14 @@ from pathlib import Path
 
 import numpy as np
 
-import ocr.image
+from ocr import border, contrast, grain, image, neighbours, slope
 from ocr.border import cut_out
 from ocr.cores import cores
 from ocr.data.sample import Sample
 from ocr.image import ImageError, Preparation, Prepared, prepare, read
+
+# what `prepare` is made of
+_PREPARING = (image, border, contrast, grain, neighbours, slope)
 
 
 def load_sample(sample: Sample, settings: Preparation) -> Prepared:
@@ -128,7 +132,8 @@ def _write(
 
 def _fingerprint(samples: Sequence[Sample], settings: Preparation) -> str:
     digest = hashlib.sha256(settings.model_dump_json().encode())
-    digest.update(Path(ocr.image.__file__).read_bytes())  # another `prepare`, other pixels
+    for module in _PREPARING:  # another `prepare`, other pixels
+        digest.update(inspect.getsource(module).encode())
     for sample in samples:
         try:
             stat = sample.image.stat()
