@@ -46,6 +46,7 @@ for command in (
     demo.demo,
     training.inspect,
     training.render,
+    training.recombine,
     training.train,
     training.pack,
     finetune.finetune,

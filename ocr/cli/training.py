@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ocr.cli.options import DataKind, Format, FormatOption, samples_of
 from ocr.errors import OcrError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from ocr.data.sample import Sample
 
 
 def inspect(
@@ -99,6 +105,59 @@ def render(
         clean=clean,
     )
     typer.echo(f"{count} lines in {out}", err=True)
+
+
+def recombine(
+    out: Annotated[Path, typer.Argument(help="folder to write", show_default=False)],
+    lines: Annotated[
+        list[Path], typer.Option("--lines", help="labelled lines, grouped by page or writer")
+    ],
+    text: Annotated[list[Path], typer.Option("--text", help="corpus files, .txt or .txt.gz")],
+    count: Annotated[int, typer.Option(min=1)] = 100,
+    weights: Annotated[str, typer.Option(help="that find the characters")] = "latin-small",
+    split: Annotated[str, typer.Option(help="of the lines to cut")] = "train",
+    language: Annotated[str, typer.Option(help="written into labels.tsv")] = "",
+    seed: Annotated[int, typer.Option()] = 0,
+) -> None:
+    """Write new texts in the hands of labelled lines: each page's lines are cut between their
+    characters, and the pieces put together anew.
+
+    Example: `ocr recombine runs/english --lines mine --text english.txt.gz --count 2000`
+    """
+    from ocr.data.cache import load_sample
+    from ocr.data.corpus import Corpus
+    from ocr.data.recombine import Recombiner, writers_of
+    from ocr.data.rendered import recombine_folder
+    from ocr.data.sets import read_samples
+    from ocr.image import ImageError
+    from ocr.loading import load
+    from ocr.progress import bar
+
+    texts = Corpus(text)
+    recogniser = load(weights, decoder="greedy")
+    samples = [s for path in lines for s in read_samples(path, split=split)]
+
+    def prepared(advance: Callable[[int], None]) -> Iterator[tuple[Sample, np.ndarray]]:
+        for sample in samples:
+            try:
+                yield sample, load_sample(sample, recogniser.card.preparation).pixels
+            except ImageError as error:
+                typer.echo(f"left out: {error}", err=True)
+            advance(1)
+
+    with bar("cutting", len(samples)) as advance:
+        writers = writers_of(
+            prepared(advance),
+            recogniser.emit,
+            recogniser.alphabet,
+            recogniser.card.architecture.frame_width,
+        )
+    if not writers:
+        raise OcrError(
+            f"none of the {len(samples)} lines' pages has text enough to be put together anew"
+        )
+    recombine_folder(out, count, Recombiner(writers, texts), seed=seed, language=language)
+    typer.echo(f"{count} lines of {len(writers)} pages or writers in {out}", err=True)
 
 
 def train(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -10,6 +10,7 @@ import numpy as np
 
 from ocr.data.folder import DataError
 from ocr.data.fonts import Font
+from ocr.data.recombine import Recombiner
 from ocr.data.render import LineRenderer, Texts
 
 
@@ -33,9 +34,51 @@ def render_folder(
     Raises FontError as `LineRenderer` does, DataError when `out` already holds labels.
     Returns the path of labels.tsv.
     """
+    renderer = LineRenderer(fonts, texts, kinds=kinds, clean=clean)
+
+    def drawn(i: int) -> tuple[np.ndarray, str, str]:
+        image, text, font = renderer.drawn(np.random.default_rng((seed, i)))
+        return image, text, font.family
+
+    return _write(out, map(drawn, range(count)), count, split, language, progress)
+
+
+def recombine_folder(
+    out: str | Path,
+    count: int,
+    recombiner: Recombiner,
+    *,
+    seed: int = 0,
+    split: str = "train",
+    language: str = "",
+    progress: bool = True,
+) -> Path:
+    """As `render_folder`, with lines of a `Recombiner`; group is the writer's name.
+
+    Raises DataError, too, where ten texts in a row cannot be written by any writer.
+    """
+
+    def drawn(i: int) -> tuple[np.ndarray, str, str]:
+        rng = np.random.default_rng((seed, i))
+        for _ in range(10):
+            if (line := recombiner.line(rng)) is not None:
+                return line
+        raise DataError(f"{out}: the writers have too few characters to write these texts")
+
+    return _write(out, map(drawn, range(count)), count, split, language, progress)
+
+
+def _write(
+    out: str | Path,
+    lines: Iterable[tuple[np.ndarray, str, str]],
+    count: int,
+    split: str,
+    language: str,
+    progress: bool,
+) -> Path:
+    """Images with their texts and groups."""
     from rich.progress import track
 
-    renderer = LineRenderer(fonts, texts, kinds=kinds, clean=clean)
     out = Path(out)
     labels = out / "labels.tsv"
     if labels.exists():
@@ -43,10 +86,10 @@ def render_folder(
     (out / "lines").mkdir(parents=True, exist_ok=True)
     with labels.open("w", encoding="utf-8", newline="") as file:
         file.write("path\ttext\tgroup\tsplit\tlanguage\n")
-        for i in track(range(count), description="Rendering", disable=not progress):
-            image, text, font = renderer.drawn(np.random.default_rng((seed, i)))
+        shown = track(lines, "Drawing", total=count, disable=not progress)
+        for i, (image, text, group) in enumerate(shown):
             name = f"lines/{i:06}.png"
             if not cv2.imwrite(str(out / name), image):
                 raise OSError(f"cannot write {out / name}")
-            file.write(f"{name}\t{text}\t{font.family}\t{split}\t{language}\n")
+            file.write(f"{name}\t{text}\t{group}\t{split}\t{language}\n")
     return labels
