@@ -1,16 +1,29 @@
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
+from test_training import write_config
 
 import ocr
+from ocr.cli.training import recombine
 from ocr.data.cutting import Reach, aligned, body_rows, cut_line, reach_of
 from ocr.data.folder import DataError, read_folder
 from ocr.data.recombine import Piece, Recombiner, Writer, writers_of
 from ocr.data.rendered import recombine_folder
 from ocr.data.sample import Sample
 from ocr.data.seams import cut
+from ocr.errors import OcrError
 from ocr.evaluation.metrics import errors
 from ocr.image import Prepared, prepare
+
+pytest.importorskip("torch")
+from ocr.training.config import load_config
+from ocr.training.pack import pack
+from ocr.training.sources import load_lines
 
 
 class Fixed:
@@ -100,23 +113,44 @@ WORDS = ["the", "quick", "brown", "fox", "jumps", "over", "a", "lazy", "dog,", "
 WORDS += ["my", "box", "with", "five", "dozen", "jugs"]
 
 
+def drawn(number: int) -> tuple[np.ndarray, str]:
+    """A line of one hand, in Hershey's single strokes."""
+    rng = np.random.default_rng(number)
+    text = " ".join(WORDS[int(i)] for i in rng.integers(len(WORDS), size=6))
+    sheet = np.full((90, 200 + 26 * len(text)), 255, np.uint8)
+    cv2.putText(sheet, text, (20, 60), cv2.FONT_HERSHEY_COMPLEX, 1.3, 0, 2, cv2.LINE_AA)
+    return sheet, text
+
+
 @pytest.fixture(scope="module")
 def page(reader):
-    """A page of one hand, drawn by Hershey's single strokes, as samples with prepared pixels."""
+    """Two pages of that hand, as samples with prepared pixels."""
     lines = []
     for n in range(12):
-        rng = np.random.default_rng(n)
-        text = " ".join(WORDS[int(i)] for i in rng.integers(len(WORDS), size=6))
-        sheet = np.full((90, 200 + 26 * len(text)), 255, np.uint8)
-        cv2.putText(sheet, text, (20, 60), cv2.FONT_HERSHEY_COMPLEX, 1.3, 0, 2, cv2.LINE_AA)
-        pixels = prepare(sheet, reader.card.preparation).pixels
-        lines.append((Sample(None, text, "drawn", f"page {n % 2}"), pixels))
+        sheet, text = drawn(n)
+        sample = Sample(Path(f"{n}.png"), text, "drawn", f"page {n % 2}")
+        lines.append((sample, prepare(sheet, reader.card.preparation).pixels))
     return lines
 
 
-def all_writers(page, reader, fewest=50):
-    width = reader.card.architecture.frame_width
-    return writers_of(page, reader.emit, reader.alphabet, width, fewest)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The same on disk, all one page, with a line that cannot be read and one of another split."""
+    folder = tmp_path_factory.mktemp("drawn")
+    rows = ["path\ttext\tgroup\tsplit"]
+    for n in range(12):
+        sheet, text = drawn(n)
+        cv2.imwrite(str(folder / f"{n}.png"), sheet)
+        rows.append(f"{n}.png\t{text}\tpage\t{'valid' if n == 11 else 'train'}")
+    (folder / "broken.png").write_bytes(b"no image")
+    rows.append("broken.png\tthe fox\tpage\ttrain")
+    (folder / "labels.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (folder / "corpus.txt").write_text("the lazy dog jumps over a brown fox\n" * 20)
+    return folder
+
+
+def all_writers(page, reader):
+    return writers_of(page, reader, fewest=50)
 
 
 def test_new_words_are_read_as_what_they_say(page, reader):
@@ -203,3 +237,59 @@ def test_a_folder_of_them(tmp_path, page, reader):
     with pytest.raises(DataError, match="too few characters"):
         poor = Recombiner(all_writers(page, reader), Fixed("ÀÉÎÕÜ"))
         recombine_folder(tmp_path / "c", 1, poor, progress=False)
+
+
+def test_the_command_names_what_it_leaves_out(tmp_path, folder):
+    out = tmp_path / "new"
+    command = [sys.executable, "-m", "ocr.cli", "recombine", out, "--lines", folder]
+    command += ["--text", folder / "corpus.txt", "--count", "3"]
+    done = subprocess.run([str(a) for a in command], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "left out" in done.stderr and "broken.png" in done.stderr
+    assert "3 lines of 1 pages or writers" in done.stderr
+    samples = read_folder(out)
+    assert len(samples) == 3 and {s.group for s in samples} == {"page"}
+    assert all(set(s.text) <= set("the lazy dog jumps over a brown fox-¬=") for s in samples)
+
+
+def test_too_few_lines_are_an_error(tmp_path, folder):
+    few = tmp_path / "few"
+    few.mkdir()
+    rows = (folder / "labels.tsv").read_text().splitlines()[:2]
+    (few / "labels.tsv").write_text("\n".join(rows))
+    (few / "0.png").write_bytes((folder / "0.png").read_bytes())
+    with pytest.raises(OcrError, match="none of the 1 lines"):
+        recombine(tmp_path / "out", [few], [folder / "corpus.txt"])
+
+
+def test_a_training_makes_them_once_and_packs_them(tmp_path, folder):
+    config = write_config(
+        folder,
+        tmp_path / "run",
+        data=[
+            {"path": str(folder)},
+            {
+                "kind": "recombined",
+                "path": str(folder),
+                "count": 6,
+                "texts": {str(folder / "corpus.txt"): 1},
+            },
+        ],
+    )
+    settings = load_config(config)
+    labelled = load_lines(settings)
+    name = f"{folder.name} in new texts"
+    assert len(labelled.split(folder.name, "train")) == 11
+    assert len(labelled.split(name, "train")) == 6 and not labelled.split(name, "valid")
+    (made,) = (tmp_path / "run" / "recombined").iterdir()
+    before = (made / "labels.tsv").stat().st_mtime_ns
+    again = load_lines(settings)
+    assert (made / "labels.tsv").stat().st_mtime_ns == before
+    assert [s.text for s in again.samples] == [s.text for s in labelled.samples]
+
+    packed = pack(settings, tmp_path / "pack.tar.xz", megabytes=3)
+    assert packed.lines == 11 + 1 + 6
+    with tarfile.open(tmp_path / "pack.tar.xz") as file:
+        file.extractall(tmp_path / "elsewhere", filter="data")
+    there = load_config(tmp_path / "elsewhere" / "pack" / "config.yaml")
+    assert [type(d).__name__ for d in there.data] == ["FolderData", "FolderData"]

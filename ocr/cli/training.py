@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from ocr.cli.options import DataKind, Format, FormatOption, samples_of
 from ocr.errors import OcrError
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from ocr.data.sample import Sample
 
 
 def inspect(
@@ -124,34 +118,22 @@ def recombine(
 
     Example: `ocr recombine runs/english --lines mine --text english.txt.gz --count 2000`
     """
-    from ocr.data.cache import load_sample
     from ocr.data.corpus import Corpus
-    from ocr.data.recombine import Recombiner, writers_of
+    from ocr.data.recombine import Recombiner, prepared_lines, writers_of
     from ocr.data.rendered import recombine_folder
     from ocr.data.sets import read_samples
-    from ocr.image import ImageError
     from ocr.loading import load
     from ocr.progress import bar
 
     texts = Corpus(text)
-    recogniser = load(weights, decoder="greedy")
+    reader = load(weights, decoder="greedy")
     samples = [s for path in lines for s in read_samples(path, split=split)]
 
-    def prepared(advance: Callable[[int], None]) -> Iterator[tuple[Sample, np.ndarray]]:
-        for sample in samples:
-            try:
-                yield sample, load_sample(sample, recogniser.card.preparation).pixels
-            except ImageError as error:
-                typer.echo(f"left out: {error}", err=True)
-            advance(1)
+    def left_out(error: Exception) -> None:
+        typer.echo(f"left out: {error}", err=True)
 
     with bar("cutting", len(samples)) as advance:
-        writers = writers_of(
-            prepared(advance),
-            recogniser.emit,
-            recogniser.alphabet,
-            recogniser.card.architecture.frame_width,
-        )
+        writers = writers_of(prepared_lines(samples, reader, left_out, advance), reader)
     if not writers:
         raise OcrError(
             f"none of the {len(samples)} lines' pages has text enough to be put together anew"

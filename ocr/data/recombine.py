@@ -8,17 +8,22 @@ augmentation" (ICFHR 2016); here any run of characters is a piece.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 
-from ocr.alphabet import Alphabet
+from ocr.data.cache import load_sample
 from ocr.data.cutting import Aligned, CutLine, aligned, cut_line, reach_of
 from ocr.data.render import Texts
 from ocr.data.sample import Sample
-from ocr.image import Prepared
+from ocr.image import ImageError, Prepared
+
+if TYPE_CHECKING:
+    from ocr.recogniser import Recogniser
 
 _LONGEST = 12
 # characters a piece on the average, and the share of a text's words that a writer has the
@@ -26,6 +31,8 @@ _LONGEST = 12
 _FEWEST = 1.7
 _KEPT = 0.6
 _TRIES = 60
+# lines that are read in one go
+_AT_ONCE = 64
 # the end of a line, and a character that is not to be used
 _END, _NEVER = "\n", "\0"
 
@@ -158,36 +165,38 @@ class Recombiner:
 
 
 def writers_of(
-    lines: Iterable[tuple[Sample, np.ndarray]],
-    emit: Callable[[Sequence[Prepared]], Sequence[np.ndarray]],
-    alphabet: Alphabet,
-    frame_width: int,
-    fewest: int = 250,
+    lines: Iterable[tuple[Sample, np.ndarray]], reader: Recogniser, fewest: int = 250
 ) -> list[Writer]:
     """Writers of samples with their prepared pixels: one for each group of a source that has
-    `fewest` characters; what belongs to no group is one, too.
-
-    `emit` gives the emissions T x C of prepared lines.
-    """
+    `fewest` characters; what belongs to no group is one, too. `reader` finds the characters."""
+    frame_width = reader.card.architecture.frame_width
     groups: dict[tuple[str, str], list[Aligned]] = {}
-    part: list[tuple[Sample, np.ndarray]] = []
-
-    def flush() -> None:
-        scores = emit([Prepared(pixels, 1.0, 0.0) for _, pixels in part])
+    stream = iter(lines)
+    while part := list(islice(stream, _AT_ONCE)):
+        scores = reader.emit([Prepared(pixels, 1.0, 0.0) for _, pixels in part])
         for (sample, pixels), score in zip(part, scores, strict=True):
-            found = aligned(pixels, sample.text, score, alphabet, frame_width)
+            found = aligned(pixels, sample.text, score, reader.alphabet, frame_width)
             if found is not None:
                 groups.setdefault((sample.source, sample.group), []).append(found)
-        part.clear()
-
-    for line in lines:
-        part.append(line)
-        if len(part) == 64:
-            flush()
-    flush()
     reach = reach_of(line for group in groups.values() for line in group)
     writers = [
         Writer([cut_line(line, reach) for line in group], name)
         for (_, name), group in sorted(groups.items())
     ]
     return [writer for writer in writers if len(writer) >= fewest]
+
+
+def prepared_lines(
+    samples: Iterable[Sample],
+    reader: Recogniser,
+    on_error: Callable[[ImageError], None],
+    advance: Callable[[int], None],
+) -> Iterator[tuple[Sample, np.ndarray]]:
+    """Samples with their pixels as `reader` prepares them; those that cannot be read go to
+    `on_error`."""
+    for sample in samples:
+        try:
+            yield sample, load_sample(sample, reader.card.preparation).pixels
+        except ImageError as error:
+            on_error(error)
+        advance(1)

@@ -35,6 +35,22 @@ class FolderData(_Strict):
     credit: str = ""
 
 
+class RecombinedData(_Strict):
+    """New texts in the hands of a labelled set's train split, made at the first start."""
+
+    kind: Literal["recombined"]
+    # the labelled lines to cut, grouped by page or writer, and the weights that find the characters
+    path: Path
+    weights: str = "latin-small"
+    weight: float = Field(1.0, ge=0)
+    count: int = Field(2000, gt=0)
+    # corpus file -> share of the lines
+    texts: dict[Path, float]
+    about: str = ""
+    licence: str = ""
+    credit: str = ""
+
+
 class RenderedData(_Strict):
     """Synthetic lines rendered on the fly, endless."""
 
@@ -87,7 +103,7 @@ class TrainingConfig(_Strict):
     architecture: Architecture = Architecture()
     preparation: Preparation = Preparation()
     augmentation: Augmentation = Augmentation()
-    data: tuple[FolderData | RenderedData, ...] = Field(min_length=1)
+    data: tuple[FolderData | RecombinedData | RenderedData, ...] = Field(min_length=1)
     optimisation: Optimisation
     # wider lines are not trained on: they cost much and are few
     max_width: int = Field(1920, gt=0)
@@ -166,6 +182,8 @@ def _explain(error: Any) -> str:
 
 def _all_keys(model: type[BaseModel]) -> list[str]:
     keys = list(model.model_fields)
-    for part in (Architecture, Preparation, Augmentation, FolderData, RenderedData, Optimisation):
+    parts: list[type[BaseModel]] = [Architecture, Preparation, Augmentation, Optimisation]
+    parts += [FolderData, RecombinedData, RenderedData]
+    for part in parts:
         keys += part.model_fields
     return keys

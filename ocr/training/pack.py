@@ -27,7 +27,7 @@ from ocr.cores import cores
 from ocr.data.fonts import TABLE, Font, find_fonts
 from ocr.errors import OcrError
 from ocr.text import raw_lines
-from ocr.training.config import RenderedData, TrainingConfig
+from ocr.training.config import FolderData, RenderedData, TrainingConfig
 from ocr.training.sources import LabelledLines, load_lines
 
 # of WebP; below the last, thin strokes go: better fewer lines
@@ -316,7 +316,8 @@ def _configuration(config: TrainingConfig, texts: dict[Path, str], folders: list
             dumped["fonts"] = ["fonts"]
             dumped["texts"] = {texts[path]: share for path, share in data.texts.items()}
         elif folder := next(remaining):
-            dumped.update(path=folder, kind="folder")
+            labelled = {k: v for k, v in dumped.items() if k in FolderData.model_fields}
+            dumped = labelled | {"path": folder, "kind": "folder"}
         else:
             continue
         kept.append(dumped)

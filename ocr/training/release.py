@@ -21,7 +21,7 @@ from ocr.evaluation.run import evaluate
 from ocr.export import export, set_card
 from ocr.image import ImageError
 from ocr.recogniser import Recogniser
-from ocr.training.config import FolderData, TrainingConfig
+from ocr.training.config import FolderData, RecombinedData, TrainingConfig
 from ocr.weights import load_card, load_weights, save_weights
 
 
@@ -65,11 +65,17 @@ def release(
     card.limits = [" ".join(limit.split()) for limit in config.limits]
     card.data = []
     for data in config.data:
-        known = sets.get(data.path.name) if isinstance(data, FolderData) else None
+        name = "rendered lines"
+        train_lines: int | str = "endless"
+        if isinstance(data, FolderData):
+            name = data.path.name
+            train_lines = len([s for s in sets[name][1] if s.split == "train"])
+        elif isinstance(data, RecombinedData):
+            name, train_lines = f"{data.path.name} in new texts", data.count
         entry = {
-            "name": data.path.name if isinstance(data, FolderData) else "rendered lines",
+            "name": name,
             "share": round(data.weight / sum(d.weight for d in config.data), 3),
-            "train_lines": len([s for s in known[1] if s.split == "train"]) if known else "endless",
+            "train_lines": train_lines,
             "about": " ".join(data.about.split()),
             "licence": data.licence,
             "credit": " ".join(data.credit.split()),

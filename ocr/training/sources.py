@@ -10,10 +10,12 @@ import numpy as np
 
 from ocr.data.batches import DataSource
 from ocr.data.cache import PreparedLines, prepare_lines
+from ocr.data.folder import read_folder
 from ocr.data.sample import Sample
 from ocr.data.sets import read_samples
 from ocr.image import Preparation, Prepared, prepare
-from ocr.training.config import FolderData, RenderedData, TrainingConfig
+from ocr.training.config import FolderData, RecombinedData, RenderedData, TrainingConfig
+from ocr.training.recombined import recombined_lines
 
 if TYPE_CHECKING:
     from ocr.data.render import LineRenderer
@@ -47,9 +49,15 @@ def load_lines(
     for data in config.data:
         if isinstance(data, FolderData):
             seen = [s for s in read_samples(data.path, data.kind) if s.split in ("train", "valid")]
-            name = data.path.name if data.path.name not in sets else str(data.path)
-            sets[name] = (data.weight, range(len(samples), len(samples) + len(seen)))
-            samples += seen
+            name = data.path.name
+        elif isinstance(data, RecombinedData):
+            seen = read_folder(recombined_lines(data, config.out / "recombined", advance))
+            name = f"{data.path.name} in new texts"
+        else:
+            continue
+        name = name if name not in sets else str(data.path)
+        sets[name] = (data.weight, range(len(samples), len(samples) + len(seen)))
+        samples += seen
     lines = prepare_lines(samples, config.preparation, config.out / "cache", advance)
     return LabelledLines(samples, lines, sets)
 
