@@ -70,7 +70,11 @@ class TorchEmissions:
         self.card = card
         self.device = device
         self.bf16 = bf16
-        self.model = model.eval().to(device)
+        self.model = model.eval()
+        # a move makes LSTMs gather their weights anew, even one to where they are: threads that
+        # share a network must not
+        if any(p.device.type != device.partition(":")[0] for p in model.parameters()):
+            self.model.to(device)
 
     @classmethod
     def load(cls, path: Path | str, device: str = "cpu", bf16: bool = False) -> TorchEmissions:

@@ -1,11 +1,14 @@
 """The exported network gives the torch module's emissions; the shipped pair agrees."""
 
+import sys
+
 import numpy as np
 import pytest
 
 from ocr.architecture import Architecture, Stage
-from ocr.emissions import OnnxEmissions, TorchEmissions
+from ocr.emissions import OnnxEmissions, TorchEmissions, load_model
 from ocr.export import export
+from ocr.finetune.workers import pool
 from ocr.image import Preparation
 from ocr.loading import find_weights
 from ocr.model import CRNN
@@ -59,6 +62,24 @@ def test_a_random_network_agrees_on_many_widths(random_weights, tmp_path):
     close(onnx, torch_, 32, WIDTHS)
     for width in WIDTHS:
         close(onnx, torch_, 32, [width])
+
+
+def test_threads_share_a_network(random_weights):
+    """Fine-tuning reads with one network in several threads, each with emissions of its own."""
+    model, card = load_model(random_weights)
+    image, width = np.zeros((1, 1, 32, 64), np.uint8), np.array([64])
+
+    def read(_):
+        return TorchEmissions(model, card)(image, width)[0]
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # a race is lost within a few readings
+    try:
+        with pool(4) as threads:
+            found = list(threads.map(read, range(600)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert all(np.array_equal(f, found[0]) for f in found)
 
 
 def test_the_shipped_files_agree():
