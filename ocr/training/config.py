@@ -46,7 +46,7 @@ class RecombinedData(_Strict):
     count: int = Field(2000, gt=0)
     # corpus file -> share of the lines
     texts: dict[Path, float]
-    about: str = ""
+    about: str = "other texts, put together of pieces of its lines"
     licence: str = ""
     credit: str = ""
 
