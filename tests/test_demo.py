@@ -47,7 +47,7 @@ def test_readings_agree_with_the_recogniser(machine, seen, samples):
 
 def test_settings_act_on_stored_emissions(machine, samples):
     seen = machine.see(samples / "letter.png")
-    with_weight = machine.beam(seen, Settings(lm="english", lm_weight=3.0, length_bonus=-2.0))
+    with_weight = machine.beam(seen, Settings(lm="english", lm_weight=3.0, length_bonus=-10.0))
     without = machine.beam(seen, Settings(lm="english", lm_weight=0.0, length_bonus=0.0))
     assert len(with_weight.line.text) < len(without.line.text)
 
