@@ -118,6 +118,7 @@ def recombine(
 
     Example: `ocr recombine runs/english --lines mine --text english.txt.gz --count 2000`
     """
+    from ocr.cores import cores
     from ocr.data.corpus import Corpus
     from ocr.data.recombine import Recombiner, prepared_lines, writers_of
     from ocr.data.rendered import recombine_folder
@@ -126,7 +127,7 @@ def recombine(
     from ocr.progress import bar
 
     texts = Corpus(text)
-    reader = load(weights, decoder="greedy")
+    reader = load(weights, decoder="greedy", threads=cores())
     samples = [s for path in lines for s in read_samples(path, split=split)]
 
     def left_out(error: Exception) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -66,16 +67,17 @@ def train(
         devices=config.devices,
         precision="bf16-mixed" if config.precision == "bf16" else "32-true",
     )
-    fabric.launch()
-    torch.manual_seed(config.seed)
-    display = Display(config, quiet=not fabric.is_global_zero)
-
-    if fabric.is_global_zero:
+    # before there are other processes: those would not wait for an hour, and find what was prepared
+    first = os.environ.get("LOCAL_RANK", "0") == "0"
+    display = Display(config, quiet=not first)
+    if first:
         config.out.mkdir(parents=True, exist_ok=True)
         text = config.model_dump_json(indent=1)
         (config.out / "config.json").write_text(text, encoding="utf-8")
         with display.preparing() as advance:
             load_lines(config, advance)
+    fabric.launch()
+    torch.manual_seed(config.seed)
     fabric.barrier()
     labelled = load_lines(config)
     sources = training_sources(config, labelled)

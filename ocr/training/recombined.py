@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+from ocr.cores import cores
 from ocr.data.folder import DataError
 from ocr.training.config import RecombinedData
 
@@ -27,7 +28,7 @@ def recombined_lines(
     from ocr.data.sets import read_samples
     from ocr.loading import load
 
-    reader = load(data.weights, decoder="greedy")
+    reader = load(data.weights, decoder="greedy", threads=cores())
     samples = read_samples(data.path, split="train")
     # what cannot be read is told of by the report on the set itself
     lines = prepared_lines(samples, reader, lambda error: None, advance)
