@@ -118,29 +118,22 @@ def recombine(
 
     Example: `ocr recombine runs/english --lines mine --text english.txt.gz --count 2000`
     """
-    from ocr.cores import cores
     from ocr.data.corpus import Corpus
-    from ocr.data.recombine import Recombiner, prepared_lines, writers_of
+    from ocr.data.recombine import recombiner_of
     from ocr.data.rendered import recombine_folder
     from ocr.data.sets import read_samples
-    from ocr.loading import load
     from ocr.progress import bar
 
-    texts = Corpus(text)
-    reader = load(weights, decoder="greedy", threads=cores())
     samples = [s for path in lines for s in read_samples(path, split=split)]
 
     def left_out(error: Exception) -> None:
         typer.echo(f"left out: {error}", err=True)
 
+    name = ", ".join(map(str, lines))
     with bar("cutting", len(samples)) as advance:
-        writers = writers_of(prepared_lines(samples, reader, left_out, advance), reader)
-    if not writers:
-        raise OcrError(
-            f"none of the {len(samples)} lines' pages has text enough to be put together anew"
-        )
-    recombine_folder(out, count, Recombiner(writers, texts), seed=seed, language=language)
-    typer.echo(f"{count} lines of {len(writers)} pages or writers in {out}", err=True)
+        recombiner = recombiner_of(samples, Corpus(text), weights, name, left_out, advance)
+    recombine_folder(out, count, recombiner, seed=seed, language=language)
+    typer.echo(f"{count} lines of {len(recombiner.writers)} pages or writers in {out}", err=True)
 
 
 def train(

@@ -2,7 +2,7 @@
 seam through little ink between two of them says where the one ends.
 
 A network that is trained by CTC alone tells a character somewhere in it, `m` near its first stroke,
-a blank when it is over. How far characters reach to either side of that place is learnt from those
+a space when it is over. How far characters reach to either side of that place is learnt from those
 that no ink joins to the next.
 """
 
@@ -25,6 +25,8 @@ _ROOM = 0.4
 _SURE = 0.2
 _SURE_LINE = 0.55
 _SHORTEST = 3
+# no letter reaches farther, in parts of the pitch: what seems to is a gap
+_FARTHEST = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class Reach:
 
     def add(self, character: str, side: int, reach: float) -> None:
         key = character, side
-        self._sums[key] = self._sums.get(key, 0.0) + min(reach, 2.0)
+        self._sums[key] = self._sums.get(key, 0.0) + min(reach, _FARTHEST)
         self._counts[key] = self._counts.get(key, 0) + 1
 
 

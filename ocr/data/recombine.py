@@ -16,8 +16,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from ocr.cores import cores
 from ocr.data.cache import load_sample
 from ocr.data.cutting import Aligned, CutLine, aligned, cut_line, reach_of
+from ocr.data.folder import DataError
 from ocr.data.render import Texts
 from ocr.data.sample import Sample
 from ocr.image import ImageError, Prepared
@@ -186,14 +188,37 @@ def writers_of(
     return [writer for writer in writers if len(writer) >= fewest]
 
 
-def prepared_lines(
+def recombiner_of(
+    samples: Sequence[Sample],
+    texts: Texts,
+    weights: str,
+    name: str,
+    on_error: Callable[[ImageError], None],
+    advance: Callable[[int], None],
+) -> Recombiner:
+    """A recombiner of these lines, their characters found by `weights`.
+
+    Images that cannot be read go to `on_error`. Raises DataError, with `name`, where no group has
+    characters enough.
+    """
+    from ocr.loading import load
+
+    reader = load(weights, decoder="greedy", threads=cores())
+    writers = writers_of(_prepared(samples, reader, on_error, advance), reader)
+    if not writers:
+        raise DataError(
+            f"{name}: none of the {len(samples)} lines' pages has text enough to be put together "
+            "anew"
+        )
+    return Recombiner(writers, texts)
+
+
+def _prepared(
     samples: Iterable[Sample],
     reader: Recogniser,
     on_error: Callable[[ImageError], None],
     advance: Callable[[int], None],
 ) -> Iterator[tuple[Sample, np.ndarray]]:
-    """Samples with their pixels as `reader` prepares them; those that cannot be read go to
-    `on_error`."""
     for sample in samples:
         try:
             yield sample, load_sample(sample, reader.card.preparation).pixels

@@ -8,8 +8,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from ocr.cores import cores
-from ocr.data.folder import DataError
 from ocr.training.config import RecombinedData
 
 
@@ -23,19 +21,16 @@ def recombined_lines(
     if (target / "labels.tsv").is_file():
         return target
     from ocr.data.corpus import Corpus
-    from ocr.data.recombine import Recombiner, prepared_lines, writers_of
+    from ocr.data.recombine import recombiner_of
     from ocr.data.rendered import recombine_folder
     from ocr.data.sets import read_samples
-    from ocr.loading import load
 
-    reader = load(data.weights, decoder="greedy", threads=cores())
     samples = read_samples(data.path, split="train")
+    texts = Corpus(list(data.texts), list(data.texts.values()))
     # what cannot be read is told of by the report on the set itself
-    lines = prepared_lines(samples, reader, lambda error: None, advance)
-    writers = writers_of(lines, reader)
-    if not writers:
-        raise DataError(f"{data.path}: no page has text enough to be put together anew")
-    recombiner = Recombiner(writers, Corpus(list(data.texts), list(data.texts.values())))
+    recombiner = recombiner_of(
+        samples, texts, data.weights, str(data.path), lambda error: None, advance
+    )
     part = target.with_name(target.name + ".part")
     shutil.rmtree(part, ignore_errors=True)
     recombine_folder(part, data.count, recombiner, progress=False)
