@@ -291,3 +291,20 @@ def test_a_training_makes_them_once_and_packs_them(tmp_path, folder):
         file.extractall(tmp_path / "elsewhere", filter="data")
     there = load_config(tmp_path / "elsewhere" / "pack" / "config.yaml")
     assert [type(d).__name__ for d in there.data] == ["FolderData", "FolderData"]
+
+
+def test_two_sets_of_one_folder_both_count(tmp_path, folder):
+    recombined = {
+        "kind": "recombined", "path": str(folder), "texts": {str(folder / "corpus.txt"): 1},
+    }  # fmt: skip
+    config = write_config(
+        folder,
+        tmp_path / "run",
+        data=[{"path": str(folder)}, *(recombined | {"count": n} for n in (3, 4, 5))],
+    )
+    labelled = load_lines(load_config(config))
+    name = f"{folder.name} in new texts"
+    assert list(labelled.sets) == [
+        folder.name, name, f"{folder} in new texts", f"{folder} in new texts (2)",
+    ]  # fmt: skip
+    assert [len(labelled.split(n, "train")) for n in labelled.sets] == [11, 3, 4, 5]

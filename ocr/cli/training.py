@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -172,7 +173,8 @@ def train(
             f"training needs the extra `train`: pip install 'ocr-lines[train]' ({error})"
         ) from None
     best = run(load_config(config, set_), resume, stop_after, minutes)
-    typer.echo(f"best weights: {best}", err=True)
+    if os.environ.get("LOCAL_RANK", "0") == "0":  # other processes run this command, too
+        typer.echo(f"best weights: {best}", err=True)
 
 
 def pack(

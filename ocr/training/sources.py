@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -49,17 +50,23 @@ def load_lines(
     for data in config.data:
         if isinstance(data, FolderData):
             seen = [s for s in read_samples(data.path, data.kind) if s.split in ("train", "valid")]
-            name = data.path.name
+            kind = ""
         elif isinstance(data, RecombinedData):
             seen = read_folder(recombined_lines(data, config.out / "recombined", advance))
-            name = f"{data.path.name} in new texts"
+            kind = " in new texts"
         else:
             continue
-        name = name if name not in sets else str(data.path)
+        name = _unused(f"{data.path.name}{kind}", f"{data.path}{kind}", sets)
         sets[name] = (data.weight, range(len(samples), len(samples) + len(seen)))
         samples += seen
     lines = prepare_lines(samples, config.preparation, config.out / "cache", advance)
     return LabelledLines(samples, lines, sets)
+
+
+def _unused(name: str, path: str, taken: Container[str]) -> str:
+    """The set's name; with its path where another is called so; numbered where that one is, too."""
+    numbered = (f"{path} ({number})" for number in itertools.count(2))
+    return next(n for n in itertools.chain((name, path), numbered) if n not in taken)
 
 
 def training_sources(config: TrainingConfig, labelled: LabelledLines) -> list[DataSource]:
