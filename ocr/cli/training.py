@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -167,13 +166,14 @@ def train(
     from ocr.training.config import load_config
 
     try:
+        from ocr.training.loop import is_first_process
         from ocr.training.loop import train as run
     except ModuleNotFoundError as error:
         raise OcrError(
             f"training needs the extra `train`: pip install 'ocr-lines[train]' ({error})"
         ) from None
     best = run(load_config(config, set_), resume, stop_after, minutes)
-    if os.environ.get("LOCAL_RANK", "0") == "0":  # other processes run this command, too
+    if is_first_process():  # the others run this command, too
         typer.echo(f"best weights: {best}", err=True)
 
 

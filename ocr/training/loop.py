@@ -68,7 +68,7 @@ def train(
         precision="bf16-mixed" if config.precision == "bf16" else "32-true",
     )
     # before there are other processes: those would not wait for an hour, and find what was prepared
-    first = os.environ.get("LOCAL_RANK", "0") == "0"
+    first = is_first_process()
     display = Display(config, quiet=not first)
     if first:
         config.out.mkdir(parents=True, exist_ok=True)
@@ -187,6 +187,11 @@ def train(
     del batches  # ends the data workers
     fabric.barrier()
     return config.out / "best.safetensors"
+
+
+def is_first_process() -> bool:
+    """Whether this process prepares and reports; the others are launched with their rank."""
+    return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
 def _step(fabric, model, optimiser, batch: Batch, o: Optimisation) -> tuple[float, list[str], bool]:

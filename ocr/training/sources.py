@@ -50,13 +50,13 @@ def load_lines(
     for data in config.data:
         if isinstance(data, FolderData):
             seen = [s for s in read_samples(data.path, data.kind) if s.split in ("train", "valid")]
-            kind = ""
+            suffix = ""
         elif isinstance(data, RecombinedData):
             seen = read_folder(recombined_lines(data, config.out / "recombined", advance))
-            kind = " in new texts"
+            suffix = " in new texts"
         else:
             continue
-        name = _unused(f"{data.path.name}{kind}", f"{data.path}{kind}", sets)
+        name = _unused(f"{data.path.name}{suffix}", f"{data.path}{suffix}", sets)
         sets[name] = (data.weight, range(len(samples), len(samples) + len(seen)))
         samples += seen
     lines = prepare_lines(samples, config.preparation, config.out / "cache", advance)
