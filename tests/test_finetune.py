@@ -4,35 +4,42 @@ import os
 import signal
 import subprocess
 import sys
+import zipfile
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from conftest import draw_text
 from typer.testing import CliRunner
 
+from ocr import load
 from ocr.alphabet import Alphabet, AlphabetError
 from ocr.architecture import Architecture, Stage
 from ocr.cli import app
 from ocr.data.batches import BatchStream, DataSource
 from ocr.data.folder import DataError
 from ocr.emissions import load_model
+from ocr.evaluation.metrics import errors
 from ocr.finetune.adapt import Budget, adapt, blend
 from ocr.finetune.config import FinetuneConfig, load_finetune_config
 from ocr.finetune.gradients import Gradients
 from ocr.finetune.growth import grow, new_characters
-from ocr.finetune.lines import folds_of, general_lines, own_lines, split_off
-from ocr.finetune.plan import shares_of
+from ocr.finetune.lines import General, folds_of, general_lines, own_lines, split_off
+from ocr.finetune.plan import Plan, shares_of
 from ocr.finetune.run import FinetuneError, finetune, frozen_part
+from ocr.finetune.unlabelled import read_unlabelled
 from ocr.image import Preparation
 from ocr.model import CRNN
 from ocr.training.config import ConfigError
 from ocr.weights import Card, load_card, save_weights
 
 REPOSITORY = Path(__file__).parent.parent
+THINGS = ["house", "garden", "street", "river"]
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
 
@@ -41,8 +48,6 @@ def quiet(message):
 
 
 def write_lines(folder, texts, groups=None):
-    import cv2
-
     folder.mkdir(parents=True, exist_ok=True)
     rows = ["path\ttext\tgroup"]
     for i, text in enumerate(texts):
@@ -388,6 +393,59 @@ def test_new_characters_in_a_font(tmp_path):
     assert card.characters.startswith("".join(Alphabet.latin().characters))
     assert out.with_suffix(".html").is_file()
     assert not out.with_suffix(".work").exists()
+
+
+def test_lines_without_texts(tmp_path):
+    """The shipped weights and blurred images: what was read in them is learnt, and called that."""
+    folder = tmp_path / "scans"
+    texts = [f"the {a} of the {b} and the {c}" for a, b, c in permutations(THINGS, 3)]
+    write_lines(folder, texts)
+    (folder / "labels.tsv").unlink()
+    for path in folder.iterdir():
+        cv2.imwrite(str(path), cv2.GaussianBlur(cv2.imread(str(path)), (0, 0), 3.0))
+    (folder / "broken.png").write_bytes(b"no image")
+    out = tmp_path / "scans.safetensors"
+    config = tmp_path / "short.yaml"
+    config.write_text("measured_lines: 8\nunlabelled_visits: 3\n")
+    result = CliRunner().invoke(
+        app,
+        ["finetune", "--unlabelled", str(folder), "--out", str(out), "--config", str(config),
+         "--minutes", "0.5"],
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "broken.png: not an image" in result.output
+    assert "their first reading" in result.output
+    assert "nothing could measure" in result.output
+    finetuned = load_card(out).recipe["finetuned"]
+    assert finetuned["on"] == [f"lines of {folder}, without texts"]
+    assert finetuned["lines_seen"] > 0
+    images = sorted(folder.glob("0*.png"))
+    before, after = (
+        errors(texts, [line.text for line in load(w, decoder="greedy").read(images)]).cer
+        for w in ("latin-small", out)
+    )
+    assert after < before
+
+
+def test_lines_without_texts_beside_labelled_ones(lines, weights, tmp_path):
+    """Each labelled line is seen as often as without them: as half of every batch are the others,
+    there are twice the steps."""
+    config = options(lines, weights, tmp_path)
+    own = own_lines(config, Preparation(height=32), tmp_path / "work", quiet)
+    model, card = load_model(weights)
+    plan = Plan(config, model, model, card, (), own, General(), tmp_path, False, quiet, None, 0.0)
+    plan._training_seconds = 60.0
+    alone = plan._budget(1, own.usable).steps
+    plan.unlabelled = own
+    assert plan._budget(1, own.usable).steps == 2 * alone
+
+
+def test_archives_are_no_lines_without_texts(tmp_path):
+    archive = tmp_path / "lines.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("a.png", b"")
+    with pytest.raises(DataError, match=r"a\.png: lines to learn from must be image files"):
+        read_unlabelled([archive], "latin-small", Preparation(), tmp_path, quiet)
 
 
 def test_fonts_check(tmp_path):

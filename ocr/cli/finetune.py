@@ -18,6 +18,10 @@ def finetune(
         list[Path] | None,
         typer.Option(help="labelled lines: labels.tsv, name.gt.txt, PAGE or ALTO XML"),
     ] = None,
+    unlabelled: Annotated[
+        list[Path] | None,
+        typer.Option(help="line images without texts: files or folders, learnt from as first read"),
+    ] = None,
     text: Annotated[
         list[Path] | None,
         typer.Option(help="what to render in the fonts; default: words of the language models"),
@@ -50,6 +54,8 @@ def finetune(
 
     * `ocr finetune --data my-hand --out my-hand.safetensors`
 
+    * `ocr finetune --unlabelled scans --out scans.safetensors`
+
     * `ocr finetune --fonts MyFont.ttf --text letters.txt --minutes 5 --out my-font.safetensors`
 
     * `ocr read --weights my-hand.onnx line.png`
@@ -61,6 +67,7 @@ def finetune(
         config,
         fonts=tuple(fonts) if fonts else None,
         data=tuple(data) if data else None,
+        unlabelled=tuple(unlabelled) if unlabelled else None,
         texts=tuple(text) if text else None,
         general=tuple(general) if general else None,
         out=out,

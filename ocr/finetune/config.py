@@ -21,6 +21,8 @@ class FinetuneConfig(BaseModel):
     # fonts to learn, and lines to learn; at least one of them
     fonts: tuple[str, ...] = ()
     data: tuple[Path, ...] = ()
+    # line images without texts: what the old weights read in them is learnt from
+    unlabelled: tuple[Path, ...] = ()
     # what to render: text files; none: the shipped language models
     texts: tuple[Path, ...] = ()
     # labelled lines that must not be forgotten, if there are any
@@ -42,6 +44,8 @@ class FinetuneConfig(BaseModel):
     frozen: Literal["auto", "none", "backbone"] = "auto"
     # each line of one's own is seen at most so often
     visits: int = Field(60, gt=0)
+    # those without texts: what was read wrong must not be learnt by heart
+    unlabelled_visits: int = Field(6, gt=0)
     held_out: float = Field(0.2, gt=0, lt=1)
     folds: int = Field(4, ge=2)
     folds_below: int = Field(100, ge=0)

@@ -67,13 +67,26 @@ class General:
 
 def own_lines(config: FinetuneConfig, settings: Preparation, work: Path, say: Say) -> Own:
     """Read and prepare the labelled lines. What cannot be read is said and left out. Raises
-    DataError where too few are left."""
+    DataError."""
     samples = [s for path in config.data for s in read_samples(path)]
-    lines = prepare_lines(samples, settings, work / "cache")
-    for reason in list(lines.errors.values())[:10]:
+    return prepared_lines(samples, settings, work / "cache", say)
+
+
+def prepared_lines(
+    samples: list[Sample],
+    settings: Preparation,
+    cache: Path,
+    say: Say,
+    reasons: Sequence[str] = (),
+) -> Own:
+    """These lines, prepared. Those that cannot be are said and left out, after `reasons` why others
+    were."""
+    lines = prepare_lines(samples, settings, cache)
+    said = [*reasons, *lines.errors.values()]
+    for reason in said[:10]:
         say(f"left out: {reason}")
-    if len(lines.errors) > 10:
-        say(f"left out: {len(lines.errors) - 10} more images")
+    if len(said) > 10:
+        say(f"left out: {len(said) - 10} more images")
     return Own(samples, lines, [i for i in range(len(samples)) if i not in lines.errors])
 
 

@@ -1,4 +1,5 @@
-"""How a fine-tuning goes: on lines that are held out, or by cross-validation where they are few."""
+"""How a fine-tuning goes: judged by lines that are held out, by cross-validation where they are
+few, or by nothing where no line has a text."""
 
 from __future__ import annotations
 
@@ -53,10 +54,11 @@ _ANY = 0.1
 
 @dataclass
 class Plan:
-    """One fine-tuning's lines and network, and the two ways to train on them.
+    """One fine-tuning's lines and network, and the three ways to train on them.
 
-    `own` are labelled lines of one's own; `rendered` is the source of lines in one's own fonts, and
-    `drawn` those that are held out. `begun` is the clock (time.monotonic) when it all began.
+    `own` are labelled lines of one's own, `unlabelled` those whose texts the old weights read;
+    `rendered` is the source of lines in one's own fonts, and `drawn` those that are held out.
+    `begun` is the clock (time.monotonic) when it all began.
     """
 
     config: FinetuneConfig
@@ -72,6 +74,7 @@ class Plan:
     bar: Callable[[str], Any]
     begun: float
     rendered: DataSource | None = None
+    unlabelled: Own | None = None
     drawn: list[Sample] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress, init=False)
 
@@ -166,6 +169,17 @@ class Plan:
         notes = [f"measured by {count}-fold cross-validation; the weights have seen all lines"]
         return state, (joined(found), joined(searched)), stopped, notes
 
+    def by_first_reading(self):
+        """Train on lines whose texts were only read, for as long as pays: nothing can judge it."""
+        assert self.unlabelled is not None
+        lines = self.unlabelled.chosen(self.unlabelled.usable)
+        self._mix()
+        self._estimate(lines, blending=False)
+        steps = self._steps(len(lines), self.config.unlabelled_visits)
+        outcome = self._train((), Budget(self._training_seconds, steps), "training", None)
+        notes = ["no line of yours has a text: nothing could measure whether it is read better"]
+        return outcome.state, lines, outcome.stopped, notes
+
     def _begin(self) -> None:
         self.model.load_state_dict(self.start)
 
@@ -201,11 +215,16 @@ class Plan:
 
     def _budget(self, trainings: int, own: Sequence[int]) -> Budget:
         seconds = self._training_seconds / trainings
-        share = 1 - (self.config.general_share if self.general.sources else 0.0)
         steps = 10**9
         if own and self.rendered is None:
-            steps = round(len(own) * self.config.visits / (self.config.batch_size * share))
-        return Budget(seconds, max(20, steps))
+            kinds = 1 + (self.unlabelled is not None)
+            steps = self._steps(len(own), self.config.visits * kinds)
+        return Budget(seconds, steps)
+
+    def _steps(self, lines: int, visits: float) -> int:
+        """How many it takes to see each of so many lines so often, general lines beside them."""
+        share = 1 - (self.config.general_share if self.general.sources else 0.0)
+        return max(20, round(lines * visits / (self.config.batch_size * share)))
 
     def _train(
         self,
@@ -222,6 +241,9 @@ class Plan:
             sources.append(self.own.source(own, 1.0))
         if self.rendered is not None:
             sources.append(replace(self.rendered, weight=1.0))
+        if self.unlabelled is not None:
+            lines = self.unlabelled
+            sources.append(replace(lines.source(lines.usable, 1.0), name="unlabelled"))
         total = sum(s.weight for s in self.general.sources)
         rest = config.general_share / (1 - config.general_share) * len(sources)
         sources += [replace(s, weight=rest * s.weight / total) for s in self.general.sources

@@ -39,6 +39,7 @@ from ocr.finetune.measure import (
     write_comparison,
 )
 from ocr.finetune.plan import Plan, loaded
+from ocr.finetune.unlabelled import read_unlabelled
 from ocr.loading import find_trainable
 from ocr.recogniser import Recogniser
 from ocr.training.checkpoint import Progress
@@ -71,11 +72,13 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
     """Train on one's own fonts or lines, and write `config.out` if that made it better.
 
     Below `folds_below` lines all of them are trained on, and what to expect is measured by
-    cross-validation; above, a part is held out. `bar(label)` is a context manager that gives a
-    function of (share, text). Raises FinetuneError, DataError, FontError, AlphabetError.
+    cross-validation; above, a part is held out. Lines without texts alone are trained on for
+    `unlabelled_visits`, and compared with their first reading. `bar(label)` is a context manager
+    that gives a function of (share, text). Raises FinetuneError, DataError, SourceError, FontError,
+    AlphabetError.
     """
-    if not config.fonts and not config.data:
-        raise FinetuneError("nothing to learn: give fonts, labelled lines, or both")
+    if not config.fonts and not config.data and not config.unlabelled:
+        raise FinetuneError("nothing to learn: give fonts, labelled lines, or line images")
     begun = time.monotonic()
     say(f"at most about {config.minutes:g} minutes, all in all")
     # several threads of torch collapse as soon as anything else runs, and the batches are made on
@@ -90,6 +93,9 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
     old = copy.deepcopy(model)
 
     own = own_lines(config, card.preparation, work, say) if config.data else None
+    unlabelled = None
+    if config.unlabelled:
+        unlabelled = read_unlabelled(config.unlabelled, config.weights, card.preparation, work, say)
     fonts = fonts_of(config, say) if config.fonts else []
     texts = [own.samples[i].text for i in own.usable] if own else []
     drawn = frozenset[int]().union(*(f.coverage for f in fonts))
@@ -105,24 +111,29 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
     card = card.model_copy(update={"characters": "".join(alphabet.characters)})
     if own:
         own = that_fit(own, alphabet, card.architecture.frame_width, say)
-    _same_run(config, work, own, resume)
+    if unlabelled:
+        unlabelled = that_fit(unlabelled, alphabet, card.architecture.frame_width, say)
+    _same_run(config, work, [lines for lines in (own, unlabelled) if lines], resume)
     general = general_lines(config, card.preparation, work, alphabet, say)
     plan = Plan(config, old, model, card, added, own, general, work, resume, say,
-                bar or _silent, begun)  # fmt: skip
+                bar or _silent, begun, unlabelled=unlabelled)  # fmt: skip
     if fonts:
         plan.rendered = rendered_source(fonts, texts_of(config), card.preparation, "fonts", 1.0)
         plan.drawn = rendered_samples(
             fonts, texts_of(config), work / "held-out", config.measured_lines, config.seed + 2
         )
     few = own is not None and len(own.usable) < config.folds_below and not fonts
-    state, held_out, stopped, notes = plan.by_folds() if few else plan.by_holding_out()
+    guessed = own is None and not fonts
+    way = plan.by_folds if few else plan.by_first_reading if guessed else plan.by_holding_out
+    state, held_out, stopped, notes = way()
 
     _, plain = load_model(origin)
     before = Recogniser(TorchEmissions(old, plain, config.device))
     after = Recogniser(TorchEmissions(loaded(model, state), card, config.device))
     say("measuring")
     measured = [r.sample for r in held_out[0].results] if few else held_out
-    groups = {"held-out lines of your own": measured, **general.measured}
+    name = "your lines, against their first reading" if guessed else "held-out lines of your own"
+    groups = {name: measured, **general.measured}
     readings = [(reader, samples) for samples in groups.values() for reader in (before, after)]
     if few:
         del readings[1]  # cross-validated: by networks that never saw the line
@@ -132,7 +143,7 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
     sets = [compared(name, *read[2 * i : 2 * i + 2]) for i, name in enumerate(groups)]
     report = config.out.with_suffix(".html")
     write_comparison(report, read[1][0], sets)
-    unseen = [] if few else [s for s in held_out if s not in plan.drawn]
+    unseen = [] if few or guessed else [s for s in held_out if s not in plan.drawn]
     result = Result(None, report, sets, added, 0.0, stopped, notes, unseen)
     if sets[0].after < sets[0].before:
         card = _card(card, config, origin, sets, plan.progress, added)
@@ -156,9 +167,10 @@ def frozen_part(config: FinetuneConfig, texts: Sequence[str], added: Sequence[Ne
     return "backbone" if config.fonts and not config.data and new > _MANY_NEW else "none"
 
 
-def _same_run(config: FinetuneConfig, work: Path, own: Own | None, resume: bool) -> None:
+def _same_run(config: FinetuneConfig, work: Path, own: Sequence[Own], resume: bool) -> None:
     """Refuse to go on with other settings or lines: what was held out would have been seen."""
-    lines = [(str(own.samples[i].image), own.samples[i].text) for i in own.usable] if own else []
+    samples = [s for lines in own for s in lines.chosen(lines.usable)]
+    lines = [(str(s.image), s.text) for s in samples]
     settings = config.model_dump(mode="json", exclude={"minutes"})
     now = hashlib.sha256(json.dumps([settings, lines]).encode()).hexdigest()
     file = work / "settings.sha256"
@@ -185,6 +197,7 @@ def _card(
 ) -> Card:
     own = [f"fonts {', '.join(map(str, config.fonts))}"] if config.fonts else []
     own += [f"lines of {path}" for path in config.data]
+    own += [f"lines of {path}, without texts" for path in config.unlabelled]
     recipe = {
         **card.recipe,
         "finetuned": {

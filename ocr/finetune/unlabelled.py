@@ -1,0 +1,45 @@
+"""Line images without texts: what the old weights read in them is what is learnt from.
+
+The search with a language model knows what letters alone do not tell, and is right far more often
+than the network is by itself. Trained on what the search found, the network learns from the words
+it guessed how this hand makes its letters (self-training; Kahn et al. 2020 for speech).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
+
+from ocr.batch.local import read_pieces
+from ocr.batch.sources import Item, expand
+from ocr.data.folder import DataError
+from ocr.data.sample import Sample
+from ocr.finetune.lines import Own, Say, prepared_lines
+from ocr.image import Preparation
+
+
+def read_unlabelled(
+    paths: Iterable[Path], weights: str, settings: Preparation, work: Path, say: Say
+) -> Own:
+    """Image files, and those of folders, with what these weights read in them with the language
+    model of each line's language. What cannot be read, or holds nothing to read, is said and left
+    out. Raises SourceError, and DataError for archives and stacks of pages."""
+    items = [_on_disk(item) for item in expand(paths)]
+    say(f"reading {len(items)} lines without texts")
+    samples, reasons = [], []
+    for record in chain.from_iterable(read_pieces(items, None, weights=weights)):
+        if record.error is not None:
+            reasons.append(f"{record.source}: {record.error}")
+        elif not record.text.strip():
+            reasons.append(f"{record.source}: nothing was read in it")
+        else:
+            image = Path(record.source)
+            samples.append(Sample(image, record.text, "unlabelled", str(image.parent)))
+    return prepared_lines(samples, settings, work / "cache", say, reasons)
+
+
+def _on_disk(item: Item) -> Item:
+    if item.path is None:
+        raise DataError(f"{item.name}: lines to learn from must be image files; unpack it first")
+    return Item(str(item.path), item.open, item.path)
