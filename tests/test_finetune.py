@@ -406,7 +406,7 @@ def test_lines_without_texts(tmp_path):
     (folder / "broken.png").write_bytes(b"no image")
     out = tmp_path / "scans.safetensors"
     config = tmp_path / "short.yaml"
-    config.write_text("measured_lines: 8\nunlabelled_visits: 3\n")
+    config.write_text("measured_lines: 8\nunlabelled_visits: 3\nunlabelled_confidence: 0.5\n")
     result = CliRunner().invoke(
         app,
         ["finetune", "--unlabelled", str(folder), "--out", str(out), "--config", str(config),
@@ -445,7 +445,7 @@ def test_archives_are_no_lines_without_texts(tmp_path):
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("a.png", b"")
     with pytest.raises(DataError, match=r"a\.png: lines to learn from must be image files"):
-        read_unlabelled([archive], "latin-small", Preparation(), tmp_path, quiet)
+        read_unlabelled(FinetuneConfig(unlabelled=(archive,)), Preparation(), tmp_path, quiet)
 
 
 def test_fonts_check(tmp_path):

@@ -46,6 +46,8 @@ class FinetuneConfig(BaseModel):
     visits: int = Field(60, gt=0)
     # those without texts: what was read wrong must not be learnt by heart
     unlabelled_visits: int = Field(6, gt=0)
+    # and those of them that were read less surely than this not at all
+    unlabelled_confidence: float = Field(0.9, ge=0, le=1)
     held_out: float = Field(0.2, gt=0, lt=1)
     folds: int = Field(4, ge=2)
     folds_below: int = Field(100, ge=0)

@@ -95,7 +95,7 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
     own = own_lines(config, card.preparation, work, say) if config.data else None
     unlabelled = None
     if config.unlabelled:
-        unlabelled = read_unlabelled(config.unlabelled, config.weights, card.preparation, work, say)
+        unlabelled = read_unlabelled(config, card.preparation, work, say)
     fonts = fonts_of(config, say) if config.fonts else []
     texts = [own.samples[i].text for i in own.usable] if own else []
     drawn = frozenset[int]().union(*(f.coverage for f in fonts))

@@ -7,7 +7,6 @@ it guessed how this hand makes its letters (self-training; Kahn et al. 2020 for 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from itertools import chain
 from pathlib import Path
 
@@ -15,27 +14,32 @@ from ocr.batch.local import read_pieces
 from ocr.batch.sources import Item, expand
 from ocr.data.folder import DataError
 from ocr.data.sample import Sample
+from ocr.finetune.config import FinetuneConfig
 from ocr.finetune.lines import Own, Say, prepared_lines
 from ocr.image import Preparation
 
 
-def read_unlabelled(
-    paths: Iterable[Path], weights: str, settings: Preparation, work: Path, say: Say
-) -> Own:
-    """Image files, and those of folders, with what these weights read in them with the language
-    model of each line's language. What cannot be read, or holds nothing to read, is said and left
-    out. Raises SourceError, and DataError for archives and stacks of pages."""
-    items = [_on_disk(item) for item in expand(paths)]
+def read_unlabelled(config: FinetuneConfig, settings: Preparation, work: Path, say: Say) -> Own:
+    """Image files, and those of folders, with what the old weights read in them with the language
+    model of each line's language. What cannot be read, holds nothing to read, or was not read
+    surely is said and left out. Raises SourceError, and DataError for archives and stacks of pages.
+    """
+    items = [_on_disk(item) for item in expand(config.unlabelled)]
     say(f"reading {len(items)} lines without texts")
-    samples, reasons = [], []
-    for record in chain.from_iterable(read_pieces(items, None, weights=weights)):
+    samples, reasons, unsure = [], [], 0
+    for record in chain.from_iterable(read_pieces(items, None, weights=config.weights)):
         if record.error is not None:
             reasons.append(f"{record.source}: {record.error}")
         elif not record.text.strip():
             reasons.append(f"{record.source}: nothing was read in it")
+        elif record.confidence < config.unlabelled_confidence:
+            unsure += 1
         else:
             image = Path(record.source)
             samples.append(Sample(image, record.text, "unlabelled", str(image.parent)))
+    if unsure:
+        say(f"left out: {unsure} lines that were read with less confidence than "
+            f"{config.unlabelled_confidence}")  # fmt: skip
     return prepared_lines(samples, settings, work / "cache", say, reasons)
 
 
