@@ -30,7 +30,7 @@ from ocr.finetune.config import FinetuneConfig, load_finetune_config
 from ocr.finetune.gradients import Gradients
 from ocr.finetune.growth import grow, new_characters
 from ocr.finetune.lines import General, folds_of, general_lines, own_lines, split_off
-from ocr.finetune.plan import Plan, shares_of
+from ocr.finetune.plan import Plan, general_share_of, shares_of
 from ocr.finetune.run import FinetuneError, finetune, frozen_part
 from ocr.finetune.unlabelled import read_unlabelled
 from ocr.image import Preparation
@@ -438,6 +438,14 @@ def test_lines_without_texts_beside_labelled_ones(lines, weights, tmp_path):
     alone = plan._budget(1, own.usable).steps
     plan.unlabelled = own
     assert plan._budget(1, own.usable).steps == 2 * alone
+
+
+def test_general_lines_beside_lines_without_texts():
+    alone = FinetuneConfig(unlabelled=(Path("scans"),))
+    assert general_share_of(alone) == 0.0
+    assert general_share_of(alone.model_copy(update={"general": (Path("others"),)})) == 0.4
+    assert general_share_of(alone.model_copy(update={"general_share": 0.2})) == 0.2
+    assert general_share_of(FinetuneConfig(data=(Path("mine"),))) == 0.4
 
 
 def test_archives_are_no_lines_without_texts(tmp_path):

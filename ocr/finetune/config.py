@@ -35,7 +35,8 @@ class FinetuneConfig(BaseModel):
     # times the rate, for the heads where characters were added: new rows have far to go
     new_characters: float = Field(5.0, ge=1)
     batch_size: int = Field(8, gt=0)
-    general_share: float = Field(0.4, ge=0, lt=1)
+    # auto: 0.4; 0 for lines without texts alone, whose weights are for them and no others
+    general_share: Literal["auto"] | Annotated[float, Field(ge=0, lt=1)] = "auto"
     # auto: 7e-3 for fonts whose shapes all of the network must learn, else 5e-3
     pull: Literal["auto"] | Annotated[float, Field(ge=0, lt=1)] = "auto"
     # times the divergence from the old network's reading of general lines

@@ -223,7 +223,7 @@ class Plan:
 
     def _steps(self, lines: int, visits: float) -> int:
         """How many it takes to see each of so many lines so often, general lines beside them."""
-        share = 1 - (self.config.general_share if self.general.sources else 0.0)
+        share = 1 - (general_share_of(self.config) if self.general.sources else 0.0)
         return max(20, round(lines * visits / (self.config.batch_size * share)))
 
     def _train(
@@ -245,7 +245,8 @@ class Plan:
             lines = self.unlabelled
             sources.append(replace(lines.source(lines.usable, 1.0), name="unlabelled"))
         total = sum(s.weight for s in self.general.sources)
-        rest = config.general_share / (1 - config.general_share) * len(sources)
+        share = general_share_of(config)
+        rest = share / (1 - share) * len(sources)
         sources += [replace(s, weight=rest * s.weight / total) for s in self.general.sources
                     if rest]  # fmt: skip
         stream = BatchStream(
@@ -333,6 +334,14 @@ def pull_of(config: FinetuneConfig) -> float:
     if config.pull != "auto":
         return config.pull
     return 7e-3 if config.fonts and not config.data and config.frozen == "none" else 5e-3
+
+
+def general_share_of(config: FinetuneConfig) -> float:
+    """The part of every batch that is general lines. Weights that learn from lines without texts
+    are to read these lines, and learn half as much with others beside them."""
+    if config.general_share != "auto":
+        return config.general_share
+    return 0.4 if config.data or config.fonts or config.general else 0.0
 
 
 def shares_of(rates: Sequence[float]) -> list[float]:
