@@ -398,7 +398,7 @@ def test_new_characters_in_a_font(tmp_path):
 def test_lines_without_texts(tmp_path):
     """The shipped weights and blurred images: what was read in them is learnt, and called that."""
     folder = tmp_path / "scans"
-    texts = [f"the {a} of the {b} and the {c}" for a, b, c in permutations(THINGS, 3)]
+    texts = [f"{a} {b} {c}" for a, b, c in permutations(THINGS, 3)]
     write_lines(folder, texts)
     (folder / "labels.tsv").unlink()
     for path in folder.iterdir():
@@ -406,11 +406,11 @@ def test_lines_without_texts(tmp_path):
     (folder / "broken.png").write_bytes(b"no image")
     out = tmp_path / "scans.safetensors"
     config = tmp_path / "short.yaml"
-    config.write_text("measured_lines: 8\nunlabelled_visits: 3\nunlabelled_confidence: 0.5\n")
+    config.write_text("measured_lines: 4\nunlabelled_visits: 3\nunlabelled_confidence: 0.5\n")
     result = CliRunner().invoke(
         app,
         ["finetune", "--unlabelled", str(folder), "--out", str(out), "--config", str(config),
-         "--minutes", "0.5"],
+         "--minutes", "0.2"],
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "broken.png: not an image" in result.output
@@ -422,9 +422,9 @@ def test_lines_without_texts(tmp_path):
     images = sorted(folder.glob("0*.png"))
     before, after = (
         errors(texts, [line.text for line in load(w, decoder="greedy").read(images)]).cer
-        for w in ("latin-small", out)
+        for w in ("latin-small", out.with_suffix(".onnx"))
     )
-    assert after < before
+    assert after < before, (before, after)
 
 
 def test_lines_without_texts_beside_labelled_ones(lines, weights, tmp_path):
