@@ -42,3 +42,13 @@ def line():
 def samples():
     """The folder of the sample lines."""
     return Path(__file__).parent.parent / "datasets" / "samples"
+
+
+def write_lines(folder, texts, groups=None):
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = ["path\ttext\tgroup"]
+    for i, text in enumerate(texts):
+        cv2.imwrite(str(folder / f"{i:03}.png"), draw_text(text, size=30))
+        rows.append(f"{i:03}.png\t{text}\t{groups[i] if groups else ''}")
+    (folder / "labels.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder

@@ -4,57 +4,41 @@ import os
 import signal
 import subprocess
 import sys
-import zipfile
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import permutations
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from conftest import draw_text
+from conftest import draw_text, write_lines
 from typer.testing import CliRunner
 
-from ocr import load
 from ocr.alphabet import Alphabet, AlphabetError
 from ocr.architecture import Architecture, Stage
 from ocr.cli import app
 from ocr.data.batches import BatchStream, DataSource
 from ocr.data.folder import DataError
 from ocr.emissions import load_model
-from ocr.evaluation.metrics import errors
 from ocr.finetune.adapt import Budget, adapt, blend
 from ocr.finetune.config import FinetuneConfig, load_finetune_config
 from ocr.finetune.gradients import Gradients
 from ocr.finetune.growth import grow, new_characters
 from ocr.finetune.lines import General, folds_of, general_lines, own_lines, split_off
-from ocr.finetune.plan import Plan, general_share_of, shares_of
+from ocr.finetune.plan import Plan, shares_of
 from ocr.finetune.run import FinetuneError, finetune, frozen_part
-from ocr.finetune.unlabelled import read_unlabelled
 from ocr.image import Preparation
 from ocr.model import CRNN
 from ocr.training.config import ConfigError
 from ocr.weights import Card, load_card, save_weights
 
 REPOSITORY = Path(__file__).parent.parent
-THINGS = ["house", "garden", "street", "river"]
 WORDS = ["one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
 
 
 def quiet(message):
     pass
-
-
-def write_lines(folder, texts, groups=None):
-    folder.mkdir(parents=True, exist_ok=True)
-    rows = ["path\ttext\tgroup"]
-    for i, text in enumerate(texts):
-        cv2.imwrite(str(folder / f"{i:03}.png"), draw_text(text, size=30))
-        rows.append(f"{i:03}.png\t{text}\t{groups[i] if groups else ''}")
-    (folder / "labels.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    return folder
 
 
 @pytest.fixture(scope="module")
@@ -108,8 +92,6 @@ def test_too_few_lines_are_refused(weights, tmp_path):
 def test_unreadable_and_unalignable_lines_are_named(weights, tmp_path):
     folder = write_lines(tmp_path / "mine", [*["one two"] * 20, "three", "x" * 300])
     (folder / "020.png").write_bytes(b"nothing")
-    import cv2
-
     cv2.imwrite(str(folder / "021.png"), draw_text("short", size=30))
     said = []
     # interrupted once it is under way: the preparation counts here, and that it ends in good order
@@ -197,8 +179,6 @@ def a_stream(model_alphabet, seed=0):
     def draw(index, rng):
         text = WORDS[index % 10]
         pixels = 255 - draw_text(text, size=24, margin=(2, 4), ink=0, paper=255)
-        import cv2
-
         return cv2.resize(pixels, (12 * len(text), 32)), text
 
     source = DataSource("words", 1.0, 10, draw)
@@ -395,38 +375,6 @@ def test_new_characters_in_a_font(tmp_path):
     assert not out.with_suffix(".work").exists()
 
 
-def test_lines_without_texts(tmp_path):
-    """The shipped weights and blurred images: what was read in them is learnt, and called that."""
-    folder = tmp_path / "scans"
-    texts = [f"{a} {b} {c}" for a, b, c in permutations(THINGS, 3)]
-    write_lines(folder, texts)
-    (folder / "labels.tsv").unlink()
-    for path in folder.iterdir():
-        cv2.imwrite(str(path), cv2.GaussianBlur(cv2.imread(str(path)), (0, 0), 3.0))
-    (folder / "broken.png").write_bytes(b"no image")
-    out = tmp_path / "scans.safetensors"
-    config = tmp_path / "short.yaml"
-    config.write_text("measured_lines: 4\nunlabelled_visits: 3\nunlabelled_confidence: 0.5\n")
-    result = CliRunner().invoke(
-        app,
-        ["finetune", "--unlabelled", str(folder), "--out", str(out), "--config", str(config),
-         "--minutes", "0.2"],
-    )  # fmt: skip
-    assert result.exit_code == 0, result.output
-    assert "broken.png: not an image" in result.output
-    assert "their first reading" in result.output
-    assert "nothing could measure" in result.output
-    finetuned = load_card(out).recipe["finetuned"]
-    assert finetuned["on"] == [f"lines of {folder}, without texts"]
-    assert finetuned["lines_seen"] > 0
-    images = sorted(folder.glob("0*.png"))
-    before, after = (
-        errors(texts, [line.text for line in load(w, decoder="greedy").read(images)]).cer
-        for w in ("latin-small", out.with_suffix(".onnx"))
-    )
-    assert after < before, (before, after)
-
-
 def test_lines_without_texts_beside_labelled_ones(lines, weights, tmp_path):
     """Each labelled line is seen as often as without them: as half of every batch are the others,
     there are twice the steps."""
@@ -438,22 +386,6 @@ def test_lines_without_texts_beside_labelled_ones(lines, weights, tmp_path):
     alone = plan._budget(1, own.usable).steps
     plan.unlabelled = own
     assert plan._budget(1, own.usable).steps == 2 * alone
-
-
-def test_general_lines_beside_lines_without_texts():
-    alone = FinetuneConfig(unlabelled=(Path("scans"),))
-    assert general_share_of(alone) == 0.0
-    assert general_share_of(alone.model_copy(update={"general": (Path("others"),)})) == 0.4
-    assert general_share_of(alone.model_copy(update={"general_share": 0.2})) == 0.2
-    assert general_share_of(FinetuneConfig(data=(Path("mine"),))) == 0.4
-
-
-def test_archives_are_no_lines_without_texts(tmp_path):
-    archive = tmp_path / "lines.zip"
-    with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("a.png", b"")
-    with pytest.raises(DataError, match=r"a\.png: lines to learn from must be image files"):
-        read_unlabelled(FinetuneConfig(unlabelled=(archive,)), Preparation(), tmp_path, quiet)
 
 
 def test_fonts_check(tmp_path):

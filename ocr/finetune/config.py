@@ -60,6 +60,11 @@ class FinetuneConfig(BaseModel):
     augmentation: Augmentation = Augmentation()
     device: str = "cpu"
 
+    @property
+    def only_unlabelled(self) -> bool:
+        """Whether nothing but lines without texts is learnt from: no text can judge it."""
+        return bool(self.unlabelled) and not self.data and not self.fonts
+
 
 def load_finetune_config(path: Path | None, **given: object) -> FinetuneConfig:
     """The YAML file's settings, overridden by those given. Raises ConfigError."""

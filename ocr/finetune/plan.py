@@ -169,7 +169,7 @@ class Plan:
         notes = [f"measured by {count}-fold cross-validation; the weights have seen all lines"]
         return state, (joined(found), joined(searched)), stopped, notes
 
-    def by_first_reading(self):
+    def by_self_training(self):
         """Train on lines whose texts were only read, for as long as pays: nothing can judge it."""
         assert self.unlabelled is not None
         lines = self.unlabelled.chosen(self.unlabelled.usable)
@@ -341,7 +341,7 @@ def general_share_of(config: FinetuneConfig) -> float:
     are to read these lines, and learn half as much with others beside them."""
     if config.general_share != "auto":
         return config.general_share
-    return 0.4 if config.data or config.fonts or config.general else 0.0
+    return 0.0 if config.only_unlabelled and not config.general else 0.4
 
 
 def shares_of(rates: Sequence[float]) -> list[float]:

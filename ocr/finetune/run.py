@@ -123,8 +123,10 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
             fonts, texts_of(config), work / "held-out", config.measured_lines, config.seed + 2
         )
     few = own is not None and len(own.usable) < config.folds_below and not fonts
-    guessed = own is None and not fonts
-    way = plan.by_folds if few else plan.by_first_reading if guessed else plan.by_holding_out
+    if config.only_unlabelled:
+        way = plan.by_self_training
+    else:
+        way = plan.by_folds if few else plan.by_holding_out
     state, held_out, stopped, notes = way()
 
     _, plain = load_model(origin)
@@ -132,7 +134,9 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
     after = Recogniser(TorchEmissions(loaded(model, state), card, config.device))
     say("measuring")
     measured = [r.sample for r in held_out[0].results] if few else held_out
-    name = "your lines, against their first reading" if guessed else "held-out lines of your own"
+    name = "held-out lines of your own"
+    if config.only_unlabelled:
+        name = "your lines, against their first reading"
     groups = {name: measured, **general.measured}
     readings = [(reader, samples) for samples in groups.values() for reader in (before, after)]
     if few:
@@ -143,7 +147,9 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
     sets = [compared(name, *read[2 * i : 2 * i + 2]) for i, name in enumerate(groups)]
     report = config.out.with_suffix(".html")
     write_comparison(report, read[1][0], sets)
-    unseen = [] if few or guessed else [s for s in held_out if s not in plan.drawn]
+    unseen = []
+    if not few and not config.only_unlabelled:
+        unseen = [s for s in held_out if s not in plan.drawn]
     result = Result(None, report, sets, added, 0.0, stopped, notes, unseen)
     if sets[0].after < sets[0].before:
         card = _card(card, config, origin, sets, plan.progress, added)

@@ -1,0 +1,72 @@
+"""Fine-tuning on images without texts."""
+
+import zipfile
+from itertools import permutations
+from pathlib import Path
+
+import cv2
+import pytest
+from conftest import write_lines
+from typer.testing import CliRunner
+
+from ocr import load
+from ocr.cli import app
+from ocr.data.folder import DataError
+from ocr.evaluation.metrics import errors
+from ocr.finetune.config import FinetuneConfig
+from ocr.finetune.plan import general_share_of
+from ocr.finetune.unlabelled import read_unlabelled
+from ocr.image import Preparation
+from ocr.weights import load_card
+
+THINGS = ["house", "garden", "street", "river"]
+
+
+def test_lines_without_texts(tmp_path):
+    """The shipped weights and blurred images: what was read in them is learnt, and called that."""
+    folder = tmp_path / "scans"
+    texts = [f"{a} {b} {c}" for a, b, c in permutations(THINGS, 3)]
+    write_lines(folder, texts)
+    (folder / "labels.tsv").unlink()
+    for path in folder.iterdir():
+        cv2.imwrite(str(path), cv2.GaussianBlur(cv2.imread(str(path)), (0, 0), 3.0))
+    (folder / "broken.png").write_bytes(b"no image")
+    out = tmp_path / "scans.safetensors"
+    config = tmp_path / "short.yaml"
+    config.write_text("measured_lines: 4\nunlabelled_visits: 3\nunlabelled_confidence: 0.5\n")
+    result = CliRunner().invoke(
+        app,
+        ["finetune", "--unlabelled", str(folder), "--out", str(out), "--config", str(config),
+         "--minutes", "0.2"],
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert "broken.png: not an image" in result.output
+    assert "their first reading" in result.output
+    assert "nothing could measure" in result.output
+    finetuned = load_card(out).recipe["finetuned"]
+    assert finetuned["on"] == [f"lines of {folder}, without texts"]
+    assert finetuned["lines_seen"] > 0
+    images = sorted(folder.glob("0*.png"))
+    before, after = (
+        errors(texts, [line.text for line in load(w, decoder="greedy").read(images)]).cer
+        for w in ("latin-small", out.with_suffix(".onnx"))
+    )
+    assert after < before, (before, after)
+
+
+def test_general_lines_beside_lines_without_texts():
+    alone = FinetuneConfig(unlabelled=(Path("scans"),))
+    assert general_share_of(alone) == 0.0
+    assert general_share_of(alone.model_copy(update={"general": (Path("others"),)})) == 0.4
+    assert general_share_of(alone.model_copy(update={"general_share": 0.2})) == 0.2
+    assert general_share_of(FinetuneConfig(data=(Path("mine"),))) == 0.4
+
+
+def test_archives_are_no_lines_without_texts(tmp_path):
+    archive = tmp_path / "lines.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("a.png", b"")
+    with pytest.raises(DataError, match=r"a\.png: lines to learn from must be image files"):
+        read_unlabelled(
+            FinetuneConfig(unlabelled=(archive,)), Preparation(), tmp_path, lambda message: None
+        )
