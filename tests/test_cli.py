@@ -253,3 +253,31 @@ def test_batch(tmp_path):
 
 def test_version():
     assert ocr("--version").stdout.startswith("ocr ")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["train", "configs/latin-small.yaml"],
+        ["finetune", "--data", "datasets/samples"],
+        ["finetune", "--unlabelled", "datasets/samples"],
+        ["pack", "configs/latin-base.yaml", "--out", "pack.tar.xz"],
+        ["release", "configs/latin-small.yaml", "w.safetensors", "--out", "out.safetensors"],
+        ["fonts", "check", "fontpkg:lora"],
+    ],
+)
+def test_without_the_extra_it_is_named(command):
+    """A plain install has no torch, YAML or fontTools."""
+    program = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(['torch', 'yaml', 'fontTools']))\n"
+        "from ocr.cli import run\n"
+        "sys.argv = ['ocr', *sys.argv[1:]]\n"
+        "run()"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program, *command], capture_output=True, text=True, cwd=ROOT
+    )
+    assert result.returncode == 2, result.stderr
+    assert "error: this needs the extra `train`: pip install" in result.stderr
+    assert "Traceback" not in result.stderr

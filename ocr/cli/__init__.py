@@ -58,10 +58,22 @@ app.add_typer(language.app, name="lm")
 app.add_typer(fonts.app, name="fonts")
 
 
+# what the extra `train` brings: reading does without, and half of the commands do not
+_TRAIN = frozenset(
+    {"torch", "torchvision", "albumentations", "lightning_fabric", "fontTools", "brotli", "yaml"}
+)
+
+
 def run() -> None:
     """Entry point: errors that the user can mend are one line and exit code 2."""
     try:
         app()
     except OcrError as error:
         typer.echo(f"error: {error}", err=True)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in _TRAIN:
+            raise
+        needed = "this needs the extra `train`: pip install 'ocr-lines[train]'"
+        typer.echo(f"error: {needed} ({error})", err=True)
         sys.exit(2)

@@ -77,12 +77,7 @@ def finetune(
     )
     if settings.out.suffix != ".safetensors":
         raise OcrError(f"{settings.out}: weights are written as .safetensors")
-    try:
-        from ocr.finetune.run import finetune as run
-    except ModuleNotFoundError as error:
-        raise OcrError(
-            f"fine-tuning needs the extra `train`: pip install 'ocr-lines[train]' ({error})"
-        ) from None
+    from ocr.finetune.run import finetune as run
 
     def say(message: str) -> None:
         typer.echo(message, err=True)

@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from ocr.cli.options import Format, FormatOption
-from ocr.errors import OcrError
 
 app = typer.Typer(no_args_is_help=True, help="Fonts: check.")
 
@@ -43,10 +42,7 @@ def check(
     from ocr.progress import print_table
     from ocr.text import read_lines
 
-    try:
-        found = find_fonts(fonts)
-    except ModuleNotFoundError as error:
-        raise OcrError(f"fonts need the extra `train` ({error})") from None
+    found = find_fonts(fonts)
     if text:
         wanted = "".join(dict.fromkeys("".join(map(normalise, read_lines(text)))))
     else:

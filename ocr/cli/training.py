@@ -164,14 +164,9 @@ def train(
     * `ocr train configs/latin-small.yaml --resume --minutes 30`
     """
     from ocr.training.config import load_config
+    from ocr.training.loop import is_first_process
+    from ocr.training.loop import train as run
 
-    try:
-        from ocr.training.loop import is_first_process
-        from ocr.training.loop import train as run
-    except ModuleNotFoundError as error:
-        raise OcrError(
-            f"training needs the extra `train`: pip install 'ocr-lines[train]' ({error})"
-        ) from None
     best = run(load_config(config, set_), resume, stop_after, minutes)
     if is_first_process():  # the others run this command, too
         typer.echo(f"best weights: {best}", err=True)
