@@ -131,6 +131,51 @@ def test_a_journal_cut_at_any_byte_goes_on(tmp_path):
     assert path.read_bytes() == whole
 
 
+def test_room_that_comes_back_leaves_no_gap_in_a_journal(tmp_path):
+    """A full disk takes a part of what is written; the rest must not follow once there is room."""
+    path = tmp_path / "j"
+    made = [Record(f"{i}.png", "text " * 20, 0.5) for i in range(6)]
+    journal = Journal(path, request())
+    journal.append(made[:2])
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 30, hard))
+    try:
+        with pytest.raises(OSError):
+            journal.append(made[2:4])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    journal.append(made[4:5])
+    journal.close()
+    journal = Journal(path, request())
+    assert list(journal.records()) == [*made[:2], made[4]]
+    journal.close()
+
+
+def test_what_is_damaged_in_a_journal_is_read_again(tmp_path):
+    path = tmp_path / "j"
+    made = [Record(f"{i}.png", "text", 0.5) for i in range(5)]
+    journal = Journal(path, request())
+    journal.append(made)
+    journal.close()
+    header, *lines = path.read_bytes().splitlines(keepends=True)
+    for damaged in (b"\0" * 30 + lines[2][30:], b"[1]\n", b"{}\n", b'{"source": "\xff"}\n'):
+        path.write_bytes(header + lines[0] + lines[1] + damaged + lines[3])
+        journal = Journal(path, request())
+        assert list(journal.records()) == made[:2]
+        journal.append(made[2:])
+        assert list(journal.records()) == made
+        journal.close()
+
+
+@pytest.mark.parametrize("content", ["header\nimportant, without an end", "important", "[1]\n"])
+def test_a_file_of_somebody_else_is_no_journal_and_stays(tmp_path, content):
+    path = tmp_path / "j"
+    path.write_text(content)
+    with pytest.raises(BatchError, match="not the journal of a run"):
+        Journal(path, request())
+    assert path.read_text() == content
+
+
 def test_a_run_with_other_settings_does_not_mix_in(lines, tmp_path):
     Journal(tmp_path / "out.csv.part", request()).close()
     with pytest.raises(BatchError, match="other sources"):
@@ -259,6 +304,24 @@ def test_names_of_any_bytes(tmp_path):
 def test_texts_stay_in_their_folder(source):
     path = text_name(source)
     assert not path.is_absolute() and ".." not in path.parts and path.suffix == ".txt"
+
+
+def test_texts_of_pages_keep_their_numbers(tmp_path):
+    found = [
+        Record("a/stack.tif#1", error="damaged"),
+        Record("a/stack.tif#2", "two", 0.5),
+        Record("rows.parquet#7", "seven", 0.5),
+        Record("rows.parquet#8#2", "eight, page two", 0.5),
+        Record("a/b.2.png", "line", 0.5),
+    ]
+    records.write(found, tmp_path, "txt")
+    for name, text in (
+        ("a/stack-2.txt", "two"),
+        ("rows-7.txt", "seven"),
+        ("rows-8-2.txt", "eight, page two"),
+        ("a/b.2.txt", "line"),
+    ):
+        assert (tmp_path / name).read_text() == text + "\n"
 
 
 RAY = """

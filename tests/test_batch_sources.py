@@ -178,6 +178,30 @@ def test_pages_of_a_tiff(tmp_path):
         read(found[0].open())
 
 
+def test_pages_of_a_tiff_wherever_it_lies(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pages = [Image.fromarray(draw_text(t)) for t in ("one", "two", "three")]
+    pages[0].save(tmp_path / "many.tif", save_all=True, append_images=pages[1:])
+    data = (tmp_path / "many.tif").read_bytes()
+    (tmp_path / "list.txt").write_text("many.tif\n")
+    zipped(tmp_path / "x.zip", {"many.tif": data, "b.png": LINE})
+    with tarfile.open(tmp_path / "x.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "many.tif", "many.tif")
+    pq.write_table(pa.table({"image": [data]}), tmp_path / "x.parquet")
+    for source, name in (
+        ("list.txt", "many.tif"),
+        ("x.zip", f"{tmp_path}/x.zip/many.tif"),
+        ("x.tar.gz", f"{tmp_path}/x.tar.gz/many.tif"),
+        ("x.parquet", f"{tmp_path}/x.parquet#1"),
+    ):
+        found = list(expand([tmp_path / source]))[:3]
+        assert [i.name for i in found] == [f"{name}#{n}" for n in (1, 2, 3)]
+        for item, page in zip(found, pages, strict=True):
+            np.testing.assert_array_equal(read(item.open()), np.asarray(page))
+
+
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_parquet(tmp_path, wrapped):
     import pyarrow as pa

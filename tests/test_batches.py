@@ -136,7 +136,7 @@ def test_little_of_a_batch_is_padding():
 
 
 def test_unusable_lines_never_come_out():
-    # nothing to read, unknown characters, too long for its 25 frames (twice); the last has no image
+    # no draw, unknown characters, too long for its 25 frames (twice); the last has no image
     what = ["fine", "", "naïve", "a" * 26, "aa" * 7, None]
 
     def draw(index, rng):
@@ -147,6 +147,7 @@ def test_unusable_lines_never_come_out():
 
 
 @pytest.mark.parametrize("text, width, fits", [
+    ("", 4, True),  # empty paper
     ("ab", 8, True), ("ab", 5, True), ("ab", 4, False), ("aa", 9, True), ("aa", 8, False),
     ("a", 600, True), ("a", 601, False), ("a", 1, True),
 ])  # fmt: skip

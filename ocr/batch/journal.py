@@ -28,30 +28,39 @@ class Journal:
         BatchError says what it was. Raises OSError if the file cannot be written."""
         self.path = path
         self.count = 0
-        if path.is_file() and self._mend() and self._is_of(request, replace):
-            self._file = path.open("ab")
+        header = json.dumps(request).encode() + b"\n"
+        goes_on = (
+            path.is_file() and not self._hardly_begun(header) and self._is_of(request, replace)
+        )
+        if goes_on:
+            self._mend()
         else:
-            self._file = path.open("wb")
-            self._file.write(json.dumps(request).encode() + b"\n")
-            self._file.flush()
+            path.write_bytes(b"")
+        # unbuffered: what a full disk did not take must not be written later, behind a gap
+        self._file = path.open("ab", buffering=0)
+        if not goes_on:
+            self._write(header)
         self._synced = time.monotonic()
 
-    def _mend(self) -> bool:
-        """Cut off a broken last line and count the records. False where no line is whole."""
+    def _hardly_begun(self, header: bytes) -> bool:
+        """Whether the file is what a run that was killed at its first line leaves."""
+        with self.path.open("rb") as file:
+            begun = file.read(len(header))
+        return len(begun) < len(header) and header.startswith(begun)
+
+    def _mend(self) -> None:
+        """Count the records, and cut off what is behind the last whole one."""
         whole = 0
         with self.path.open("rb+") as file:
-            lines = 0
-            for line in file:
-                if not line.endswith(b"\n"):
+            for number, line in enumerate(file):
+                if number and not _is_record(line):
                     break
                 whole += len(line)
-                lines += 1
+                self.count = number
             file.truncate(whole)
-        self.count = max(0, lines - 1)
-        return lines > 0
 
     def _is_of(self, request: dict[str, Any], replace: bool) -> bool:
-        with self.path.open(encoding="utf-8") as file:
+        with self.path.open("rb") as file:
             try:
                 begun = json.loads(file.readline())
                 other = next((key for key in request if begun.get(key) != request[key]), None)
@@ -64,23 +73,26 @@ class Journal:
             raise BatchError(
                 f"{self.path}: {reason}: give what it was given, or --overwrite to begin anew"
             )
-        self.count = 0
         return False
 
     def append(self, records: Iterable[Record]) -> None:
         """Write records through to the operating system, which keeps them if we are killed."""
-        data = "".join(record.line() + "\n" for record in records)
-        start = self._file.tell()
+        lines = [record.line() + "\n" for record in records]
+        start = os.fstat(self._file.fileno()).st_size
         try:
-            self._file.write(data.encode("utf-8"))
-            self._file.flush()
+            self._write("".join(lines).encode("utf-8"))
         except OSError:
             self._retreat(start)
             raise
-        self.count += data.count("\n")
+        self.count += len(lines)
         if time.monotonic() - self._synced > _SYNC:
             os.fsync(self._file.fileno())
             self._synced = time.monotonic()
+
+    def _write(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) :]
 
     def _retreat(self, start: int) -> None:
         """The disk is full: leave whole lines only."""
@@ -99,3 +111,11 @@ class Journal:
             os.fsync(self._file.fileno())
         with suppress(OSError):
             self._file.close()
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        Record.of_line(line.decode("utf-8"))
+    except (ValueError, KeyError, TypeError):
+        return False
+    return line.endswith(b"\n")

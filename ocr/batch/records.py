@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
@@ -17,6 +18,7 @@ from ocr.errors import OcrError
 Form = Literal["jsonl", "csv", "tsv", "parquet", "txt"]
 FORMS: tuple[Form, ...] = ("jsonl", "csv", "tsv", "parquet", "txt")
 _ROWS = 4096  # of a Parquet row group
+_PART = re.compile(r"(.+)\.[^.#]+#(\d+(?:#\d+)?)")
 
 
 class BatchError(OcrError):
@@ -173,4 +175,7 @@ def text_name(source: str) -> PurePosixPath:
         p for p in source.replace("\\", "/").replace(":", "_").split("/") if p not in ("", ".")
     ]
     kept = [p for p in parts if p != ".."] or ["unnamed"]
+    part = _PART.fullmatch(kept[-1])
+    if part:  # a page of a stack or a row of a table keeps its number, whatever fails beside it
+        return PurePosixPath(*kept[:-1], f"{part[1]}-{part[2].replace('#', '-')}.txt")
     return PurePosixPath(*kept).with_suffix(".txt")

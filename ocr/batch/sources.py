@@ -15,11 +15,12 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any, TextIO
 
 from ocr.errors import OcrError
-from ocr.image import MAX_PIXELS, ImageError, Source
+from ocr.image import MAX_BYTES, MAX_PIXELS, ImageError, Source
 
 SUFFIXES = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".tif", ".tiff", ".bmp", ".dib", ".gif"),
@@ -27,8 +28,7 @@ SUFFIXES = (
 )
 _LISTS = frozenset({".txt", ".lst", ".list"})
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
-# an image file larger than this is none of a line
-MAX_BYTES = 256 << 20
+_TIFF = (b"II*\0", b"MM\0*")  # how such a file begins
 
 
 class SourceError(OcrError):
@@ -116,9 +116,7 @@ def _fail(error: OSError) -> None:
 
 def _file(path: Path, top: bool = False) -> Iterator[Item]:
     name = path.name.lower()
-    if name.endswith((".tif", ".tiff")):
-        yield from _pages(path)
-    elif top and name.endswith(".zip"):
+    if top and name.endswith(".zip"):
         yield from _zip(path)
     elif top and name.endswith(_TARS):
         yield from _tar(path)
@@ -131,7 +129,7 @@ def _file(path: Path, top: bool = False) -> Iterator[Item]:
         except OSError as error:
             raise SourceError(f"{path}: {error.strerror}") from None
     else:
-        yield Item(str(path), lambda: path, path)
+        yield from _one(str(path), path)
 
 
 def _listed(lines: Iterable[str], folder: Path) -> Iterator[Item]:
@@ -139,35 +137,53 @@ def _listed(lines: Iterable[str], folder: Path) -> Iterator[Item]:
     for line in lines:
         name = line.rstrip("\r\n")
         if name.strip():
-            path = folder / name
-            yield Item(name, lambda path=path: path, path)  # type: ignore[misc]
+            yield from _one(name, folder / name)
 
 
-def _pages(path: Path) -> Iterator[Item]:
+def _one(name: str, path: Path) -> Iterator[Item]:
+    if _is_tiff(name):
+        yield from _pages(name, lambda: path, path)
+    else:
+        yield Item(name, lambda: path, path)
+
+
+def _pages(name: str, open: Callable[[], Path | bytes], path: Path | None) -> Iterator[Item]:
     """The pages of a TIFF; a TIFF of one page, or a broken one, is a file like any other."""
-    from PIL import Image
-
-    count = 1
     try:
-        with Image.open(path, formats=("TIFF",)) as image:
-            count = int(getattr(image, "n_frames", 1))
+        source = open()
+        count = _page_count(source)
     except Exception:  # said when it is read, as an error of this image
         count = 1
     if count == 1:
-        yield Item(str(path), lambda: path, path)
+        yield Item(name, open, path)
         return
     for page in range(count):
-        yield Item(f"{path}#{page + 1}", lambda page=page: _page(path, page))  # type: ignore[misc]
+        yield Item(f"{name}#{page + 1}", lambda p=page: _page(name, source, p))  # type: ignore[misc]
 
 
-def _page(path: Path, page: int) -> Source:
+def _page_count(source: Path | bytes) -> int:
     from PIL import Image
 
-    with Image.open(path, formats=("TIFF",)) as image:
+    with Image.open(_readable(source), formats=("TIFF",)) as image:
+        return int(getattr(image, "n_frames", 1))
+
+
+def _page(name: str, source: Path | bytes, page: int) -> Source:
+    from PIL import Image
+
+    with Image.open(_readable(source), formats=("TIFF",)) as image:
         image.seek(page)
         if image.width * image.height > MAX_PIXELS:
-            raise ImageError(f"{path}#{page + 1}", f"larger than {MAX_PIXELS:,} pixels")
+            raise ImageError(f"{name}#{page + 1}", f"larger than {MAX_PIXELS:,} pixels")
         return image.copy()
+
+
+def _readable(source: Path | bytes) -> Path | BytesIO:
+    return BytesIO(source) if isinstance(source, bytes) else source
+
+
+def _is_tiff(name: str) -> bool:
+    return name.lower().endswith((".tif", ".tiff"))
 
 
 def _wanted(name: str) -> bool:
@@ -197,7 +213,7 @@ def _zip(path: Path) -> Iterator[Item]:
         yield _failing(str(path), f"not a readable ZIP archive: {error}")
         return
 
-    def read(member: zipfile.ZipInfo, name: str) -> Source:
+    def read(member: zipfile.ZipInfo, name: str) -> bytes:
         try:
             # opened anew for each read, because threads would share a position
             with archive.open(member) as file:
@@ -216,6 +232,8 @@ def _zip(path: Path) -> Iterator[Item]:
         name = f"{path}/{member.filename}"
         if _leaves(member.filename):
             yield _failing(name, "its name points out of the archive")
+        elif _is_tiff(name):
+            yield from _pages(name, lambda m=member, n=name: read(m, n), None)  # type: ignore[misc]
         else:
             yield Item(name, lambda m=member, n=name: read(m, n))  # type: ignore[misc]
 
@@ -246,9 +264,17 @@ def _tar(path: Path) -> Iterator[Item]:
                 except ImageError as error:
                     yield _failing(name, error.reason)
                     continue
-                yield Item(name, lambda data=data: data)  # type: ignore[misc]
+                yield from _held(name, data)
         except (OSError, tarfile.TarError, EOFError, zlib.error) as error:
             yield _failing(str(path), f"the archive breaks off: {error}")
+
+
+def _held(name: str, data: bytes) -> Iterator[Item]:
+    """An image that is in memory, or its pages."""
+    if isinstance(data, bytes) and data[:4] in _TIFF:
+        yield from _pages(name, lambda: data, None)
+    else:
+        yield Item(name, lambda: data)
 
 
 def _bounded(file: Any, name: str) -> bytes:
@@ -277,7 +303,7 @@ def _parquet(path: Path) -> Iterator[Item]:
                     if data is None:
                         yield _failing(name, "the row holds no image")
                     else:
-                        yield Item(name, lambda data=data: data)  # type: ignore[misc]
+                        yield from _held(name, data)
     except (OSError, pyarrow.ArrowException) as error:
         yield _failing(str(path), f"not a readable Parquet file: {error}")
 
