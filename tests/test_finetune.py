@@ -26,9 +26,10 @@ from ocr.finetune.config import FinetuneConfig, load_finetune_config
 from ocr.finetune.gradients import Gradients
 from ocr.finetune.growth import grow, new_characters
 from ocr.finetune.lines import General, folds_of, general_lines, own_lines, split_off
-from ocr.finetune.plan import Plan, shares_of
-from ocr.finetune.run import FinetuneError, finetune, frozen_part
+from ocr.finetune.plan import Plan, best_of, shares_of
+from ocr.finetune.run import FinetuneError, _tuning, finetune, frozen_part
 from ocr.image import Preparation
+from ocr.lm.tune import tuning_file
 from ocr.model import CRNN
 from ocr.training.config import ConfigError
 from ocr.weights import Card, load_card, save_weights
@@ -330,6 +331,32 @@ def test_the_latest_of_about_the_best_states_is_kept(weights, costs, best):
         cost=lambda m: float(next(following)), patience=99,
     )  # fmt: skip
     assert outcome.best == pytest.approx(best)
+
+
+@pytest.mark.parametrize(
+    "curves, best",
+    [
+        # each part has its own lucky moment, and none is better on the average
+        ([{0: 20, 1: 18, 2: 26}, {0: 20, 1: 26, 2: 18}], 0),
+        ([{0: 20, 1: 10, 2: 11}, {0: 20, 1: 12, 2: 11.5}], 2),
+        ([{0: 20, 1: 10, 2: 15}, {0: 20, 1: 12, 2: 15}], 1),
+        # judged by what all of them have
+        ([{0: 20, 1: 10, 2: 1}, {0: 20, 1: 12}], 1),
+    ],
+)
+def test_the_parts_of_a_cross_validation_share_one_moment(curves, best):
+    assert best_of(curves) == best
+
+
+def test_weights_go_on_from_themselves(weights, tmp_path):
+    """`--weights mine --out mine`: what was tuned for them stays beside them."""
+    tuning_file(weights).write_text("{}")
+    try:
+        _tuning(weights, weights)
+        _tuning(weights, tmp_path / "other.safetensors")
+    finally:
+        tuning_file(weights).unlink()
+    assert tuning_file(tmp_path / "other.safetensors").read_text() == "{}"
 
 
 def test_the_old_weights_stay_where_nothing_was_learnt(lines, weights, tmp_path):

@@ -102,7 +102,7 @@ def same_state(one, other):
 def test_killed_and_resumed_equals_uninterrupted(lines, tmp_path):
     whole = write_config(lines, tmp_path / "whole", workers=1)
     broken = write_config(lines, tmp_path / "broken", workers=1)
-    finish(start(whole))
+    uninterrupted = start(whole)
     victim = start(broken)
     checkpoint = tmp_path / "broken" / "checkpoint.safetensors"
     deadline = time.monotonic() + 120
@@ -113,6 +113,7 @@ def test_killed_and_resumed_equals_uninterrupted(lines, tmp_path):
     assert checkpoint.exists()
     output = finish(start(broken, "--resume"))
     assert "resumed at step" in output
+    finish(uninterrupted)
     same_state(tmp_path / "whole" / "checkpoint.safetensors", checkpoint)
     records = [json.loads(r) for r in (tmp_path / "broken" / "log.jsonl").read_text().splitlines()]
     steps = [r["step"] for r in records if "cer" in r]

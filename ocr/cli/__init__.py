@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 from typing import Annotated
 
 import typer
@@ -66,6 +67,9 @@ _TRAIN = frozenset(
 
 def run() -> None:
     """Entry point: errors that the user can mend are one line and exit code 2."""
+    for stream in (sys.stdin, sys.stdout):
+        if isinstance(stream, TextIOWrapper):  # names of files may be any bytes: they come and go
+            stream.reconfigure(errors="surrogateescape")
     try:
         app()
     except OcrError as error:

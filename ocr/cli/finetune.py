@@ -111,12 +111,13 @@ def _table(result):
 
 def _exported(weights: Path, say) -> Path:
     """The network for onnxruntime, where the extra `export` is there."""
-    try:
-        from ocr.export import export
+    from ocr.export import export
+    from ocr.weights import WeightsError
 
+    try:
         return export(weights, weights.with_suffix(".onnx"))
-    except ModuleNotFoundError:
-        say("install the extra `export` for a network that reads without torch")
+    except WeightsError as error:
+        say(f"no network that reads without torch: {error}")
         return weights
 
 

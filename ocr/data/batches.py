@@ -202,7 +202,7 @@ class BatchStream(torch.utils.data.IterableDataset):
         return int(_permutation(self.seed, key, round_, source.size)[place])
 
     def _fits(self, pixels: np.ndarray, text: str) -> bool:
-        if not text or self.alphabet.unknown(text):
+        if self.alphabet.unknown(text):
             return False
         return frames_needed(self.alphabet.encode(text)) <= -(-pixels.shape[1] // self.frame_width)
 

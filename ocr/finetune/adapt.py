@@ -88,7 +88,7 @@ def adapt(
     checkpoint: Path | None = None,
     resume: bool = False,
     step_done: Callable[[Progress, float], None] = lambda progress, share: None,
-    evaluated: Callable[[float, float], None] = lambda share, cost: None,
+    evaluated: Callable[[float, float, nn.Module], None] = lambda share, cost, averaged: None,
 ) -> Outcome:
     """Train `model` on the stream's batches; it ends as the latest weights of about the lowest
     `cost` (AS_GOOD).
@@ -145,7 +145,7 @@ def adapt(
     elif cost is not None:
         progress.best = cost(_reading(average.module))
         outcome.curve.append((0.0, progress.best))
-        evaluated(0.0, progress.best)
+        evaluated(0.0, progress.best, average.module)
     outcome.progress = progress
     stream.start = progress.step
     batches = iter(
@@ -182,7 +182,7 @@ def adapt(
                 if cost is not None:
                     found = cost(_reading(average.module))
                     outcome.curve.append((budget.share(progress), found))
-                    evaluated(budget.share(progress), found)
+                    evaluated(budget.share(progress), found, average.module)
                     # what is new is learnt late: the first half is no reason to give up
                     worse += budget.share(progress) >= 0.5
                     # but never worse than the start

@@ -26,7 +26,7 @@ from ocr.image import Preparation
 from ocr.lm.sample import SampledTexts
 from ocr.loading import load_language_model
 from ocr.text import read_lines
-from ocr.training.sources import drawn_source, lines_source
+from ocr.training.sources import drawn_source, lines_source, unused
 
 Say = Callable[[str], None]
 
@@ -206,8 +206,7 @@ def general_lines(
         source = lines_source(f"general{number}", 1.0, samples, lines, train)
         general.sources.append(replace(source, familiar=True))
         step = -(-len(valid) // config.measured_lines)
-        name = path.name or str(path)
-        name = str(path) if name in general.measured else name
+        name = unused(path.name or str(path), str(path), general.measured)
         general.measured[name] = [samples[i] for i in valid[::step]]
     own = {Path(f).resolve() for f in config.fonts}
     fonts = [f for f in _installed_fonts() if f.path.resolve() not in own and f.split != "heldout"]

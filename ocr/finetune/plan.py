@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
 
 from ocr.data.augment import Augmenter
 from ocr.data.batches import BatchStream, DataSource
 from ocr.data.sample import Sample
 from ocr.emissions import TorchEmissions
 from ocr.evaluation.run import Evaluation, evaluate
-from ocr.finetune.adapt import EVALUATIONS, Budget, Outcome, adapt, blend, can_bf16
+from ocr.finetune.adapt import AS_GOOD, EVALUATIONS, Budget, Outcome, adapt, blend, can_bf16
 from ocr.finetune.config import FinetuneConfig
 from ocr.finetune.growth import NewCharacter
 from ocr.finetune.lines import General, Own, Say, folds_of, split_off
@@ -137,27 +138,32 @@ class Plan:
         self._mix()
         self._estimate(own.chosen(own.usable), blending=False)
         curves: list[dict[int, float]] = []
-        found: list[Evaluation] = []
-        searched: list[Evaluation] = []
-        for number, (train, valid) in enumerate(folds_of(own, count, self.config.seed), 1):
+        parts = folds_of(own, count, self.config.seed)
+        for number, (train, valid) in enumerate(parts, 1):
             self._begin()
             budget = self._budget(count + 1, train)
             cost = self._cost(own.chosen(valid))
             label = f"part {number} of {count}"
-            outcome = self._train(train, budget, label, cost, patience=99)
-            reader = self._recogniser(loaded(self.model, outcome.state))
+            kept = self._kept(number)
+            outcome = self._train(train, budget, label, cost, patience=99, kept=kept)
             if outcome.stopped:
                 # the best so far knows all lines but those of this part
+                reader = self._recogniser(loaded(self.model, outcome.state))
                 one, other = read_twice(reader, own.chosen(valid), origin)
                 notes = [f"stopped in part {number}: trained and measured on that part alone"]
                 return outcome.state, (one, other), True, notes
             curves.append({round(share * EVALUATIONS): c for share, c in outcome.curve})
-            for kept, evaluation in zip(
-                (found, searched), read_twice(reader, own.chosen(valid), origin), strict=True
-            ):
-                kept.append(evaluation)
-        judged = sorted(set(curves[0]).intersection(*curves[1:]))
-        best = min(judged, key=lambda n: float(np.mean([c[n] for c in curves])))
+        best = best_of(curves)
+        # all parts at one moment, that of the weights which will be written: the best moment of
+        # each would be chosen by the very lines that measure it
+        found: list[Evaluation] = []
+        searched: list[Evaluation] = []
+        for number, (_, valid) in enumerate(parts, 1):
+            state = load_file(self._kept(number) / f"{best}.safetensors") if best else self.start
+            reader = self._recogniser(loaded(self.model, state))
+            one, other = read_twice(reader, own.chosen(valid), origin)
+            found.append(one)
+            searched.append(other)
         self._begin()
         state, stopped = self.start, False
         if best:
@@ -166,6 +172,9 @@ class Plan:
                 end_at=best / EVALUATIONS,
             )  # fmt: skip
             stopped, state = outcome.stopped, outcome.state
+        if not best:
+            notes = ["no moment of the training was better than its beginning"]
+            return state, (joined(found), joined(searched)), False, notes
         notes = [f"measured by {count}-fold cross-validation; the weights have seen all lines"]
         return state, (joined(found), joined(searched)), stopped, notes
 
@@ -179,6 +188,10 @@ class Plan:
         outcome = self._train((), Budget(self._training_seconds, steps), "training", None)
         notes = ["no line of yours has a text: nothing could measure whether it is read better"]
         return outcome.state, lines, outcome.stopped, notes
+
+    def _kept(self, number: int) -> Path:
+        """Where the weights of a part of the cross-validation are kept, one file an evaluation."""
+        return self.work / f"part-{number}"
 
     def _begin(self) -> None:
         self.model.load_state_dict(self.start)
@@ -234,6 +247,7 @@ class Plan:
         cost,
         patience=4,
         end_at=1.0,
+        kept: Path | None = None,
     ) -> Outcome:
         config = self.config
         sources: list[DataSource] = []
@@ -272,8 +286,13 @@ class Plan:
                     minutes = (training + self._other_seconds) / 60
                     self.say(f"this takes about {max(1, round(minutes))} minutes")
 
-            def evaluated(share: float, found: float) -> None:
+            def evaluated(share: float, found: float, averaged: nn.Module) -> None:
                 last[0] = found
+                number = round(share * EVALUATIONS)
+                if kept is not None and number:
+                    kept.mkdir(exist_ok=True)
+                    tensors = {k: v.contiguous() for k, v in averaged.state_dict().items()}
+                    save_file(tensors, kept / f"{number}.safetensors")
                 self.say(f"{label}, {share:.0%}: CER {found:.2f} %")
 
             outcome = adapt(
@@ -323,6 +342,15 @@ class Plan:
         beyond = max(0.0, lost - self.config.slack)
         # in proportion: a point is little to lines that were hardly read, much to others
         return (mine + _ANY) * (1 + self.config.forgetting * beyond) - _ANY
+
+
+def best_of(curves: Sequence[dict[int, float]]) -> int:
+    """The evaluation that served best on the average of the parts: the latest of about the lowest
+    cost (AS_GOOD), and 0 where none is lower than before the training."""
+    judged = sorted(set(curves[0]).intersection(*curves[1:]))
+    mean = {n: float(np.mean([c[n] for c in curves])) for n in judged}
+    enough = min(AS_GOOD * min(mean.values()), mean[0])
+    return max((n for n in judged if n and mean[n] < enough), default=0)
 
 
 _PART = {2: "half", 3: "third", 4: "quarter", 5: "fifth"}

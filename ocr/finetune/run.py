@@ -235,5 +235,8 @@ def _tuning(origin: Path, out: Path) -> None:
     """Weights of the language models that were tuned for the old network are a fair start."""
     from ocr.lm.tune import tuning_file
 
-    if tuning_file(origin).is_file():
+    if (
+        tuning_file(origin).is_file()
+        and tuning_file(origin).resolve() != tuning_file(out).resolve()
+    ):
         shutil.copyfile(tuning_file(origin), tuning_file(out))

@@ -61,6 +61,8 @@ class RenderedData(_Strict):
     classes: dict[str, float] = Field({"handwriting": 0.5, "script": 0.15, "print": 0.35})
     # corpus file -> share of the lines
     texts: dict[Path, float]
+    # share of lines with nothing on them: without any, empty paper is read as words
+    empty: float = Field(0.03, ge=0, le=1)
     # each line is trained on so many times, augmented anew each time: for a GPU that would wait
     reuse: int = Field(1, ge=1, le=16)
     about: str = "lines rendered from open fonts"

@@ -56,14 +56,14 @@ def load_lines(
             suffix = " in new texts"
         else:
             continue
-        name = _unused(f"{data.path.name}{suffix}", f"{data.path}{suffix}", sets)
+        name = unused(f"{data.path.name}{suffix}", f"{data.path}{suffix}", sets)
         sets[name] = (data.weight, range(len(samples), len(samples) + len(seen)))
         samples += seen
     lines = prepare_lines(samples, config.preparation, config.out / "cache", advance)
     return LabelledLines(samples, lines, sets)
 
 
-def _unused(name: str, path: str, taken: Container[str]) -> str:
+def unused(name: str, path: str, taken: Container[str]) -> str:
     """The set's name; with its path where another is called so; numbered where that one is, too."""
     numbered = (f"{path} ({number})" for number in itertools.count(2))
     return next(n for n in itertools.chain((name, path), numbered) if n not in taken)
@@ -95,7 +95,8 @@ def lines_source(
 
     def draw(index: int, rng: np.random.Generator) -> tuple[np.ndarray, str] | None:
         pixels = lines.pixels(chosen[index])
-        return None if pixels is None else (pixels, samples[chosen[index]].text)
+        text = samples[chosen[index]].text
+        return None if pixels is None or not text else (pixels, text)
 
     return DataSource(name, weight, len(chosen), draw)
 
@@ -109,7 +110,10 @@ def rendered_source(data: RenderedData, settings: Preparation, name: str) -> Dat
     fonts = [f for f in find_fonts(data.fonts) if f.split != "heldout"]
     corpus = Corpus(list(data.texts), list(data.texts.values()))
     renderer = LineRenderer(
-        fonts, corpus, kinds=data.classes if any(f.kind for f in fonts) else None
+        fonts,
+        corpus,
+        kinds=data.classes if any(f.kind for f in fonts) else None,
+        empty=data.empty,
     )
 
     return drawn_source(renderer, settings, name, data.weight)
