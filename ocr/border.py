@@ -8,6 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+_APART = 8  # grey values by which a strip along an edge differs from the paper
 _FLAT = 3  # grey values that count as white or black: JPEG
 
 
@@ -104,6 +105,23 @@ def _is_sheet(mask: np.ndarray) -> bool:
     small = cv2.resize(mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 191
     reach = np.ones((max(1, size[1] * 2 // 5), min(size)), np.uint8)
     return bool(cv2.morphologyEx(small.astype(np.uint8), cv2.MORPH_OPEN, reach).mean() > 0.3)
+
+
+def within_strips(grey: np.ndarray) -> tuple[slice, slice]:
+    """Rows and columns without the strips along the edges that are lighter, or darker, than nearly
+    all of the rest: the lid of a scanner, the next sheet, a bar. Strokes they are none."""
+    kept = []
+    low, high = np.percentile(grey, (40, 60))
+    for lines in (grey, grey.T):
+        count = len(lines)
+        most = max(1, count // 6)
+        odd = ((lines > high + _APART).mean(1) > 0.85) | ((lines < low - _APART).mean(1) > 0.85)
+        first = int(np.argmin(np.append(odd[:most], False)))
+        last = int(np.argmin(np.append(odd[::-1][:most], False)))
+        # the edge of a strip is soft
+        kept.append(slice(first + 2 * (first > 0), count - last - 2 * (last > 0)))
+    rows, columns = kept
+    return rows, columns
 
 
 def without_bars(light: np.ndarray) -> np.ndarray:

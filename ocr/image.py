@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field
 
-from ocr.border import most_common, outside_of_cut
+from ocr.border import most_common, outside_of_cut, within_strips
 from ocr.contrast import ink_of
 from ocr.errors import OcrError
 from ocr.grain import smoothed, without_specks
@@ -24,6 +24,8 @@ from ocr.neighbours import without_neighbours
 from ocr.slope import levelled, slope
 
 MAX_PIXELS = 120_000_000
+# a file larger than this is no image of a line
+MAX_BYTES = 256 << 20
 
 # uploads are hostile: nothing but raster images is parsed (Pillow would hand EPS to Ghostscript)
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "JPEG2000")
@@ -99,7 +101,7 @@ def read(source: Source, name: str | None = None) -> np.ndarray:
     try:
         if isinstance(source, Image.Image):
             return _from_pillow(source, name)
-        data = source if isinstance(source, bytes) else Path(source).read_bytes()
+        data = source if isinstance(source, bytes) else _bytes_of(Path(source), name)
         if not data:
             raise ImageError(name, "the file is empty")
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
@@ -117,6 +119,12 @@ def read(source: Source, name: str | None = None) -> np.ndarray:
         raise ImageError(name, reason) from None
     except Exception as error:  # decoders raise what they like on broken files
         raise ImageError(name, f"cannot be decoded: {error}") from None
+
+
+def _bytes_of(path: Path, name: str) -> bytes:
+    if path.stat().st_size > MAX_BYTES:
+        raise ImageError(name, f"larger than {MAX_BYTES >> 20} MB")
+    return path.read_bytes()
 
 
 def _from_pillow(image: Image.Image, name: str) -> np.ndarray:
@@ -317,6 +325,7 @@ def is_light_on_dark(grey: np.ndarray, outside: np.ndarray | None = None) -> boo
         return cv2.blur(x, (side, side), borderType=cv2.BORDER_REFLECT)
 
     if outside is None:
+        values = values[within_strips(values)]
         deviation = values - mean_around(values)
     else:
         # resampling leaves the edge soft

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
+from os import PathLike
 
 import numpy as np
 
-from ocr.alphabet import Alphabet
+from ocr.alphabet import BLANK, Alphabet
 from ocr.confidence import Logistic, word_probabilities, word_spans
 from ocr.ctc.decoding import Decoded, Decoder, Greedy
+from ocr.ctc.greedy import Path, greedy
 from ocr.emissions import Emissions
 from ocr.image import ImageError, Prepared, Source, describe, load
 from ocr.line import Character, Line, Word
@@ -18,6 +19,7 @@ from ocr.scripts import Homographs
 
 # lines taken from the input at once, so that a batch finds neighbours of about its own width
 WINDOW = 64
+_NOTHING = Decoded(greedy(np.zeros((0, 1), np.float32)))
 # pixels of a batch: more is no faster on a CPU, and takes memory
 BATCH_AREA = 8 * 768 * 48
 
@@ -41,6 +43,7 @@ class Recogniser:
         self.word_confidence = word_confidence or Logistic(*self.card.word_confidence)
         self.alphabet: Alphabet = self.card.alphabet
         self._homographs = Homographs(self.alphabet)
+        self._space = int(self.alphabet.encode(" ")[0]) if " " in self.alphabet else BLANK
 
     def read(
         self,
@@ -52,7 +55,8 @@ class Recogniser:
         An image that cannot be read raises ImageError, after the lines before it; where `on_error`
         is given, the error is passed to it and the image left out.
         """
-        if isinstance(images, (str, bytes, np.ndarray, Path)) or not isinstance(images, Iterable):
+        single = (str, bytes, np.ndarray, PathLike)
+        if isinstance(images, single) or not isinstance(images, Iterable):
             images = [images]
         stream = enumerate(images, start=1)
         while window := list(itertools.islice(stream, WINDOW)):
@@ -81,9 +85,25 @@ class Recogniser:
         read: list[Line | None] = [None] * len(lines)
         for batch in self._batches(lines):
             scores = self._emit([lines[i] for i in batch])
-            for i, decoded in zip(batch, self.decoder(scores), strict=True):
-                read[i] = self.line(decoded, lines[i], names[i])
+            filled = [not self._is_empty(s) for s in scores]
+            found = iter(self.decoder([s for s, f in zip(scores, filled, strict=True) if f]))
+            for i, f in zip(batch, filled, strict=True):
+                read[i] = self.line(next(found) if f else _NOTHING, lines[i], names[i])
         return [line for line in read if line is not None]
+
+    def _is_empty(self, scores: np.ndarray) -> bool:
+        """Whether nothing but blanks and spaces is likeliest anywhere: empty paper. A search would
+        sum up what little is left for words."""
+        best = scores.argmax(1)
+        return not bool(((best != BLANK) & (best != self._space)).any())
+
+    def _without_ends(self, path: Path) -> Path:
+        """Without spaces at the beginning and at the end."""
+        (letters,) = np.nonzero(path.labels != self._space)
+        if not len(letters):
+            return _NOTHING.path
+        kept = slice(letters[0], letters[-1] + 1)
+        return Path(path.labels[kept], path.starts[kept], path.ends[kept], path.probabilities[kept])
 
     def emit(self, lines: Sequence[Prepared]) -> list[np.ndarray]:
         """Emissions T x C of prepared lines, in their order."""
@@ -133,8 +153,9 @@ class Recogniser:
         self, decoded: Decoded, line: Prepared, name: str = "", *, known: bool = False
     ) -> Line:
         """What was decoded from a prepared line, with spans in pixels of its original image. Words
-        in two scripts are settled (`ocr.scripts`) unless the text is `known`."""
-        path = decoded.path
+        in two scripts are settled (`ocr.scripts`), and spaces at the ends dropped, unless the text
+        is `known`."""
+        path = decoded.path if known else self._without_ends(decoded.path)
         settle = (lambda labels: labels) if known else self._homographs.settle_labels
         labels = settle(path.labels)
         step = self.card.architecture.frame_width

@@ -30,6 +30,17 @@ def texts_of(emissions):
 ALPHABET = Alphabet("abc")
 
 
+def test_what_is_likelier_than_a_tie_is_never_cut():
+    """Thirty labels of one probability before the likeliest, and fewer that a frame may have."""
+    alphabet = Alphabet([chr(ord("A") + i) for i in range(40)])
+    frame = np.full((1, 41), 0.001)
+    frame[0, 1:31] = 0.02
+    frame[0, 35] = 0.37
+    for settings in (BeamSettings(symbols=24), BeamSettings(symbols=40, width=8)):
+        best = BeamDecoder(alphabet, settings).decode(np.log(frame / frame.sum()))[0]
+        assert best.labels.tolist() == [35]
+
+
 def exact(width=10_000):
     return BeamDecoder(ALPHABET, BeamSettings.exact(width))
 

@@ -286,6 +286,17 @@ def test_exif_rotation(form, orientation):
     assert np.abs(grey.astype(int) - CLEAN).mean() < 3
 
 
+@pytest.mark.parametrize("side", ["top", "left", "round"])
+@pytest.mark.parametrize("level", [0, 120, 240, 255])
+def test_a_strip_along_an_edge_is_no_ink(level, side):
+    """A scanner's lid, the next sheet, the table: lighter or darker than grey paper."""
+    grey = draw_text("Grey quick fox, 1892", 40, ink=110, paper=185)
+    wide = {"top": (5, 0, 0, 0), "left": (0, 0, 9, 0), "round": (5, 5, 5, 5)}[side]
+    framed = cv2.copyMakeBorder(grey, *wide, cv2.BORDER_CONSTANT, value=level)
+    assert not is_light_on_dark(framed)
+    assert is_light_on_dark(255 - framed)
+
+
 @pytest.mark.parametrize(
     "text", ["Grey quick fox, 1892", "iiiiiii", "W", "MMMM", "12.50 €", "- — -"]
 )

@@ -105,9 +105,16 @@ def test_empty_text_is_blanks_all_the_way():
     loss, _, left_out = ctc_loss(logits, torch.tensor([6, 0, 2]), [labels()] * 3)
     loss.backward()
     scores = logits.detach().log_softmax(2)[:, :, BLANK]
+    # eight frames of nothing count as a character does
     expected = -(scores[:, 0].sum() + scores[:2, 2].sum()) / 3
     assert left_out == [] and loss.item() == pytest.approx(float(expected))
     assert torch.isfinite(logits.grad).all()
+
+
+def test_an_empty_line_counts_by_its_length():
+    scores = torch.randn(40, 1, 3).log_softmax(2)
+    loss, _, _ = ctc_loss(scores, torch.tensor([40]), [labels()])
+    assert loss.item() == pytest.approx(-float(scores[:, 0, BLANK].sum()) / 5, rel=1e-4)
 
 
 def test_bfloat16_logits_are_computed_in_float32():

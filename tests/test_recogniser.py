@@ -7,8 +7,10 @@ from PIL import Image
 
 from ocr.alphabet import Alphabet
 from ocr.architecture import Architecture, Stage
+from ocr.ctc.beam import BeamDecoder
+from ocr.ctc.decoding import Beam
 from ocr.emissions import TorchEmissions
-from ocr.image import ImageError, Preparation, load
+from ocr.image import ImageError, Preparation, load, prepare
 from ocr.model import CRNN
 from ocr.recogniser import BATCH_AREA, WINDOW, Recogniser
 from ocr.weights import Card
@@ -189,6 +191,40 @@ def test_words_are_what_stands_between_spaces(recogniser):
             assert 0 < word.confidence <= 1 and word.span[0] < word.span[1]
         spans = [edge for w in line.words for edge in w.span]
         assert spans == sorted(spans)
+
+
+class Emitting:
+    """An emitter whose likeliest labels are given, frame by frame, for every line of a batch."""
+
+    card = CARD
+
+    def __init__(self, *paths):
+        self.paths = iter(paths)
+
+    def __call__(self, images, widths):
+        scores = []
+        for _ in images:
+            path = next(self.paths)
+            one = np.full((len(path), len(CARD.alphabet)), 0.1 / len(CARD.alphabet), np.float32)
+            one[range(len(path)), path] += 0.9
+            scores.append(np.log(one))
+        return scores
+
+
+def test_empty_paper_is_no_text():
+    """What is left beside blanks and spaces is no word, however many paths a search sums up."""
+    space, a, b = CARD.alphabet.encode(" AB").tolist()
+    lines = [prepare(image, CARD.preparation) for image in IMAGES[:1]]
+    for path, text in (
+        ([0] * 30, ""),
+        ([0, space, 0, space], ""),
+        ([space, 0, a, space, b, space], "A B"),
+    ):
+        for decoder in (None, Beam(BeamDecoder(CARD.alphabet))):
+            (line,) = Recogniser(Emitting(path), decoder).read_prepared(lines)
+            assert line.text == text
+            assert "".join(c.text for c in line.characters) == text
+            assert [w.text for w in line.words] == text.split()
 
 
 def test_emissions_of_prepared_lines(recogniser):

@@ -43,6 +43,17 @@ def test_lines_are_images_with_something_on_them():
         assert int(image.max()) - int(image.min()) >= 15, (i, text)
 
 
+def test_some_sheets_are_empty():
+    """Nothing is written on them, and what else is there stays: rules, grain, neighbouring lines."""
+    renderer = LineRenderer(FONTS, Sentences("Quick brown foxes"), empty=0.5, clean=1.0)
+    drawn = [renderer.line(rng(i)) for i in range(200)]
+    empty = [image for image, text in drawn if not text]
+    assert 70 < len(empty) < 130
+    inked = [float((image < 128).mean()) for image in empty]
+    assert np.median(inked) == 0 and max(inked) > 0
+    assert all((image < 160).any() for image, text in drawn if text and np.median(image) > 128)
+
+
 def test_ink_is_darker_than_paper_except_in_negatives():
     renderer = LineRenderer(FONTS, TEXTS)
     images = [renderer.line(rng(i))[0] for i in range(300)]

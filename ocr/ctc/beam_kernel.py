@@ -70,6 +70,16 @@ def ranking(scores):
 
 
 @njit(cache=True, nogil=True)
+def room_for_ties(values, least, most):
+    """How many of the values that equal the least may stay where `most` do: what is above it goes
+    first, wherever it stands."""
+    room = most
+    for value in values:
+        room -= value > least
+    return room
+
+
+@njit(cache=True, nogil=True)
 def likely(row, log_threshold, most, candidates):
     """Number of labels above the threshold in a frame, at most `most`; written to `candidates`."""
     found = 0
@@ -82,9 +92,12 @@ def likely(row, log_threshold, most, candidates):
         for i in range(found):
             values[i] = row[candidates[i]]
         least = nth_largest(values, most)
+        ties = room_for_ties(values, least, most)
         kept = 0
         for i in range(found):
-            if row[candidates[i]] >= least and kept < most:
+            value = row[candidates[i]]
+            if value > least or (value == least and ties > 0):
+                ties -= value == least
                 candidates[kept] = candidates[i]
                 kept += 1
         found = kept
@@ -287,9 +300,10 @@ def search(
                     more_nodes[i, c] = nodes[i, c]
                 more_priors[i], more_factors[i] = priors[i], factors[i]
             nodes, priors, factors = more_nodes, more_priors, more_factors
-        kept = 0
+        kept, ties = 0, room_for_ties(totals, least, width)
         for i in range(size + new):
-            if totals[i] >= least and totals[i] > 0.0 and kept < width:
+            if totals[i] > 0.0 and (totals[i] > least or (totals[i] == least and ties > 0)):
+                ties -= totals[i] == least
                 node = next_beam[i]
                 if node < 0:
                     n = -1 - node

@@ -11,11 +11,15 @@ from torch import Tensor
 from ocr.alphabet import BLANK
 from ocr.ctc.frames import frames_needed
 
+# where there is nothing to read, so many frames count as one character does elsewhere: the sum over
+# a whole empty line would outweigh all others
+FRAMES_OF_NOTHING = 8
+
 
 def ctc_loss(
     logits: Tensor, frames: Tensor, labels: Sequence[Tensor]
 ) -> tuple[Tensor, Tensor, list[int]]:
-    """Mean over lines of -log p(labels | line) / max(L, 1).
+    """Mean over lines of -log p(labels | line) / L; an empty line's by frames / FRAMES_OF_NOTHING.
 
     logits T x B x C of any float type (the loss is computed in float32 by the native kernel, never
     by cuDNN's, which has other rules), frames B, labels B sequences of class indices without
@@ -42,6 +46,7 @@ def ctc_loss(
         blank=BLANK,
         reduction="none",
     )
-    losses = losses / lengths.clamp(min=1).to(device)
+    nothing = (frames.cpu()[kept] // FRAMES_OF_NOTHING).clamp(min=1)
+    losses = losses / torch.where(lengths > 0, lengths, nothing).to(device)
     per_line[kept] = losses.detach().cpu()
     return losses.mean(), per_line, left_out

@@ -8,8 +8,16 @@ import numpy as np
 from ocr.data.writing import Written
 
 
-def framed(mask, baseline: int, written: Written, clean: bool, rng: np.random.Generator):
-    """Crop as a line detector would, with what its neighbours leave in the frame.
+def framed(
+    mask,
+    baseline: int,
+    written: Written,
+    clean: bool,
+    rng: np.random.Generator,
+    empty: bool = False,
+):
+    """Crop as a line detector would, with what its neighbours leave in the frame; `empty`: with
+    nothing else.
 
     Returns the mask, its baseline and the pitch of the lines in pixels.
     """
@@ -31,7 +39,8 @@ def framed(mask, baseline: int, written: Written, clean: bool, rng: np.random.Ge
     out = np.zeros((h + above + below, w + left + right), np.uint8)
     top, first = max(0, above), max(0, -above)
     part = mask[first : h - max(0, -below)]
-    out[top : top + part.shape[0], left : left + w] = part
+    if not empty:
+        out[top : top + part.shape[0], left : left + w] = part
     if rng.random() < (0.12 if clean else 0.4):
         for direction in (-1, 1):
             if rng.random() < 0.7:

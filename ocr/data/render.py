@@ -32,7 +32,8 @@ class LineRenderer:
 
     fonts: from `find_fonts`. texts: gives the next text, as `Corpus` does. kinds: weight of each
     kind of font (default `KINDS`; kinds without a font are left out). clean: share of lines without
-    damage. mixed: share of lines in two fonts. Raises FontError when there is no font of any
+    damage. mixed: share of lines in two fonts. empty: share of lines with nothing on them, whose
+    text is empty. Raises FontError when there is no font of any
     weighted kind.
     """
 
@@ -44,9 +45,10 @@ class LineRenderer:
         kinds: Mapping[str, float] | None = None,
         clean: float = 0.33,
         mixed: float = 0.08,
+        empty: float = 0.0,
     ):
         weights = KINDS if kinds is None else kinds
-        self.texts, self.clean, self.mixed = texts, clean, mixed
+        self.texts, self.clean, self.mixed, self.empty = texts, clean, mixed, empty
         self._fonts = {
             kind: [f for f in fonts if f.kind == kind for _ in range(f.share)]
             for kind, weight in weights.items()
@@ -74,7 +76,8 @@ class LineRenderer:
             chosen = self.pick(text, rng)
             if chosen is not None:
                 font, text = chosen
-                return self.render(text, font, rng), text, font
+                empty = self.empty > 0 and rng.random() < self.empty
+                return self.render(text, font, rng, empty), "" if empty else text, font
         raise FontError(f"no font covers {text!r}")
 
     def pick(self, text: str, rng: np.random.Generator) -> tuple[Font, str] | None:
@@ -94,8 +97,11 @@ class LineRenderer:
                 return font, shown
         return None
 
-    def render(self, text: str, font: Font, rng: np.random.Generator) -> np.ndarray:
-        """An image of `text` in `font`. Raises FontError if the font lacks a character of it."""
+    def render(
+        self, text: str, font: Font, rng: np.random.Generator, empty: bool = False
+    ) -> np.ndarray:
+        """An image of `text` in `font`, or of the same paper without it (`empty`). Raises FontError
+        if the font lacks a character of it."""
         clean = rng.random() < self.clean
         height = SIZES[int(rng.integers(len(SIZES)))]
         others = self._others(text, font, rng) if rng.random() < self.mixed else None
@@ -104,7 +110,7 @@ class LineRenderer:
             style = replace(style, columns=1 + int(rng.random() > 0.7))
         written = write(text, font, height, style, rng, others)
         mask, baseline = _inked(written, font, clean, rng)
-        mask, baseline, pitch = framed(mask, baseline, written, clean, rng)
+        mask, baseline, pitch = framed(mask, baseline, written, clean, rng, empty)
         sheet = sheet_of_paper(font, clean, written.stroke, rng)
         image = paper.lay(mask, baseline, pitch, sheet, rng)
         cut = rng.random() < (0.04 if clean else 0.16)
