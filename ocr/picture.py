@@ -7,7 +7,16 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from ocr.errors import OcrError
 from ocr.line import Line
+
+
+def require_picture(path: Path) -> None:
+    """Raise OcrError where no picture of that name can be written: before the reading."""
+    if path.suffix.lower() not in Image.registered_extensions():
+        raise OcrError(f"{path}: the name of a picture ends in .png or .jpg, for instance")
+    if not path.resolve().parent.is_dir():
+        raise OcrError(f"{path}: there is no folder {path.resolve().parent}")
 
 
 def draw_spans(grey: np.ndarray, line: Line, path: Path | str) -> None:

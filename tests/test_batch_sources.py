@@ -202,6 +202,17 @@ def test_pages_of_a_tiff_wherever_it_lies(tmp_path):
             np.testing.assert_array_equal(read(item.open()), np.asarray(page))
 
 
+def test_images_that_are_not_read_are_named(tmp_path):
+    """HEIC of a phone, a PDF: a record says what to do; they are not dropped without a word."""
+    (tmp_path / "IMG_1.HEIC").write_bytes(b"x")
+    zipped(tmp_path / "x.zip", {"page.pdf": b"x", "b.png": LINE})
+    (tmp_path / "list.txt").write_text("\ufeffIMG_1.HEIC\n", encoding="utf-8")
+    for source, name in ((tmp_path, "HEIC"), ("x.zip", "PDF"), ("list.txt", "HEIC")):
+        item = next(expand([tmp_path / source]))
+        with pytest.raises(ImageError, match=f"{name} is not read: make it PNG or JPEG"):
+            item.open()
+
+
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_parquet(tmp_path, wrapped):
     import pyarrow as pa

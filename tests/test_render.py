@@ -44,7 +44,7 @@ def test_lines_are_images_with_something_on_them():
 
 
 def test_some_sheets_are_empty():
-    """Nothing is written on them, and what else is there stays: rules, grain, neighbouring lines."""
+    """Nothing is written on them; what else there is stays: rules, grain, neighbouring lines."""
     renderer = LineRenderer(FONTS, Sentences("Quick brown foxes"), empty=0.5, clean=1.0)
     drawn = [renderer.line(rng(i)) for i in range(200)]
     empty = [image for image, text in drawn if not text]

@@ -37,7 +37,7 @@ class Summary:
 
 
 def run(
-    sources: Iterable[str | Path],
+    sources: str | Path | Iterable[str | Path],
     out: Path | str,
     *,
     form: str | None = None,
@@ -50,16 +50,19 @@ def run(
 ) -> Summary:
     """Read all images of `sources` into `out`; go on where an unfinished run on `out` stopped.
 
-    sources: see `ocr.batch.sources.expand`. form: "jsonl", "csv", "tsv", "parquet" or "txt" (a
-    folder); by default that of the suffix of `out`. workers: threads, by default one for each core.
-    engine: "ray" reads on a cluster (`ocr.batch.distributed`), whose address may be given.
+    sources: one or several, see `ocr.batch.sources.expand`. form: "jsonl", "csv", "tsv", "parquet"
+    or "txt" (a folder); by default that of the suffix of `out`. workers: threads, by default one
+    for each core. engine: "ray" reads on a cluster (`ocr.batch.distributed`), whose address may be
+    given.
     options: those of `ocr.load` (weights, decoder, lm, ...). `advance` is called with the lines
     done and how many of them failed. An image that cannot be read becomes a record with its error.
     Raises BatchError, SourceError, and what `ocr.load` raises, before any reading, or when the
     output cannot be written; what was read until then is kept.
     """
     out = Path(out)
-    names = [str(s) for s in sources]
+    if not out.name:
+        raise BatchError(f"{out}: the name of a file is wanted, or of a folder to be made")
+    names = [str(s) for s in ([sources] if isinstance(sources, (str, Path)) else sources)]
     kind = forms.form_of(out, form)
     if kind == "parquet":
         forms.require_parquet(out)

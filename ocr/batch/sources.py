@@ -28,6 +28,8 @@ SUFFIXES = (
 )
 _LISTS = frozenset({".txt", ".lst", ".list"})
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+# images that are not read; each becomes a record that says so
+_FOREIGN = frozenset({".heic", ".heif", ".avif", ".jxl", ".pdf", ".djvu", ".svg"})
 _TIFF = (b"II*\0", b"MM\0*")  # how such a file begins
 
 
@@ -86,9 +88,13 @@ def _expand_one(source: str | Path, stdin: TextIO) -> Iterator[Item]:
         yield from _listed(stdin, Path())
         return
     path = Path(source)
-    if path.is_dir():
+    try:
+        is_folder, is_file = path.is_dir(), path.is_file()
+    except OSError as error:  # a name too long
+        raise SourceError(f"{text[:80]}: {error.strerror}") from None
+    if is_folder:
         yield from _folder(path)
-    elif path.is_file():
+    elif is_file:
         yield from _file(path, top=True)
     elif any(c in text for c in "*?["):
         found = sorted(glob.glob(text, recursive=True))
@@ -106,7 +112,7 @@ def _folder(folder: Path) -> Iterator[Item]:
     for here, folders, names in os.walk(folder, onerror=_fail):
         folders.sort()
         for name in sorted(names):
-            if Path(name).suffix.lower() in SUFFIXES and not name.startswith("."):
+            if Path(name).suffix.lower() in {*SUFFIXES, *_FOREIGN} and not name.startswith("."):
                 yield from _file(Path(here) / name)
 
 
@@ -124,7 +130,7 @@ def _file(path: Path, top: bool = False) -> Iterator[Item]:
         yield from _parquet(path)
     elif top and path.suffix.lower() in _LISTS:
         try:
-            with path.open(encoding="utf-8", errors="surrogateescape") as file:
+            with path.open(encoding="utf-8-sig", errors="surrogateescape") as file:
                 yield from _listed(file, path.parent)
         except OSError as error:
             raise SourceError(f"{path}: {error.strerror}") from None
@@ -141,7 +147,9 @@ def _listed(lines: Iterable[str], folder: Path) -> Iterator[Item]:
 
 
 def _one(name: str, path: Path) -> Iterator[Item]:
-    if _is_tiff(name):
+    if _is_foreign(name) and path.is_file():
+        yield _foreign(name)
+    elif _is_tiff(name):
         yield from _pages(name, lambda: path, path)
     else:
         yield Item(name, lambda: path, path)
@@ -151,7 +159,7 @@ def _pages(name: str, open: Callable[[], Path | bytes], path: Path | None) -> It
     """The pages of a TIFF; a TIFF of one page, or a broken one, is a file like any other."""
     try:
         source = open()
-        count = _page_count(source)
+        count = _frames(source)
     except Exception:  # said when it is read, as an error of this image
         count = 1
     if count == 1:
@@ -161,7 +169,15 @@ def _pages(name: str, open: Callable[[], Path | bytes], path: Path | None) -> It
         yield Item(f"{name}#{page + 1}", lambda p=page: _page(name, source, p))  # type: ignore[misc]
 
 
-def _page_count(source: Path | bytes) -> int:
+def page_count(path: Path) -> int:
+    """Pages of a TIFF; 1 for every other file, broken ones included."""
+    try:
+        return _frames(path) if _is_tiff(path.name) else 1
+    except Exception:  # said when it is read
+        return 1
+
+
+def _frames(source: Path | bytes) -> int:
     from PIL import Image
 
     with Image.open(_readable(source), formats=("TIFF",)) as image:
@@ -189,13 +205,22 @@ def _is_tiff(name: str) -> bool:
 def _wanted(name: str) -> bool:
     path = PurePosixPath(name)
     hidden = any(part.startswith((".", "__MACOSX")) and part != ".." for part in path.parts)
-    return path.suffix.lower() in SUFFIXES and not hidden
+    return path.suffix.lower() in {*SUFFIXES, *_FOREIGN} and not hidden
 
 
 def _leaves(name: str) -> bool:
     """Whether a member's name points out of its archive."""
     path = PurePosixPath(name.replace("\\", "/"))
     return path.is_absolute() or ".." in path.parts or (len(name) > 1 and name[1] == ":")
+
+
+def _is_foreign(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in _FOREIGN
+
+
+def _foreign(name: str) -> Item:
+    kind = PurePosixPath(name).suffix[1:].upper()
+    return _failing(name, f"{kind} is not read: make it PNG or JPEG")
 
 
 def _failing(name: str, reason: str) -> Item:
@@ -230,7 +255,9 @@ def _zip(path: Path) -> Iterator[Item]:
         if member.is_dir() or not _wanted(member.filename):
             continue
         name = f"{path}/{member.filename}"
-        if _leaves(member.filename):
+        if _is_foreign(name):
+            yield _foreign(name)
+        elif _leaves(member.filename):
             yield _failing(name, "its name points out of the archive")
         elif _is_tiff(name):
             yield from _pages(name, lambda m=member, n=name: read(m, n), None)  # type: ignore[misc]
@@ -251,6 +278,9 @@ def _tar(path: Path) -> Iterator[Item]:
                 if not _wanted(member.name):
                     continue
                 name = f"{path}/{member.name}"
+                if _is_foreign(name):
+                    yield _foreign(name)
+                    continue
                 if _leaves(member.name):
                     yield _failing(name, "its name points out of the archive")
                     continue

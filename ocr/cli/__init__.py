@@ -68,8 +68,11 @@ _TRAIN = frozenset(
 def run() -> None:
     """Entry point: errors that the user can mend are one line and exit code 2."""
     for stream in (sys.stdin, sys.stdout):
-        if isinstance(stream, TextIOWrapper):  # names of files may be any bytes: they come and go
-            stream.reconfigure(errors="surrogateescape")
+        if isinstance(stream, TextIOWrapper):
+            # a list of files or readings in a file is UTF-8 wherever it was made; and names of
+            # files may be any bytes: they come and go
+            encoding = stream.encoding if stream.isatty() else "utf-8"
+            stream.reconfigure(encoding=encoding, errors="surrogateescape")
     try:
         app()
     except OcrError as error:
@@ -78,6 +81,6 @@ def run() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _TRAIN:
             raise
-        needed = "this needs the extra `train`: pip install 'ocr-lines[train]'"
+        needed = "this needs the extra `train`: pip install '.[train]'"
         typer.echo(f"error: {needed} ({error})", err=True)
         sys.exit(2)

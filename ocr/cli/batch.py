@@ -108,7 +108,12 @@ def batch(
         err=True,
     )
     if summary.resumed and not summary.read:
-        typer.echo(f"{out}: was complete; --overwrite reads again", err=True)
+        typer.echo(
+            f"{out}: was complete, whatever it was read with; --overwrite reads again", err=True
+        )
+    if not summary.lines:
+        typer.echo("error: no image was found", err=True)
+        raise typer.Exit(2)
     if summary.lines and summary.failed == summary.lines:
         raise typer.Exit(2)
     if summary.failed:

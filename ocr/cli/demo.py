@@ -13,7 +13,7 @@ from ocr.cli.options import Weights
 def demo(
     host: Annotated[str, typer.Option(help="0.0.0.0 lets other machines in")] = "127.0.0.1",
     port: Annotated[
-        int | None, typer.Option(help="default: the first free one from 7860 on")
+        int | None, typer.Option(min=1, max=65535, help="default: the first free one from 7860 on")
     ] = None,
     weights: Weights = "latin-small",
     collect: Annotated[

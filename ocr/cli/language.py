@@ -17,8 +17,10 @@ from ocr.cli.options import (
     Split,
     Weights,
     samples_of,
+    samples_of_or_all,
 )
 from ocr.ctc import BEAM_WIDTH
+from ocr.errors import OcrError
 
 app = typer.Typer(no_args_is_help=True, help="Language models: build, score, tune.")
 
@@ -77,10 +79,18 @@ def build(
     from ocr.progress import status
     from ocr.text import read_lines
 
-    counts = tuple(int(n) for n in prune.split(",")) if prune else ()
+    try:
+        counts = tuple(int(n) for n in prune.split(",")) if prune else ()
+    except ValueError:
+        raise OcrError(f"--prune {prune}: wanted are counts, for instance 0,0,1") from None
+    form = [suffix for suffix in out.suffixes if suffix in (".arpa", ".ngram")]
+    if not form:
+        raise OcrError(f"{out}: the name of a language model ends in .ngram or .arpa")
+    if not out.resolve().parent.is_dir():
+        raise OcrError(f"{out}: there is no folder {out.resolve().parent}")
     kind: Literal["word", "character"] = "word" if words else "character"
     files = [p for p in text if not p.is_dir()]
-    labelled = [s.text for p in text if p.is_dir() for s in samples_of(p, "auto", "train")]
+    labelled = [s.text for p in text if p.is_dir() for s in samples_of_or_all(p, "train")]
     texts: Iterable[str] = chain(read_lines(files), labelled)
     known: Iterable[str] | None = None
     if lines:
@@ -101,7 +111,7 @@ def build(
         known = [word for word, _ in tally.most_common(vocabulary)]
     with status("estimating"):
         model = estimate(texts, order, kind, counts, known, megabytes)
-    if out.suffix == ".arpa":
+    if form[-1] == ".arpa":
         write_arpa(model, out)
     else:
         model.save(out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -16,7 +16,11 @@ Weights = Annotated[
 ]
 Threads = Annotated[int, typer.Option(min=1, help="threads of onnxruntime and of the decoder")]
 Split = Annotated[str, typer.Option(help="train, valid, test or all")]
-DataKind = Annotated[str, typer.Option("--kind", help="auto, folder, iam, or pages (PAGE, ALTO)")]
+Kind = Literal["auto", "folder", "iam", "pages"]
+DataKind = Annotated[
+    Kind,
+    typer.Option("--kind", help="what the data are; pages: with PAGE or ALTO XML"),
+]
 BeamWidth = Annotated[int, typer.Option(min=1, help="prefixes kept at each frame")]
 LanguageModel = Annotated[
     str, typer.Option("--lm", help="shipped name, .ngram or .arpa file, or none (with a beam)")
@@ -51,12 +55,27 @@ DecoderOption = Annotated[DecoderName, typer.Option("--decoder", "-d")]
 Data = Annotated[Path, typer.Argument(help="labelled folder or IAM tree", show_default=False)]
 
 
-def samples_of(data: Path, kind: str, split: str, limit: int | None = None) -> list:
+def samples_of_or_all(data: Path, split: str) -> list:
+    """Samples of one split; of a set that has no such split, all, which is said."""
+    from ocr.data.sets import read_samples
+    from ocr.errors import OcrError
+
+    everything = read_samples(data)
+    samples = [s for s in everything if s.split == split]
+    if everything and not samples:
+        typer.echo(f"{data}: no lines in the split {split!r}: all are taken", err=True)
+        samples = everything
+    if not samples:
+        raise OcrError(f"{data}: no lines")
+    return samples
+
+
+def samples_of(data: Path, kind: Kind, split: str, limit: int | None = None) -> list:
     """Samples of one split ("all": of every one), at most `limit`, evenly spread over the set."""
     from ocr.data.sets import read_samples
     from ocr.errors import OcrError
 
-    samples = read_samples(data, kind, None if split == "all" else split)  # type: ignore[arg-type]
+    samples = read_samples(data, kind, None if split == "all" else split)
     if limit and limit < len(samples):
         samples = [samples[i * len(samples) // limit] for i in range(limit)]
     if not samples:

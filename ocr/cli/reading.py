@@ -58,6 +58,7 @@ def read(
     * `ocr read --lm french --nbest 5 --format json line.png`
     """
     from ocr import load
+    from ocr.batch.sources import page_count
     from ocr.image import ImageError
 
     failures = 0
@@ -78,6 +79,9 @@ def read(
         lexicon=lexicon,
         nbest=nbest,
     )
+    for image in images:
+        if (pages := page_count(image)) > 1:
+            typer.echo(f"{image}: the first of {pages} pages; `ocr batch` reads all", err=True)
     lines = recogniser.read(images, on_error=report)
     if format is Format.text:
         for line in lines:
@@ -99,7 +103,7 @@ def evaluate(
     format: FormatOption = Format.text,
     report: Annotated[Path | None, typer.Option(help="write an HTML report to this file")] = None,
     limit: Annotated[
-        int | None, typer.Option(help="read only so many lines, evenly spread")
+        int | None, typer.Option(min=1, help="read only so many lines, evenly spread")
     ] = None,
     decoder: DecoderOption = DecoderName.beam,
     lm: LanguageModel = "auto",
@@ -165,14 +169,15 @@ def align(
     """
     from ocr import load
     from ocr.image import read as read_image
+    from ocr.picture import draw_spans, require_picture
 
+    if picture:
+        require_picture(picture)
     recogniser = load(weights)
     line, log_probability = recogniser.align(image, text)
     result = {**line.as_dict(), "log_probability": log_probability}
     typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
     if picture:
-        from ocr.picture import draw_spans
-
         draw_spans(read_image(image), line, picture)
         typer.echo(f"picture: {picture}", err=True)
 

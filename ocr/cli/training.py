@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ocr.cli.options import DataKind, Format, FormatOption, samples_of
+from ocr.cli.options import DataKind, Format, FormatOption, samples_of_or_all
 from ocr.errors import OcrError
 
 
@@ -39,7 +39,7 @@ def inspect(
     from ocr.weights import load_card
 
     card = load_card(find_weights(weights))
-    samples = [s for path in data for s in read_samples(path, kind)]  # type: ignore[arg-type]
+    samples = [s for path in data for s in read_samples(path, kind)]
     with bar("preparing", len(samples)) as advance:
         result = run(
             samples,
@@ -86,7 +86,10 @@ def render(
     found = [f for f in find_fonts(fonts) if wanted is None or f.split in ("", wanted)]
     if not found:
         raise OcrError(f"no fonts of the split {font_split!r} in {', '.join(map(str, fonts))}")
-    shares = {k: float(v) for k, _, v in (part.partition("=") for part in kinds.split(","))}
+    try:
+        shares = {k: float(v) for k, _, v in (part.partition("=") for part in kinds.split(","))}
+    except ValueError:
+        raise OcrError(f"--kinds {kinds}: wanted is kind=share, for instance print=0.5") from None
     render_folder(
         out,
         count,
@@ -146,6 +149,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="go on from the last checkpoint")
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="begin anew where there is a checkpoint")
+    ] = False,
     stop_after: Annotated[
         int | None, typer.Option(help="end this call after so many steps, with a checkpoint")
     ] = None,
@@ -167,7 +173,12 @@ def train(
     from ocr.training.loop import is_first_process
     from ocr.training.loop import train as run
 
-    best = run(load_config(config, set_), resume, stop_after, minutes)
+    settings = load_config(config, set_)
+    if (settings.out / "checkpoint.safetensors").is_file() and not resume and not overwrite:
+        raise OcrError(
+            f"{settings.out} holds a training: --resume goes on with it, --overwrite begins anew"
+        )
+    best = run(settings, resume, stop_after, minutes)
     if is_first_process():  # the others run this command, too
         typer.echo(f"best weights: {best}", err=True)
 
@@ -226,7 +237,7 @@ def export(
         return
     from ocr.evaluation.quantised import export_int8
 
-    samples = [s for folder in int8 for s in samples_of(folder, "auto", "valid")]
+    samples = [s for folder in int8 for s in samples_of_or_all(folder, "valid")]
     result = export_int8(weights, out, samples)
     typer.echo(
         f"CER of {result.lines} lines: float {result.before:.2f} %, eight bits {result.after:.2f} %"

@@ -64,9 +64,13 @@ def launch(
             prevent_thread_lock=True,
             app_kwargs={"middleware": [Middleware(ContentPolicy)]},
         )
-    except OSError as error:
+    except (OSError, OverflowError) as error:
+        if port and isinstance(error, OSError):
+            reason = "it is taken, or not for us; another --port"
+        else:
+            reason = str(error)
         raise DemoError(
-            f"cannot listen on {host}, port {port or '7860 to 7959'}: {error}"
+            f"cannot listen on {host}, port {port or '7860 to 7959'}: {reason}"
         ) from None
     print(f"reading lines at {address}", flush=True)
     if block:

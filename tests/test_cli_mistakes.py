@@ -1,0 +1,120 @@
+"""Mistakes on the command line: each is one line that says what is wrong, before any long work."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import draw_text
+from PIL import Image
+from typer.testing import CliRunner
+
+from ocr.cli import app
+from ocr.errors import OcrError
+
+ROOT = Path(__file__).parent.parent
+PRINT = ROOT / "datasets" / "samples" / "print.png"
+FONTS = ROOT / "datasets" / "fonts"
+
+
+def invoke(*command):
+    return CliRunner().invoke(app, [str(word) for word in command])
+
+
+def refused(*command):
+    """The error of our own that a command ends in."""
+    result = invoke(*command)
+    assert isinstance(result.exception, OcrError), result.output
+    return str(result.exception)
+
+
+@pytest.fixture
+def text(tmp_path):
+    path = tmp_path / "text.txt"
+    path.write_text("of a text with many words\n" * 20, encoding="utf-8")
+    return path
+
+
+def test_align_wants_a_picture_that_can_be_written(tmp_path):
+    assert "ends in .png" in refused("align", PRINT, "x", "--picture", tmp_path / "spans")
+    nowhere = tmp_path / "no" / "spans.png"
+    assert "no folder" in refused("align", PRINT, "x", "--picture", nowhere)
+
+
+def test_language_models_are_refused_before_they_are_estimated(text, tmp_path):
+    assert "0,0,1" in refused("lm", "build", text, "--out", tmp_path / "x.arpa", "--prune", "0,x")
+    assert "no folder" in refused("lm", "build", text, "--out", tmp_path / "no" / "x.arpa")
+    assert ".ngram or .arpa" in refused("lm", "build", text, "--out", tmp_path / "x.bin")
+
+
+def test_a_packed_arpa_file_can_be_read_again(text, tmp_path):
+    out = tmp_path / "x.arpa.gz"
+    assert invoke("lm", "build", text, "--out", out, "--order", 3).exit_code == 0
+    assert out.read_bytes()[:2] == b"\x1f\x8b"
+    assert "perplexity" in invoke("lm", "score", out, text).output
+
+
+def test_kinds_of_fonts_have_shares(text, tmp_path):
+    command = ("render", tmp_path / "out", "--text", text, "--fonts", FONTS, "--count", 1)
+    assert "kind=share" in refused(*command, "--kinds", "handwriting")
+
+
+def test_choices_are_checked(tmp_path):
+    assert invoke("evaluate", PRINT.parent, "--kind", "bogus").exit_code == 2
+    assert invoke("evaluate", PRINT.parent, "--limit", "-3").exit_code == 2
+    assert invoke("demo", "--port", "99999").exit_code == 2
+
+
+def test_a_batch_wants_a_name_and_sources_that_can_be(tmp_path):
+    assert "name of a file" in refused("batch", PRINT, "--out", ".")
+    assert "File name too long" in refused("batch", "x" * 300, "--out", tmp_path / "x.csv")
+
+
+def test_a_folder_without_images_is_no_success(tmp_path):
+    (tmp_path / "lines").mkdir()
+    (tmp_path / "lines" / "notes.md").write_text("none")
+    result = invoke("batch", tmp_path / "lines", "--out", tmp_path / "x.csv")
+    assert result.exit_code == 2 and "no image was found" in result.output
+
+
+def test_a_training_is_not_begun_anew_by_mistake(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint.safetensors").write_bytes(b"hours")
+    config = ROOT / "configs" / "latin-small.yaml"
+    said = refused("train", config, "--set", f"out={tmp_path / 'run'}")
+    assert "--resume goes on" in said
+    assert (tmp_path / "run" / "checkpoint.safetensors").read_bytes() == b"hours"
+
+
+def test_further_pages_are_named(tmp_path):
+    pages = [Image.fromarray(draw_text(t)) for t in ("one", "two", "three")]
+    pages[0].save(tmp_path / "many.tif", save_all=True, append_images=pages[1:])
+    result = invoke("read", tmp_path / "many.tif", "--decoder", "greedy")
+    assert "many.tif: the first of 3 pages" in result.output
+
+
+def test_any_bytes_are_a_name_and_any_character_is_written(tmp_path):
+    """Where the locale allows neither: names come and go as they are, and readings are UTF-8."""
+    accents = (ROOT / "datasets" / "samples" / "accents.png").read_bytes()
+    name = os.fsencode(tmp_path) + b"/na\xffme.png"
+    with open(name, "wb") as file:
+        file.write(accents)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "ascii:strict"}
+    command = [sys.executable, "-m", "ocr.cli"]
+    read = subprocess.run(
+        [*command, "read", "--decoder", "greedy", name], env=environment, capture_output=True
+    )
+    assert read.returncode == 0, read.stderr
+    source, reading = read.stdout.rstrip(b"\n").split(b"\t")
+    assert source == name and not reading.decode("utf-8").isascii()
+    out = tmp_path / "out.jsonl"
+    batch = subprocess.run(
+        [*command, "batch", "-", "--decoder", "greedy", "--out", out],
+        env=environment,
+        input=name + b"\n",
+        capture_output=True,
+    )
+    assert batch.returncode == 0, batch.stderr
+    assert json.loads(out.read_text("utf-8"))["text"] == reading.decode("utf-8")
