@@ -79,6 +79,7 @@ class TorchEmissions:
     @classmethod
     def load(cls, path: Path | str, device: str = "cpu", bf16: bool = False) -> TorchEmissions:
         """From a weights file. Raises WeightsError."""
+        require_device(device)
         model, card = load_model(path)
         return cls(model, card, device, bf16)
 
@@ -92,6 +93,17 @@ class TorchEmissions:
             scores = torch.log_softmax(logits, 2).cpu().numpy()
         frames = self.card.architecture.frames
         return [scores[: frames(int(w)), i] for i, w in enumerate(widths)]
+
+
+def require_device(device: str) -> None:
+    """Raise WeightsError where torch knows no such device, or has none."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise WeightsError(f"device {device!r} cannot be used: {reason}") from None
 
 
 def load_model(path: Path | str) -> tuple[CRNN, Card]:

@@ -163,6 +163,19 @@ def test_corrections_are_a_labelled_folder(machine, seen, samples, tmp_path):
     assert str(folder) in collect.command(folder) or "'" in collect.command(folder)
 
 
+def test_a_labelled_folder_keeps_what_it_has(seen, tmp_path):
+    """Columns that are not ours, a mark at the beginning of the file, and one line each."""
+    table = tmp_path / "labels.tsv"
+    table.write_text("\ufeffpath\ttext\tsplit\tlanguage\na.png\tein\tvalid\tdeu\n", "utf-8")
+    assert collect.keep(tmp_path, seen, "We\nmeet\tat") == 2
+    header, first, second = table.read_text("utf-8").splitlines()
+    assert header == "path\ttext\tsplit\tlanguage" and first == "a.png\tein\tvalid\tdeu"
+    assert second.split("\t")[1:] == ["We meet at", "", ""]
+    table.write_text("name,label\n")
+    with pytest.raises(collect.CollectError, match="no columns path and text"):
+        collect.keep(tmp_path, seen, "We meet")
+
+
 @pytest.mark.parametrize("text", ["", "   ", "\t\n"])
 def test_texts_that_are_no_line_are_refused(seen, tmp_path, text):
     with pytest.raises(collect.CollectError):

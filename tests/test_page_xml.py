@@ -1,5 +1,7 @@
 """PAGE and ALTO XML as the usual tools write it."""
 
+import gzip
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -92,6 +94,50 @@ def test_bad_files_are_named(folder, text, message):
     (folder / "other.xml").write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=message):
         read_pages(folder)
+
+
+@pytest.mark.parametrize("unit, factor", [("mm10", 2.0), ("inch1200", 6.0)])
+def test_alto_in_other_units(folder, unit, factor):
+    """The page's size says how many pixels a unit is."""
+    text = ALTO.format(name="scan.png").replace(">pixel<", f">{unit}<")
+    for name, value in (("WIDTH", 400), ("HEIGHT", 200)):
+        text = text.replace(f'<Page {name}="{value}"', f'<Page {name}="{factor * value}"')
+        text = text.replace(f' {name}="{value}">', f' {name}="{factor * value}">')
+    text = text.replace('HPOS="10" VPOS="80" WIDTH="380" HEIGHT="50"',
+                        f'HPOS="{10 * factor}" VPOS="{80 * factor}" WIDTH="{380 * factor}" '
+                        f'HEIGHT="{50 * factor}"')  # fmt: skip
+    (folder / "scan.xml").write_text(text, encoding="utf-8")
+    assert read_pages(folder)[1].box == (10, 80, 391, 131)
+    (folder / "scan.xml").write_text(text.replace("WIDTH", "W"), encoding="utf-8")
+    with pytest.raises(DataError, match=f"positions in {unit}"):
+        read_pages(folder)
+
+
+def test_a_hyphen_ends_the_last_word(folder):
+    text = ALTO.format(name="scan.png").replace("<SP/>", "")
+    (folder / "scan.xml").write_text(text, encoding="utf-8")
+    assert read_pages(folder)[1].text == "two wor-"
+
+
+def test_numbers_that_are_none_are_harmless(folder):
+    text = PAGE.format(name="scan.png").replace('index="1"', 'index="x"')
+    text = text.replace("390,14", "9" * 400 + ",14").replace("10,56", "1" * 30 + ",56")
+    (folder / "scan.xml").write_text(text, encoding="utf-8")
+    first = read_samples(folder)[0]
+    assert load_sample(first, Preparation()).pixels.shape[0] == 48
+
+
+def test_what_is_compressed_is_not_unpacked(folder):
+    page = PAGE.format(name="scan.png").encode()
+    (folder / "scan.xml").write_bytes(gzip.compress(page))
+    with pytest.raises(DataError, match=r"scan\.xml: broken XML"):
+        read_pages(folder)
+
+
+def test_pages_in_a_folder_called_xml(folder):
+    (folder / "xml").mkdir()
+    (folder / "xml" / "scan.xml").write_text(PAGE.format(name="scan.png"), encoding="utf-8")
+    assert len(read_samples(folder)) == 2
 
 
 def test_entities_stay_closed(folder):

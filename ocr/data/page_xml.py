@@ -11,14 +11,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from lxml import etree
+from PIL import Image
 
 from ocr.alphabet import normalise
 from ocr.data.folder import IMAGE_SUFFIXES, DataError
 from ocr.data.sample import Sample
 
-Points = tuple[tuple[int, int], ...]
+# positions in the file's own unit
+Places = tuple[tuple[float, float], ...]
 
 _MOST_BYTES = 64_000_000
+_FARTHEST = 1e6
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
@@ -43,8 +46,10 @@ def read_pages(folder: Path | str) -> list[Sample]:
         else:
             raise DataError(f"{path}: <{kind}> is neither PAGE nor ALTO XML")
         image = _image(folder, path, named)
+        across, down = _pixels(root, path, image) if kind != "PcGts" else (1.0, 1.0)
         group = str(path.relative_to(folder).with_suffix(""))
-        for points, text in lines:
+        for places, text in lines:
+            points = tuple((round(x * across), round(y * down)) for x, y in places)
             text = normalise(" ".join(text.split()))
             if text and len(points) >= 2:
                 samples.append(
@@ -69,21 +74,22 @@ def _parse(path: Path) -> etree._Element:
         resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
     )
     try:
-        return etree.parse(str(path), parser).getroot()
+        # of bytes: by a file's name it would unpack what is compressed, to any size
+        return etree.fromstring(path.read_bytes(), parser)
     except (etree.XMLSyntaxError, OSError) as error:
         raise DataError(f"{path}: broken XML: {error}") from None
 
 
-def _page(root: etree._Element) -> tuple[str, Iterator[tuple[Points, str]]]:
+def _page(root: etree._Element) -> tuple[str, Iterator[tuple[Places, str]]]:
     pages = _all(root, "Page")
     named = pages[0].get("imageFilename", "") if pages else ""
 
-    def lines() -> Iterator[tuple[Points, str]]:
+    def lines() -> Iterator[tuple[Places, str]]:
         for line in _all(root, "TextLine"):
             coords = [c for c in line if _is(c, "Coords")]
             # versions of a line's text: the one with the lowest index counts
             versions = sorted(
-                (e for e in line if _is(e, "TextEquiv")), key=lambda e: int(e.get("index") or 0)
+                (e for e in line if _is(e, "TextEquiv")), key=lambda e: _number(e.get("index"))
             )
             text = next((u.text or "" for e in versions[:1] for u in _all(e, "Unicode")), "")
             yield _points(coords[0].get("points", "") if coords else ""), text
@@ -91,11 +97,11 @@ def _page(root: etree._Element) -> tuple[str, Iterator[tuple[Points, str]]]:
     return named, lines()
 
 
-def _alto(root: etree._Element) -> tuple[str, Iterator[tuple[Points, str]]]:
+def _alto(root: etree._Element) -> tuple[str, Iterator[tuple[Places, str]]]:
     names = _all(root, "fileName")
     named = (names[0].text or "").strip() if names else ""
 
-    def lines() -> Iterator[tuple[Points, str]]:
+    def lines() -> Iterator[tuple[Places, str]]:
         for line in _all(root, "TextLine"):
             parts = []
             for element in line:
@@ -104,7 +110,10 @@ def _alto(root: etree._Element) -> tuple[str, Iterator[tuple[Points, str]]]:
                 elif _is(element, "SP"):
                     parts.append(" ")
                 elif _is(element, "HYP"):
-                    parts.append(element.get("CONTENT", "-"))
+                    # it ends the last word
+                    while parts and not parts[-1].strip():
+                        parts.pop()
+                    parts.append((parts.pop() if parts else "") + element.get("CONTENT", "-"))
             shapes = [p for s in line if _is(s, "Shape") for p in _all(s, "Polygon")]
             points = _points(shapes[0].get("POINTS", "")) if shapes else ()
             if len(points) < 3:
@@ -116,22 +125,45 @@ def _alto(root: etree._Element) -> tuple[str, Iterator[tuple[Points, str]]]:
     return named, lines()
 
 
-def _rectangle(line: etree._Element) -> Points:
-    try:
-        left, top, wide, high = (
-            round(float(line.get(name, ""))) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT")
+def _pixels(root: etree._Element, xml: Path, image: Path) -> tuple[float, float]:
+    """Pixels that a unit of an ALTO file's positions is, across and down."""
+    units = _all(root, "MeasurementUnit")
+    unit = (units[0].text or "").strip() if units else "pixel"
+    if unit == "pixel":
+        return 1.0, 1.0
+    pages = _all(root, "Page")
+    wide, high = (_number(pages[0].get(name) if pages else "") for name in ("WIDTH", "HEIGHT"))
+    if wide <= 0 or high <= 0:
+        raise DataError(
+            f"{xml}: positions in {unit}, and no size of the page to know the pixels by"
         )
-    except (ValueError, OverflowError):
+    try:
+        with Image.open(image) as opened:
+            return opened.width / wide, opened.height / high
+    except Exception as error:  # decoders raise what they like
+        raise DataError(f"{image}: not an image: {error}") from None
+
+
+def _rectangle(line: etree._Element) -> Places:
+    found = [_NUMBER.findall(line.get(name, "")) for name in ("HPOS", "VPOS", "WIDTH", "HEIGHT")]
+    if not all(found):
         return ()
+    left, top, wide, high = (_number(numbers[0]) for numbers in found)
     return ((left, top), (left + wide, top + high))
 
 
-def _points(text: str) -> Points:
-    numbers = [round(float(n)) for n in _NUMBER.findall(text)][:20_000]
+def _points(text: str) -> Places:
+    numbers = [_number(n) for n in _NUMBER.findall(text)[:20_000]]
     return tuple(zip(numbers[::2], numbers[1::2], strict=False))
 
 
-def _box(points: Points) -> tuple[int, int, int, int]:
+def _number(text: str | None) -> float:
+    """The number that an attribute holds, within what can be a position; 0 where it holds none."""
+    found = _NUMBER.match((text or "").strip())
+    return min(max(float(found[0]), -_FARTHEST), _FARTHEST) if found else 0.0
+
+
+def _box(points: tuple[tuple[int, int], ...]) -> tuple[int, int, int, int]:
     across, down = [x for x, _ in points], [y for _, y in points]
     return min(across), min(down), max(across) + 1, max(down) + 1
 

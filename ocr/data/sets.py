@@ -14,13 +14,13 @@ def read_samples(path: Path | str, kind: Kind = "auto", split: str | None = None
     """Samples of a labelled folder, an IAM tree or pages with PAGE or ALTO XML; all of them, or
     those of one split. Raises DataError.
 
-    "auto" takes a folder with `lines.txt`, `ascii/lines.txt` or `xml/`, and without labels.tsv, for
-    IAM.
+    "auto" takes a folder with `lines.txt`, `ascii/lines.txt` or `xml/` with forms, and without
+    labels.tsv, for IAM.
     """
     path = Path(path)
     if kind == "auto":
         tables = [path / "ascii" / "lines.txt", path / "lines.txt"]
-        tree = (path / "xml").is_dir() or any(t.is_file() for t in tables)
+        tree = _has_forms(path / "xml") or any(t.is_file() for t in tables)
         if tree and not (path / "labels.tsv").is_file():
             kind = "iam"
         else:
@@ -36,6 +36,18 @@ def read_samples(path: Path | str, kind: Kind = "auto", split: str | None = None
     from ocr.data.folder import read_folder
 
     return read_folder(path, split)
+
+
+def _has_forms(folder: Path) -> bool:
+    """Whether a folder holds XML of IAM, and not of pages."""
+    first = next(iter(sorted(folder.glob("*.xml"))), None)
+    if first is None:
+        return folder.is_dir()
+    try:
+        with first.open("rb") as file:
+            return b"<form" in file.read(4096)
+    except OSError:
+        return False
 
 
 def _has_pages_only(path: Path) -> bool:

@@ -23,7 +23,7 @@ def keep(folder: Path, seen: Seen, text: str) -> int:
     """Write the image and its right text into `folder` (labels.tsv, lines/); returns how many lines
     there are now. The same image again replaces its text. Raises CollectError.
     """
-    text = normalise(text).strip()
+    text = " ".join(normalise(text).split())
     if not text:
         raise CollectError("there is no text to keep")
     buffer = io.BytesIO()
@@ -34,13 +34,14 @@ def keep(folder: Path, seen: Seen, text: str) -> int:
     try:
         (folder / "lines").mkdir(parents=True, exist_ok=True)
         with FileLock(folder / ".lock", timeout=10):
-            kept = _read(table)
+            columns, kept = _read(table)
             (folder / name).write_bytes(data)
-            kept[name] = text
+            kept[name] = {**kept.get(name, {}), "path": name, "text": text}
             part = table.with_suffix(".part")
             with part.open("w", encoding="utf-8", newline="") as file:
-                file.write("path\ttext\n")
-                file.writelines(f"{path}\t{label}\n" for path, label in kept.items())
+                file.write("\t".join(columns) + "\n")
+                for row in kept.values():
+                    file.write("\t".join(row.get(c) or "" for c in columns) + "\n")
             part.replace(table)
     except OSError as error:
         raise CollectError(f"{folder}: {error.strerror or error}") from None
@@ -52,9 +53,15 @@ def command(folder: Path) -> str:
     return f"ocr finetune --data {folder} --out my-hand.safetensors"
 
 
-def _read(table: Path) -> dict[str, str]:
+def _read(table: Path) -> tuple[list[str], dict[str, dict[str, str]]]:
+    """Columns and rows of a table, which may have others than ours; an empty one if there is none.
+    Raises CollectError."""
+    columns = ["path", "text"]
     if not table.is_file():
-        return {}
-    with table.open(encoding="utf-8", newline="") as file:
+        return columns, {}
+    with table.open(encoding="utf-8-sig", newline="") as file:
         rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        return {row["path"]: row["text"] for row in rows}
+        columns = list(rows.fieldnames or columns)
+        if not {"path", "text"} <= set(columns):
+            raise CollectError(f"{table}: it has no columns path and text")
+        return columns, {row["path"]: row for row in rows}

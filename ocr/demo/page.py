@@ -18,6 +18,8 @@ from ocr.errors import OcrError
 from ocr.loading import shipped_language_models, shipped_weights, tuned_settings
 
 MOST_FILES = 500
+# what visitors download, until the server ends
+_TABLES = tempfile.TemporaryDirectory(prefix="ocr-demo-")
 BEAM, GREEDY = "beam search", "greedy"
 
 
@@ -385,8 +387,7 @@ def _bar(done: int, of: int, cancelled: bool = False) -> str:
 
 
 def _csv(rows: list[list]) -> str:
-    folder = tempfile.mkdtemp(prefix="ocr-demo-")
-    path = Path(folder) / "readings.csv"
+    path = Path(tempfile.mkdtemp(dir=_TABLES.name)) / "readings.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["file", "text", "confidence", "error"])

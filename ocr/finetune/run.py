@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from ocr.data.sample import Sample
-from ocr.emissions import TorchEmissions, load_model
+from ocr.emissions import TorchEmissions, load_model, require_device
 from ocr.errors import OcrError
 from ocr.finetune.config import FinetuneConfig
 from ocr.finetune.growth import NewCharacter, grow, new_characters
@@ -88,6 +88,7 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
     if not resume:
         shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True, exist_ok=True)
+    require_device(config.device)
     origin = find_trainable(config.weights)
     model, card = load_model(origin)
     old = copy.deepcopy(model)
