@@ -16,11 +16,13 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field
 
-from ocr.border import most_common, outside_of_cut, within_strips
+from ocr.border import most_common, outside_of_cut
 from ocr.contrast import ink_of
 from ocr.errors import OcrError
 from ocr.grain import smoothed, without_specks
 from ocr.neighbours import without_neighbours
+from ocr.polarity import is_light_on_dark
+from ocr.sheet import line_on_sheet
 from ocr.slope import levelled, slope
 
 MAX_PIXELS = 120_000_000
@@ -218,8 +220,10 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     shrink = min(1.0, 4 * settings.height / height)
     if width * shrink > 8 * settings.max_width:
         raise ImageError(name, f"{width} x {height} is too wide for a text line")
-    whole = grey
     if shrink < 1:
+        if width < 8 * height and (found := line_on_sheet(grey)):
+            line = prepare(grey[found], settings, name)
+            return Prepared(line.pixels, line.scale, line.left + found[1].start)
         size = (max(1, round(width * shrink)), 4 * settings.height)
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     outside = outside_of_cut(grey)
@@ -237,13 +241,6 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     if settings.alone:
         ink = without_neighbours(ink)
     top, bottom, left, right = _ink_box(ink, settings.margin)
-    if shrink < 1 and bottom - top < 0.3 * ink.shape[0]:
-        # a photograph of a sheet: shrunk as a whole, its line has lost too much
-        room = bottom - top
-        rows = _slice(top - room, bottom + room, shrink)
-        columns = _slice(left - room, right + room, grey.shape[1] / width)
-        line = prepare(whole[rows, columns], settings, name)
-        return Prepared(line.pixels, line.scale, line.left + columns.start)
     ink = ink[top:bottom, left:right]
     if settings.steepest and (fall := slope(ink, settings.steepest)):
         ink = levelled(ink, fall)
@@ -298,44 +295,6 @@ def widening(pixels: np.ndarray, settings: Preparation) -> float:
     edges = np.sort(np.count_nonzero(mask[:, 1:] > mask[:, :-1], axis=1))
     strokes = float(edges[-max(1, round(height / 10)) :].mean())
     return float(np.clip(settings.closest * height * strokes / width, 1, settings.widest))
-
-
-def _slice(first: int, last: int, shrink: float) -> slice:
-    """Rows or columns of the image before it was shrunk."""
-    return slice(max(0, round(first / shrink)), max(1, round(last / shrink)))
-
-
-def is_light_on_dark(grey: np.ndarray, outside: np.ndarray | None = None) -> bool:
-    """Whether the strokes are lighter than their surroundings.
-
-    Strokes are thin, so the deviation from the local mean is skewed to their side, whatever the
-    light does over the length of the line: the sign of the third moment tells. `outside` (bool
-    H x W) says where there is no page: its edge is a stroke of neither kind.
-    """
-    size = grey.shape[::-1]
-    if grey.shape[0] > 64:
-        down = 64 / grey.shape[0]
-        across = max(down, 1 / grey.shape[1])  # a pixel at least
-        size = (max(1, round(grey.shape[1] * across)), 64)
-    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA) if size[1] < len(grey) else grey
-    values = small.astype(np.float32)
-    side = max(3, small.shape[0] | 1)
-
-    def mean_around(x: np.ndarray) -> np.ndarray:
-        return cv2.blur(x, (side, side), borderType=cv2.BORDER_REFLECT)
-
-    if outside is None:
-        values = values[within_strips(values)]
-        deviation = values - mean_around(values)
-    else:
-        # resampling leaves the edge soft
-        wide = 2 * max(1, grey.shape[0] // 16) + 1
-        page = 1 - cv2.dilate(outside.astype(np.float32), np.ones((wide, wide), np.uint8))
-        page = cv2.resize(page, size, interpolation=cv2.INTER_AREA)
-        inside = (page > 0.99).astype(np.float32)
-        mean = mean_around(values * inside) / np.maximum(mean_around(inside), 1e-3)
-        deviation = (values - mean) * inside
-    return bool((deviation * deviation * deviation).mean() > 0)
 
 
 def _ink_box(ink: np.ndarray, margin: tuple[float, float]) -> tuple[int, int, int, int]:

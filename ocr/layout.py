@@ -5,15 +5,25 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ocr.image import is_light_on_dark
+from ocr.image import ImageError, Source, read
+from ocr.polarity import is_light_on_dark
 
 # widths and heights are shares of the picture's
 _SIDE = 256  # rows that are looked at
+_PAGE = 4  # times as many of what is less than two and a half times as wide as high: lines are low
 _EMPTY = 0.16  # of the fullest row's ink: a gap between lines has less
 _TALL = 0.05  # a line is at least so tall
 _FULL = 0.30  # and has at least so much of the fullest line's ink
 _ALIKE = 0.45  # and of the tallest one's height
 _TALLEST = 0.46  # where there are several, none is taller
+
+
+def lines_on(source: Source) -> int:
+    """`count_lines` of an image that may be broken: 0 then."""
+    try:
+        return count_lines(read(source))
+    except ImageError:
+        return 0
 
 
 def count_lines(grey: np.ndarray) -> int:
@@ -25,7 +35,8 @@ def count_lines(grey: np.ndarray) -> int:
     height, width = grey.shape
     if height < 12 or width < 12:
         return 1
-    scale = min(1.0, _SIDE / height)
+    finer = _PAGE if width < 2.5 * height else 1
+    scale = min(1.0, finer * _SIDE / height)
     size = (max(8, min(2048, round(width * scale))), max(8, round(height * scale)))
     small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     if is_light_on_dark(small):
@@ -37,7 +48,7 @@ def count_lines(grey: np.ndarray) -> int:
         return 0
     # each line has a darkness of its own
     row_darkness = np.quantile(dark, 0.98, axis=1).astype(np.float32)[:, None]
-    around = cv2.dilate(row_darkness, np.ones((size[1] // 6 | 1, 1), np.uint8))
+    around = cv2.dilate(row_darkness, np.ones((size[1] // (6 * finer) | 1, 1), np.uint8))
     ink = dark > 0.4 * np.maximum(around, 0.3 * strong)
     # a rule or a border is no writing
     ink[ink.mean(1) > 0.75] = False
@@ -48,9 +59,8 @@ def count_lines(grey: np.ndarray) -> int:
         return 0
     inked = rows > _EMPTY * full
     edges = np.flatnonzero(np.diff(np.concatenate([[0], inked.view(np.int8), [0]])))
-    bands = [
-        (a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= _TALL * size[1]
-    ]
+    least = _TALL * size[1] / finer
+    bands = [(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= least]
     if not bands:
         return 1
     edge = size[1] // 24

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import draw_text
 from PIL import Image
@@ -93,6 +94,20 @@ def test_further_pages_are_named(tmp_path):
     pages[0].save(tmp_path / "many.tif", save_all=True, append_images=pages[1:])
     result = invoke("read", tmp_path / "many.tif", "--decoder", "greedy")
     assert "many.tif: the first of 3 pages" in result.output
+
+
+def test_pages_are_told_from_lines(tmp_path):
+    lines = [draw_text(f"line {i} of a page of text", 30) for i in range(9)]
+    wide = min(line.shape[1] for line in lines)
+    page = tmp_path / "page.png"
+    Image.fromarray(np.vstack([line[:, :wide] for line in lines])).save(page)
+    result = invoke("read", page, PRINT, "--decoder", "greedy")
+    assert "page.png: looks like several lines" in result.output
+    assert "print.png: looks" not in result.output
+    result = invoke("batch", page, "--out", tmp_path / "x.csv", "--decoder", "greedy")
+    assert "1 of the first 1: several lines of text" in result.output
+    result = invoke("batch", PRINT, "--out", tmp_path / "y.csv", "--decoder", "greedy")
+    assert "several lines" not in result.output
 
 
 def test_any_bytes_are_a_name_and_any_character_is_written(tmp_path):

@@ -18,12 +18,12 @@ from ocr.image import (
     ImageError,
     Preparation,
     describe,
-    is_light_on_dark,
     load,
     read,
     widening,
 )
 from ocr.image import prepare as prepare_with
+from ocr.polarity import is_light_on_dark
 
 SETTINGS = Preparation()
 CLEAN = draw_text("Grey quick fox, 1892")
@@ -531,6 +531,20 @@ def test_a_line_on_a_large_sheet_is_prepared_as_if_cut_out(sheet):
     page[60 : 60 + line.shape[0], 100 : 100 + line.shape[1]] = line
     whole = prepare(page, Preparation()).pixels
     assert likeness(prepare(line, Preparation()).pixels, whole) > 0.9
+
+
+def test_a_line_on_a_photograph_of_a_sheet_is_found():
+    """A phone's picture: light from one side, grain, a line of which 1 in 40 rows is writing."""
+    line = draw_text("Grey quick fox, 1892", 60, ink=70, paper=200)
+    page = np.full((2000, 3000), 200, np.float32)
+    page[960 : 960 + line.shape[0], 700 : 700 + line.shape[1]] = line
+    page *= np.linspace(0.65, 1.15, 3000, dtype=np.float32)
+    page += np.random.default_rng(0).normal(0, 4, page.shape)
+    page = np.clip(page, 0, 255).astype(np.uint8)
+    for picture in (page, 255 - page):
+        found = prepare(picture)
+        assert likeness(prepare(line).pixels, found.pixels) > 0.85
+        assert 600 < found.left < 720
 
 
 def test_lone_marks_on_a_large_sheet_stay_small():

@@ -26,6 +26,10 @@ class Engine(StrEnum):
     ray = "ray"
 
 
+# images whose lines are counted before a run: a folder of whole pages is a mistake
+_LOOKED_AT = 12
+
+
 def batch(
     sources: Annotated[
         list[str],
@@ -82,6 +86,8 @@ def batch(
     from ocr.batch.sources import count
     from ocr.progress import tally
 
+    if pages := _look_like_pages(sources):
+        typer.echo(f"{pages}: several lines of text in an image, of which one is read", err=True)
     with tally("reading", count(sources)) as advance:
         summary = run(
             sources,
@@ -118,3 +124,17 @@ def batch(
         raise typer.Exit(2)
     if summary.failed:
         raise typer.Exit(1)
+
+
+def _look_like_pages(sources: list[str]) -> str:
+    """Says how many of the first images hold several lines, where most of them do."""
+    from itertools import islice
+
+    from ocr.batch.sources import expand
+    from ocr.layout import lines_on
+
+    if "-" in sources:  # a list that can be read once only
+        return ""
+    paths = [item.path for item in islice(expand(sources), _LOOKED_AT)]
+    several = sum(lines_on(path) > 1 for path in paths if path is not None)
+    return f"{several} of the first {len(paths)}" if several > len(paths) / 2 else ""

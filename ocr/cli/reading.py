@@ -60,6 +60,7 @@ def read(
     from ocr import load
     from ocr.batch.sources import page_count
     from ocr.image import ImageError
+    from ocr.layout import lines_on
 
     failures = 0
 
@@ -82,6 +83,8 @@ def read(
     for image in images:
         if (pages := page_count(image)) > 1:
             typer.echo(f"{image}: the first of {pages} pages; `ocr batch` reads all", err=True)
+        if lines_on(image) > 1:
+            typer.echo(f"{image}: looks like several lines of text, and one is read", err=True)
     lines = recogniser.read(images, on_error=report)
     if format is Format.text:
         for line in lines:
