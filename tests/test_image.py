@@ -286,6 +286,20 @@ def test_exif_rotation(form, orientation):
     assert np.abs(grey.astype(int) - CLEAN).mean() < 3
 
 
+@pytest.mark.parametrize("side", ["half", "wedge"])
+@pytest.mark.parametrize("level", [220, 250])
+def test_another_sheet_in_a_corner_is_no_ink(level, side):
+    """It is lighter than the paper by more than faint ink is darker."""
+    grey = draw_text("Grey quick fox, 1892", 40, ink=120, paper=160)
+    height, width = grey.shape
+    grey = cv2.copyMakeBorder(grey, 12, 0, 0, 2 * width, cv2.BORDER_REPLICATE)
+    corners = {"half": [[0, 0], [2 * width, 0], [2 * width, 10], [0, 10]],
+               "wedge": [[0, 0], [3 * width, 0], [0, 14]]}[side]  # fmt: skip
+    cv2.fillPoly(grey, [np.array(corners, np.int32)], level)
+    assert not is_light_on_dark(grey)
+    assert is_light_on_dark(255 - grey)
+
+
 @pytest.mark.parametrize("side", ["top", "left", "round"])
 @pytest.mark.parametrize("level", [0, 120, 240, 255])
 def test_a_strip_along_an_edge_is_no_ink(level, side):
