@@ -19,6 +19,9 @@ from ocr.scripts import Homographs
 
 # lines taken from the input at once, so that a batch finds neighbours of about its own width
 WINDOW = 64
+# a text with so many times the letters of the likeliest path, and one, is not in the image: of 938
+# valid lines two have as many, and those are read no better
+_LONGER = 1.5
 _NOTHING = Decoded(greedy(np.zeros((0, 1), np.float32)))
 # pixels of a batch: more is no faster on a CPU, and takes memory
 BATCH_AREA = 8 * 768 * 48
@@ -85,24 +88,31 @@ class Recogniser:
         read: list[Line | None] = [None] * len(lines)
         for batch in self._batches(lines):
             scores = self._emit([lines[i] for i in batch])
-            filled = [not self._is_empty(s) for s in scores]
-            found = iter(self.decoder([s for s, f in zip(scores, filled, strict=True) if f]))
-            for i, f in zip(batch, filled, strict=True):
-                read[i] = self.line(next(found) if f else _NOTHING, lines[i], names[i])
+            for i, decoded in zip(batch, self._decode(scores), strict=True):
+                read[i] = self.line(decoded, lines[i], names[i])
         return [line for line in read if line is not None]
 
-    def _is_empty(self, scores: np.ndarray) -> bool:
-        """Whether nothing but blanks and spaces is likeliest anywhere: empty paper. A search would
-        sum up what little is left for words."""
-        best = scores.argmax(1)
-        return not bool(((best != BLANK) & (best != self._space)).any())
+    def _decode(self, scores: Sequence[np.ndarray]) -> list[Decoded]:
+        """What the decoder finds, but for words that a search invents: on empty paper the likeliest
+        path is blanks and a stroke or two, and a language model sums up what is left to more."""
+        paths = [greedy(s) for s in scores]
+        letters = [self._letters(path) for path in paths]
+        found = iter(self.decoder([s for s, n in zip(scores, letters, strict=True) if n]))
+        kept = []
+        for path, n in zip(paths, letters, strict=True):
+            decoded = next(found) if n else _NOTHING
+            more = self._letters(decoded.path) > _LONGER * n + 1
+            kept.append(Decoded(path) if more else decoded)
+        return kept
 
-    def _without_ends(self, path: Path) -> Path:
-        """Without spaces at the beginning and at the end."""
-        (letters,) = np.nonzero(path.labels != self._space)
-        if not len(letters):
-            return _NOTHING.path
-        kept = slice(letters[0], letters[-1] + 1)
+    def _letters(self, path: Path) -> int:
+        return int((path.labels != self._space).sum())
+
+    def _single_spaces(self, path: Path) -> Path:
+        """Without spaces at the beginning, at the end, and beside another."""
+        space = path.labels == self._space
+        behind_letters, before_letter = np.cumsum(~space) > 0, ~np.append(space[1:], True)
+        kept = ~space | (behind_letters & before_letter)
         return Path(path.labels[kept], path.starts[kept], path.ends[kept], path.probabilities[kept])
 
     def emit(self, lines: Sequence[Prepared]) -> list[np.ndarray]:
@@ -153,9 +163,9 @@ class Recogniser:
         self, decoded: Decoded, line: Prepared, name: str = "", *, known: bool = False
     ) -> Line:
         """What was decoded from a prepared line, with spans in pixels of its original image. Words
-        in two scripts are settled (`ocr.scripts`), and spaces at the ends dropped, unless the text
-        is `known`."""
-        path = decoded.path if known else self._without_ends(decoded.path)
+        in two scripts are settled (`ocr.scripts`), and spaces dropped at the ends and beside
+        another, unless the text is `known`."""
+        path = decoded.path if known else self._single_spaces(decoded.path)
         settle = (lambda labels: labels) if known else self._homographs.settle_labels
         labels = settle(path.labels)
         step = self.card.architecture.frame_width

@@ -8,7 +8,8 @@ from PIL import Image
 from ocr.alphabet import Alphabet
 from ocr.architecture import Architecture, Stage
 from ocr.ctc.beam import BeamDecoder
-from ocr.ctc.decoding import Beam
+from ocr.ctc.decoding import Beam, Decoded
+from ocr.ctc.greedy import Path
 from ocr.emissions import TorchEmissions
 from ocr.image import ImageError, Preparation, load, prepare
 from ocr.model import CRNN
@@ -225,6 +226,28 @@ def test_empty_paper_is_no_text():
             assert line.text == text
             assert "".join(c.text for c in line.characters) == text
             assert [w.text for w in line.words] == text.split()
+
+
+class Inventing:
+    """A decoder that reads the same five letters in every line."""
+
+    name = "inventing"
+
+    def __call__(self, lines):
+        labels = CARD.alphabet.encode("AB CDE")
+        ones = np.ones(len(labels))
+        return [Decoded(Path(labels, ones, ones, ones)) for _ in lines]
+
+
+@pytest.mark.parametrize("letters, text", [(0, ""), (1, "A"), (2, "AA"), (3, "AB CDE")])
+def test_a_search_does_not_invent_words(letters, text):
+    """Two and a half times the letters that are likeliest are not in the image."""
+    (a,) = CARD.alphabet.encode("A").tolist()
+    emissions = Emitting([0, a] * letters + [0] * (20 - 2 * letters))
+    (line,) = Recogniser(emissions, Inventing()).read_prepared(
+        [prepare(IMAGES[0], CARD.preparation)]
+    )
+    assert line.text == text
 
 
 def test_emissions_of_prepared_lines(recogniser):

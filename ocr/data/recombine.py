@@ -31,6 +31,7 @@ _LONGEST = 12
 # characters a piece on the average, and the share of a text's words that a writer has the
 # characters of, at least: else another text
 _FEWEST = 1.7
+FEWEST_CHARACTERS = 250
 _KEPT = 0.6
 _TRIES = 60
 # lines that are read in one go
@@ -167,7 +168,7 @@ class Recombiner:
 
 
 def writers_of(
-    lines: Iterable[tuple[Sample, np.ndarray]], reader: Recogniser, fewest: int = 250
+    lines: Iterable[tuple[Sample, np.ndarray]], reader: Recogniser, fewest: int = FEWEST_CHARACTERS
 ) -> list[Writer]:
     """Writers of samples with their prepared pixels: one for each group of a source that has
     `fewest` characters; what belongs to no group is one, too. `reader` finds the characters."""
@@ -207,8 +208,8 @@ def recombiner_of(
     writers = writers_of(_prepared(samples, reader, on_error, advance), reader)
     if not writers:
         raise DataError(
-            f"{name}: none of the {len(samples)} lines' pages has text enough to be put together "
-            "anew"
+            f"{name}: a page or writer needs {FEWEST_CHARACTERS} characters to be put together anew; "
+            f"none of the {len(samples)} lines' has as many"
         )
     return Recombiner(writers, texts)
 

@@ -103,6 +103,8 @@ def that_fit(own: Own, alphabet: Alphabet, frame_width: int, say: Say) -> Own:
     for image in long[:10]:
         say(f"left out: {image}: its text is empty, or too long for the image")
     usable = [i for i in fit if own.samples[i].split != "test"]
+    if len(usable) < len(fit):
+        say(f"left out: {len(fit) - len(usable)} lines of the split test")
     if len(usable) < FEWEST:
         raise DataError(
             f"{len(usable)} lines can be used; at least {FEWEST} are needed to learn from "
