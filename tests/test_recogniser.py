@@ -220,6 +220,7 @@ def test_empty_paper_is_no_text():
         ([0] * 30, ""),
         ([0, space, 0, space], ""),
         ([space, 0, a, space, b, space], "A B"),
+        ([0, space, 0, space, a, space, 0, space, 0, b, 0, space, 0, space], "A B"),
     ):
         for decoder in (None, Beam(BeamDecoder(CARD.alphabet))):
             (line,) = Recogniser(Emitting(path), decoder).read_prepared(lines)

@@ -208,8 +208,8 @@ def recombiner_of(
     writers = writers_of(_prepared(samples, reader, on_error, advance), reader)
     if not writers:
         raise DataError(
-            f"{name}: a page or writer needs {FEWEST_CHARACTERS} characters to be put together anew; "
-            f"none of the {len(samples)} lines' has as many"
+            f"{name}: {FEWEST_CHARACTERS} characters of a page or writer are needed to put them "
+            f"together anew; among {len(samples)} lines none has as many"
         )
     return Recombiner(writers, texts)
 
