@@ -113,6 +113,9 @@ def read(source: Source, name: str | None = None) -> np.ndarray:
     except ImageError:
         raise
     except UnidentifiedImageError:
+        kinds = (kind for begin, kind in _FOREIGN.items() if begin in data[:16])
+        if kind := next(kinds, None):
+            raise ImageError(name, f"{kind}; make it PNG or JPEG") from None
         raise ImageError(name, "not an image of a known format") from None
     except Image.DecompressionBombError:
         raise ImageError(name, f"larger than {MAX_PIXELS:,} pixels") from None
@@ -123,7 +126,13 @@ def read(source: Source, name: str | None = None) -> np.ndarray:
         raise ImageError(name, f"cannot be decoded: {error}") from None
 
 
+# how files begin that are taken for images and are none that can be read
+_FOREIGN = {b"%PDF": "a PDF", b"ftypheic": "HEIC", b"ftypmif1": "HEIC", b"ftypavif": "AVIF"}
+
+
 def _bytes_of(path: Path, name: str) -> bytes:
+    if path.is_dir():
+        raise ImageError(name, "a folder; `ocr batch` reads folders")
     if path.stat().st_size > MAX_BYTES:
         raise ImageError(name, f"larger than {MAX_BYTES >> 20} MB")
     return path.read_bytes()

@@ -57,6 +57,11 @@ def test_a_packed_arpa_file_can_be_read_again(text, tmp_path):
     assert "perplexity" in invoke("lm", "score", out, text).output
 
 
+def test_a_text_without_text_has_no_perplexity(text, tmp_path):
+    (tmp_path / "empty.txt").write_text("")
+    assert "no text" in refused("lm", "score", "english", tmp_path / "empty.txt")
+
+
 def test_kinds_of_fonts_have_shares(text, tmp_path):
     command = ("render", tmp_path / "out", "--text", text, "--fonts", FONTS, "--count", 1)
     assert "kind=share" in refused(*command, "--kinds", "handwriting")

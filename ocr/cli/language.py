@@ -133,6 +133,8 @@ def score(
 
     model = load_language_model(lm)
     lines = list(read_lines(text))
+    if not any(lines):
+        raise OcrError(f"{', '.join(map(str, text))}: no text")
     result = {
         "lines": len(lines),
         "perplexity": model.perplexity(lines),
