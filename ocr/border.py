@@ -8,6 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+_FEWEST = 12  # rows or columns of which some may be a strip
 _APART = 8  # grey values by which a strip along an edge differs from the paper
 _FLAT = 3  # grey values that count as white or black: JPEG
 
@@ -114,7 +115,7 @@ def within_strips(grey: np.ndarray) -> tuple[slice, slice]:
     low, high = np.percentile(grey, (40, 60))
     for lines in (grey, grey.T):
         count = len(lines)
-        most = max(1, count // 6)
+        most = count // 6 if count >= _FEWEST else 0  # of fewer nothing would be left
         odd = ((lines > high + _APART).mean(1) > 0.85) | ((lines < low - _APART).mean(1) > 0.85)
         first = int(np.argmin(np.append(odd[:most], False)))
         last = int(np.argmin(np.append(odd[::-1][:most], False)))

@@ -182,7 +182,7 @@ def test_what_is_no_image_is_refused_with_the_reason(bad, reason):
 
 
 def test_errors_name_the_file(tmp_path):
-    with pytest.raises(ImageError, match="directory") as caught:
+    with pytest.raises(ImageError, match="a folder") as caught:
         read(tmp_path)
     assert str(caught.value).startswith(f"{tmp_path}: ")
     (tmp_path / "a.png").write_text("not a picture at all")
