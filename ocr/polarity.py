@@ -9,7 +9,7 @@ from ocr.border import within_strips
 
 _CUBES = np.arange(256, dtype=np.float32) ** 3
 _STROKE = 0.1  # of the height: strokes are thinner
-_THIN = 2.0  # what thin strokes say counts so much more than the skew of the middle
+_THIN = 2.0  # what thin strokes say counts so much more than either skew
 
 
 def is_light_on_dark(grey: np.ndarray, outside: np.ndarray | None = None) -> bool:
@@ -42,7 +42,7 @@ def is_light_on_dark(grey: np.ndarray, outside: np.ndarray | None = None) -> boo
     whole, middle = _skew(cubes), _skew(cubes[edge : len(cubes) - edge])
     if (whole > 0) == (middle > 0):
         return whole > 0
-    return middle + _THIN * _thinness(small, inside) > 0
+    return whole + middle + _THIN * _thinness(small, inside) > 0
 
 
 def _cubes(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
