@@ -153,6 +153,21 @@ def shaded(image: np.ndarray) -> np.ndarray:
     return (image * np.linspace(0.45, 1, image.shape[1])).astype(np.uint8)
 
 
+def under_a_lid(image: np.ndarray) -> np.ndarray:
+    """The light lid of a scanner above the line, a twentieth of its height."""
+    high = max(2, image.shape[0] // 20)
+    return cv2.copyMakeBorder(image, high, 0, 0, 0, cv2.BORDER_CONSTANT, value=250)
+
+
+def on_a_sheet(image: np.ndarray) -> np.ndarray:
+    """Photographed on a sheet that is twice as wide, and 16 lines high, light from one side."""
+    height, width = image.shape
+    sheet = np.full((16 * height, 2 * width), paper(image), np.float32)
+    sheet[9 * height : 10 * height, width // 4 : width // 4 + width] = image
+    sheet *= np.linspace(0.65, 1.05, sheet.shape[1], dtype=np.float32)
+    return sheet.clip(0, 255).astype(np.uint8)
+
+
 CHANGES: dict[str, Change] = {
     "as is": lambda image: image,
     "28 px": high(28),
@@ -174,6 +189,8 @@ CHANGES: dict[str, Change] = {
     "one threshold": one_threshold,
     "local thresholds": local_thresholds,
     "cropped by 8 %": cropped(0.08),
+    "under a lid": under_a_lid,
+    "on a sheet": on_a_sheet,
     "shaded": shaded,
     "white on black": lambda image: 255 - image,
 }
