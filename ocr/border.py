@@ -8,9 +8,58 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+_NARROWEST = 2  # rows of a frame
+_STEM = 0.3  # of the height: no stem of a letter is as broad
+_STEP = 16  # grey values from a frame to the paper
 _FEWEST = 12  # rows or columns of which some may be a strip
 _APART = 8  # grey values by which a strip along an edge differs from the paper
 _FLAT = 3  # grey values that count as white or black: JPEG
+
+
+def without_frame(grey: np.ndarray) -> tuple[slice, slice] | None:
+    """Rows and columns inside of what was laid around a line: edges of one flat grey that ends
+    at once and is not the paper's. None where there are none."""
+    height, width = grey.shape
+    top, bottom = _flat_edge(grey), _flat_edge(grey[::-1])
+    if top + bottom >= height:
+        return None
+    within = grey[top : height - bottom].T
+    left, right = _flat_edge(within), _flat_edge(within[::-1])
+    inner = grey[top : height - bottom, left : width - right]
+    if min(inner.shape) < _FEWEST:
+        return None
+    paper = float(np.median(inner))
+    top, bottom, left, right = (
+        wide if wide >= _NARROWEST and _ends_at_once(level, edge, paper) else 0
+        for wide, level, edge in (
+            (top, grey[0, 0], inner[:2]),
+            (bottom, grey[-1, 0], inner[-2:]),
+            (left, within[0, 0], inner[:, :2]),
+            (right, within[-1, 0], inner[:, -2:]),
+        )
+    )
+    if not (top and bottom):
+        # a stem that fills the height of a tight crop is no frame
+        left, right = (wide if wide > _STEM * len(inner) else 0 for wide in (left, right))
+    if not any((top, bottom, left, right)):
+        return None
+    return slice(top, height - bottom), slice(left, width - right)
+
+
+def _flat_edge(lines: np.ndarray) -> int:
+    """How many rows from the first on have its level."""
+    return int(np.argmin(np.append(_is_flat(lines, int(lines[0, 0])), False)))
+
+
+def _ends_at_once(level: int, edge: np.ndarray, paper: float) -> bool:
+    """Whether what is inside of a flat strip differs, and the very next pixels already."""
+    step = abs(float(np.median(edge)) - level)
+    return step > _STEP and abs(paper - level) > _STEP
+
+
+def _is_flat(lines: np.ndarray, level: int) -> np.ndarray:
+    low, high = max(0, level - 2 * _FLAT), min(255, level + 2 * _FLAT)
+    return cv2.inRange(np.ascontiguousarray(lines), low, high).mean(1) > 0.98 * 255
 
 
 def outside_of_cut(grey: np.ndarray) -> np.ndarray | None:

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field
 
-from ocr.border import most_common, outside_of_cut
+from ocr.border import most_common, outside_of_cut, without_frame
 from ocr.contrast import ink_of
 from ocr.errors import OcrError
 from ocr.grain import smoothed, without_specks
@@ -225,6 +225,9 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     is widened (`settings.closest`). Raises ImageError if the line would be wider than
     `settings.max_width` at model height.
     """
+    if found := without_frame(grey):
+        line = prepare(grey[found], settings, name)
+        return Prepared(line.pixels, line.scale, line.left + found[1].start)
     height, width = grey.shape
     shrink = min(1.0, 4 * settings.height / height)
     if width * shrink > 8 * settings.max_width:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from ocr.border import outside_of_cut
+from ocr.border import outside_of_cut, without_frame
 from ocr.image import (
     MAX_PIXELS,
     ImageError,
@@ -287,6 +287,26 @@ def test_exif_rotation(form, orientation):
     grey = read(saved(stored, form, exif=exif))
     assert grey.shape == CLEAN.shape
     assert np.abs(grey.astype(int) - CLEAN).mean() < 3
+
+
+@pytest.mark.parametrize("level", [0, 110, 255])
+@pytest.mark.parametrize("wide", [(3, 3, 3, 3), (9, 0, 0, 0), (0, 0, 0, 25), (90, 60, 70, 80)])
+def test_what_is_laid_around_a_line_does_not_count(level, wide):
+    """Padding of any width, black edges of a scan: the line is prepared as it was without them."""
+    grey = draw_text("Grey quick fox, 1892", 40, ink=60, paper=190)
+    framed = cv2.copyMakeBorder(grey, *wide, cv2.BORDER_CONSTANT, value=level)
+    alone, found = prepare(grey), prepare(framed)
+    assert np.array_equal(found.pixels, alone.pixels) and found.scale == alone.scale
+    assert found.left == alone.left + wide[2]
+
+
+def test_paper_is_no_frame():
+    grey = draw_text("Grey quick fox, 1892", 40, margin=(30, 60))
+    light = (grey * np.linspace(0.5, 1, len(grey))[:, None]).astype(np.uint8)
+    tight = np.full((40, 300), 200, np.uint8)
+    tight[:, :8] = tight[:, -8:] = tight[18:22] = 30  # H
+    for line in (grey, 255 - grey, light, tight, np.full((40, 90), 200, np.uint8)):
+        assert without_frame(line) is None
 
 
 @pytest.mark.parametrize("side", ["half", "wedge"])
