@@ -228,6 +228,7 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     if found := without_frame(grey):
         line = prepare(grey[found], settings, name)
         return Prepared(line.pixels, line.scale, line.left + found[1].start)
+    whole = grey
     height, width = grey.shape
     shrink = min(1.0, 4 * settings.height / height)
     if width * shrink > 8 * settings.max_width:
@@ -253,6 +254,15 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     if settings.alone:
         ink = without_neighbours(ink)
     top, bottom, left, right = _ink_box(ink, settings.margin)
+    room = bottom - top
+    if 2 * room < len(ink) and _is_writing(ink[top:bottom, left:right] > 96):
+        # with so much paper around it, its share of ink says too little of its contrast
+        first, last = max(0, top - room // 4), min(len(ink), bottom + room // 4)
+        start, end = max(0, left - room // 4), min(ink.shape[1], right + room // 4)
+        rows = slice(round(first * height / len(ink)), round(last * height / len(ink)))
+        columns = slice(round(start * width / ink.shape[1]), round(end * width / ink.shape[1]))
+        line = prepare(whole[rows, columns], settings, name)
+        return Prepared(line.pixels, line.scale, line.left + columns.start)
     ink = ink[top:bottom, left:right]
     if settings.steepest and (fall := slope(ink, settings.steepest)):
         ink = levelled(ink, fall)

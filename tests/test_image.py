@@ -300,6 +300,14 @@ def test_what_is_laid_around_a_line_does_not_count(level, wide):
     assert found.left == alone.left + wide[2]
 
 
+@pytest.mark.parametrize("size", [30, 60])
+def test_wide_margins_change_little(size):
+    """With much paper around it, a line is prepared as with little."""
+    little = draw_text("Grey quick fox, 1892", size, margin=(size // 3, size // 3))
+    much = draw_text("Grey quick fox, 1892", size, margin=(2 * size, 3 * size))
+    assert likeness(prepare(little).pixels, prepare(much).pixels) > 0.98
+
+
 def test_paper_is_no_frame():
     grey = draw_text("Grey quick fox, 1892", 40, margin=(30, 60))
     light = (grey * np.linspace(0.5, 1, len(grey))[:, None]).astype(np.uint8)
