@@ -226,8 +226,7 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     `settings.max_width` at model height.
     """
     if found := without_frame(grey):
-        line = prepare(grey[found], settings, name)
-        return Prepared(line.pixels, line.scale, line.left + found[1].start)
+        return _prepare_part(grey, found, settings, name)
     whole = grey
     height, width = grey.shape
     shrink = min(1.0, 4 * settings.height / height)
@@ -235,8 +234,7 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         raise ImageError(name, f"{width} x {height} is too wide for a text line")
     if shrink < 1:
         if width < 8 * height and (found := line_on_sheet(grey)):
-            line = prepare(grey[found], settings, name)
-            return Prepared(line.pixels, line.scale, line.left + found[1].start)
+            return _prepare_part(grey, found, settings, name)
         size = (max(1, round(width * shrink)), 4 * settings.height)
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     outside = outside_of_cut(grey)
@@ -261,8 +259,7 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         start, end = max(0, left - room // 4), min(ink.shape[1], right + room // 4)
         rows = slice(round(first * height / len(ink)), round(last * height / len(ink)))
         columns = slice(round(start * width / ink.shape[1]), round(end * width / ink.shape[1]))
-        line = prepare(whole[rows, columns], settings, name)
-        return Prepared(line.pixels, line.scale, line.left + columns.start)
+        return _prepare_part(whole, (rows, columns), settings, name)
     ink = ink[top:bottom, left:right]
     if settings.steepest and (fall := slope(ink, settings.steepest)):
         ink = levelled(ink, fall)
@@ -273,6 +270,14 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     scale = pixels.shape[1] / ink.shape[1]
     shrunk = grey.shape[1] / width
     return Prepared(pixels, scale * shrunk, left / shrunk)
+
+
+def _prepare_part(
+    grey: np.ndarray, part: tuple[slice, slice], settings: Preparation, name: str
+) -> Prepared:
+    """What lies in these rows and columns, as if nothing were around it."""
+    line = prepare(grey[part], settings, name)
+    return Prepared(line.pixels, line.scale, line.left + part[1].start)
 
 
 def _to_height(ink: np.ndarray, settings: Preparation, name: str) -> np.ndarray:

@@ -28,8 +28,8 @@ def line_on_sheet(grey: np.ndarray) -> tuple[slice, slice] | None:
     marks = _marks(small)
     if len(marks) < _MARKS:
         return None
-    left, top, right, bottom = marks[:, 0].min(), marks[:, 1].min(), 0, 0
-    right, bottom = (marks[:, 0] + marks[:, 2]).max(), (marks[:, 1] + marks[:, 3]).max()
+    left, top = marks[:, :2].min(0)
+    right, bottom = (marks[:, :2] + marks[:, 2:]).max(0)
     high = bottom - top
     if high > _HIGHEST * size[1] or right - left < 2 * high:
         return None

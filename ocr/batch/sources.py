@@ -112,7 +112,7 @@ def _folder(folder: Path) -> Iterator[Item]:
     for here, folders, names in os.walk(folder, onerror=_fail):
         folders.sort()
         for name in sorted(names):
-            if Path(name).suffix.lower() in {*SUFFIXES, *_FOREIGN} and not name.startswith("."):
+            if _wanted(name):
                 yield from _file(Path(here) / name)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from ocr.data.sets import Kind
 
 Weights = Annotated[
     str,
@@ -16,7 +18,6 @@ Weights = Annotated[
 ]
 Threads = Annotated[int, typer.Option(min=1, help="threads of onnxruntime and of the decoder")]
 Split = Annotated[str, typer.Option(help="train, valid, test or all")]
-Kind = Literal["auto", "folder", "iam", "pages"]
 DataKind = Annotated[
     Kind,
     typer.Option("--kind", help="what the data are; pages: with PAGE or ALTO XML"),
