@@ -82,14 +82,14 @@ def render(
     from ocr.data.fonts import find_fonts
     from ocr.data.rendered import render_folder
 
-    wanted = None if font_split == "all" else font_split
-    found = [f for f in find_fonts(fonts) if wanted is None or f.split in ("", wanted)]
-    if not found:
-        raise OcrError(f"no fonts of the split {font_split!r} in {', '.join(map(str, fonts))}")
     try:
         shares = {k: float(v) for k, _, v in (part.partition("=") for part in kinds.split(","))}
     except ValueError:
         raise OcrError(f"--kinds {kinds}: wanted is kind=share, for instance print=0.5") from None
+    wanted = None if font_split == "all" else font_split
+    found = [f for f in find_fonts(fonts) if wanted is None or f.split in ("", wanted)]
+    if not found:
+        raise OcrError(f"no fonts of the split {font_split!r} in {', '.join(map(str, fonts))}")
     render_folder(
         out,
         count,
