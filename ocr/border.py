@@ -11,6 +11,7 @@ import numpy as np
 _NARROWEST = 2  # rows of a frame
 _STEM = 0.3  # of the height: no stem of a letter is as broad
 _STEP = 16  # grey values from a frame to the paper
+_MOST_INK = 0.25  # of a line: what covers more is its paper
 _FEWEST = 12  # rows or columns of which some may be a strip
 _APART = 8  # grey values by which a strip along an edge differs from the paper
 _FLAT = 3  # grey values that count as white or black: JPEG
@@ -28,9 +29,8 @@ def without_frame(grey: np.ndarray) -> tuple[slice, slice] | None:
     inner = grey[top : height - bottom, left : width - right]
     if min(inner.shape) < _FEWEST:
         return None
-    paper = float(np.median(inner))
     top, bottom, left, right = (
-        wide if wide >= _NARROWEST and _ends_at_once(level, edge, paper) else 0
+        wide if wide >= _NARROWEST and _ends_at_once(level, edge, inner) else 0
         for wide, level, edge in (
             (top, grey[0, 0], inner[:2]),
             (bottom, grey[-1, 0], inner[-2:]),
@@ -51,10 +51,13 @@ def _flat_edge(lines: np.ndarray) -> int:
     return int(np.argmin(np.append(_is_flat(lines, int(lines[0, 0])), False)))
 
 
-def _ends_at_once(level: int, edge: np.ndarray, paper: float) -> bool:
-    """Whether what is inside of a flat strip differs, and the very next pixels already."""
-    step = abs(float(np.median(edge)) - level)
-    return step > _STEP and abs(paper - level) > _STEP
+def _ends_at_once(level: int, edge: np.ndarray, inner: np.ndarray) -> bool:
+    """Whether what is inside of a flat strip differs, and the very next pixels already. Where much
+    of the inside is as the strip, that is the paper, and the rest bold letters."""
+    if abs(float(np.median(edge)) - level) <= _STEP or abs(np.median(inner) - level) <= _STEP:
+        return False
+    alike = cv2.inRange(inner, max(0, int(level) - _STEP), min(255, int(level) + _STEP))
+    return alike.mean() < _MOST_INK * 255
 
 
 def _is_flat(lines: np.ndarray, level: int) -> np.ndarray:

@@ -29,6 +29,8 @@ _LEVELS, _PIXELS = 3.5, 1.6
 # halftone
 _SPECK, _SPECK_PIXELS = 0.3, 3
 _SPECKS = 0.003, 0.06
+# rows of a line in which the dot of an i is a pixel
+_FEWEST = 32
 _NEIGHBOURS = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], np.uint8)
 
 
@@ -43,7 +45,7 @@ def smoothed(grey: np.ndarray) -> np.ndarray:
 def without_specks(grey: np.ndarray) -> np.ndarray:
     """The grey image (uint8 H x W) with lone black and white pixels, or two or three together,
     taken out; the same array if there are few."""
-    if min(grey.shape) < 3:
+    if min(grey.shape) < 3 or len(grey) < _FEWEST:
         return grey
     differ = _SPECK * contrast_of(grey)
     darker = cv2.subtract(cv2.erode(grey, _NEIGHBOURS), grey) > differ

@@ -17,6 +17,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from pydantic import BaseModel, ConfigDict, Field
 
 from ocr.border import most_common, outside_of_cut, without_frame
+from ocr.box import ink_box, is_writing
+from ocr.colour import contrast_of_colours, is_faint
 from ocr.contrast import ink_of
 from ocr.errors import OcrError
 from ocr.grain import smoothed, without_specks
@@ -107,9 +109,14 @@ def read(source: Source, name: str | None = None) -> np.ndarray:
         if not data:
             raise ImageError(name, "the file is empty")
         with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-            if image.format == "JPEG" and image.mode == "RGB":
-                image.draft("L", None)  # decode the luminance plane only
-            return _from_pillow(image, name)
+            if image.format != "JPEG" or image.mode != "RGB":
+                return _from_pillow(image, name)
+            image.draft("L", None)  # decode the luminance plane only
+            grey = _from_pillow(image, name)
+        if is_faint(grey):
+            with Image.open(io.BytesIO(data), formats=FORMATS) as image:
+                return _from_pillow(image, name)
+        return grey
     except ImageError:
         raise
     except UnidentifiedImageError:
@@ -150,9 +157,12 @@ def _from_pillow(image: Image.Image, name: str) -> np.ndarray:
         return _flatten(np.asarray(image.convert("RGBA")))
     if image.mode == "LAB":
         image = image.getchannel("L")
-    if image.mode != "L":
-        image = image.convert("RGB").convert("L")  # CMYK has no direct way to L
-    return np.asarray(image)
+    if image.mode == "L":
+        return np.asarray(image)
+    colours = image.convert("RGB")  # CMYK has no direct way to L
+    grey = np.asarray(colours.convert("L"))
+    found = contrast_of_colours(np.asarray(colours)) if is_faint(grey) else None
+    return grey if found is None else found
 
 
 def _check_size(width: int, height: int, name: str) -> None:
@@ -182,7 +192,9 @@ def _from_array(array: np.ndarray, name: str) -> np.ndarray:
         return array
     if array.shape[2] == 4:
         return _flatten(array)
-    return cv2.cvtColor(array, cv2.COLOR_RGB2GRAY)
+    grey = cv2.cvtColor(array, cv2.COLOR_RGB2GRAY)
+    found = contrast_of_colours(array) if is_faint(grey) else None
+    return grey if found is None else found
 
 
 def _stretch_deep(pixels: np.ndarray, name: str) -> np.ndarray:
@@ -251,9 +263,9 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         ink[outside] = 0
     if settings.alone:
         ink = without_neighbours(ink)
-    top, bottom, left, right = _ink_box(ink, settings.margin)
+    top, bottom, left, right = ink_box(ink, settings.margin)
     room = bottom - top
-    if 2 * room < len(ink) and _is_writing(ink[top:bottom, left:right] > 96):
+    if 2 * room < len(ink) and is_writing(ink[top:bottom, left:right]):
         # with so much paper around it, its share of ink says too little of its contrast
         first, last = max(0, top - room // 4), min(len(ink), bottom + room // 4)
         start, end = max(0, left - room // 4), min(ink.shape[1], right + room // 4)
@@ -263,7 +275,7 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     ink = ink[top:bottom, left:right]
     if settings.steepest and (fall := slope(ink, settings.steepest)):
         ink = levelled(ink, fall)
-        top, bottom, more, right = _ink_box(ink, settings.margin)
+        top, bottom, more, right = ink_box(ink, settings.margin)
         ink = ink[top:bottom, more:right]
         left += more
     pixels = _to_height(ink, settings, name)
@@ -322,40 +334,6 @@ def widening(pixels: np.ndarray, settings: Preparation) -> float:
     edges = np.sort(np.count_nonzero(mask[:, 1:] > mask[:, :-1], axis=1))
     strokes = float(edges[-max(1, round(height / 10)) :].mean())
     return float(np.clip(settings.closest * height * strokes / width, 1, settings.widest))
-
-
-def _ink_box(ink: np.ndarray, margin: tuple[float, float]) -> tuple[int, int, int, int]:
-    """Rows and columns that hold the writing: (top, bottom, left, right), with room around."""
-    height, width = ink.shape
-    mask = cv2.medianBlur(ink, 3) > 96  # specks go
-    rows = np.flatnonzero(mask.sum(1) > 1)
-    columns = np.flatnonzero(mask.any(0))
-    if not len(rows) or not len(columns):
-        return 0, height, 0, width
-    top, bottom = int(rows[0]), int(rows[-1]) + 1
-    left, right = int(columns[0]), int(columns[-1]) + 1
-    tall = max((bottom - top) * (1 + 2 * margin[0]), 4)
-    if not _is_writing(mask[top:bottom, left:right]):
-        # a lone dash or dot must not be blown up to a whole line's height
-        tall = max(tall, 0.35 * height)
-    middle = (top + bottom) / 2
-    side = margin[1] * tall
-    return (
-        max(0, round(middle - tall / 2)),
-        min(height, round(middle + tall / 2)),
-        max(0, round(left - side)),
-        min(width, round(right + side)),
-    )
-
-
-def _is_writing(box: np.ndarray) -> bool:
-    """Whether the box of the ink holds several marks with paper between them, high enough to be
-    letters: a line of text on a photograph of a whole sheet, say."""
-    if box.shape[0] < 8 or box.shape[1] < 2 * box.shape[0] or box.mean() > 0.6:
-        return False
-    _, _, marks, _ = cv2.connectedComponentsWithStats(box.astype(np.uint8))
-    # what is as high as a letter; the first is the paper
-    return int((marks[1:, cv2.CC_STAT_HEIGHT] > 0.3 * box.shape[0]).sum()) >= 3
 
 
 def load(source: Source, settings: Preparation, name: str | None = None) -> Prepared:

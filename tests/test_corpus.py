@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ocr.alphabet import Alphabet
 from ocr.data.corpus import Corpus
+from ocr.data.letters import foreign
 from ocr.data.phrases import phrase
 from ocr.data.receipts import receipt
 from ocr.text import TextError
@@ -76,6 +77,17 @@ def test_every_letter_is_met(prose):
 @given(seed=st.integers(0, 2**32 - 1), word=st.text(min_size=1, max_size=20))
 def test_phrases_take_any_word(seed, word):
     assert phrase(np.random.default_rng(seed), lambda: word) != ""
+
+
+def test_foreign_words_have_the_letters_of_one_language():
+    rng = np.random.default_rng(4)
+    words = [foreign(rng, lambda: "Lazos") for _ in range(3000)]
+    polish, danish = set("łŁąĄżŻźŹóÓśŚ"), set("øØæÆåÅ")
+    assert not any(set(w) & polish - {"ó", "Ó"} and set(w) & danish for w in words)
+    joined = "".join(words)
+    assert not Alphabet.latin().unknown(joined)
+    # capitals with accents, which prose has hardly any of
+    assert all(joined.count(c) > 20 for c in "ŁÅØÓŻ")
 
 
 def test_receipts_are_of_the_alphabet():

@@ -313,7 +313,11 @@ def test_paper_is_no_frame():
     light = (grey * np.linspace(0.5, 1, len(grey))[:, None]).astype(np.uint8)
     tight = np.full((40, 300), 200, np.uint8)
     tight[:, :8] = tight[:, -8:] = tight[18:22] = 30  # H
-    for line in (grey, 255 - grey, light, tight, np.full((40, 90), 200, np.uint8)):
+    bold = np.full((40, 120), 255, np.uint8)
+    bold[12:28, 10:110] = 60
+    for x in range(15, 105, 7):
+        bold[12 + 4 * (x % 2) : 28, x : x + 3] = 255  # little paper between bold letters
+    for line in (grey, 255 - grey, light, tight, bold, np.full((40, 90), 200, np.uint8)):
         assert without_frame(line) is None
 
 

@@ -179,6 +179,20 @@ def test_wear_changes_the_ink_and_keeps_the_word(damage):
     assert np.corrcoef(worn.ravel(), mask.ravel())[0, 1] > 0.5
 
 
+def test_outlined_letters_are_hollow():
+    mask = np.zeros((20, 20), np.uint8)
+    mask[4:16, 4:16] = 255
+    hollow = ink.contour(mask)
+    assert hollow[4:16, 4].all() and not hollow[5:15, 5:15].any() and hollow.sum() < mask.sum()
+
+
+def test_some_words_of_print_are_light_on_dark():
+    renderer = LineRenderer([LORA], Sentences("three words here"), kinds={"print": 1, "": 1})
+    draw = rng(5)
+    shares = [(renderer.line(draw)[0] < 128).mean() for _ in range(400)]
+    assert 2 < sum(share > 0.4 for share in shares) < 60
+
+
 def test_camera_keeps_shape_and_bitonal_has_two_levels():
     image = LineRenderer(FONTS, Sentences("hello world"), clean=1).line(rng(3))[0]
     for bad in (

@@ -135,11 +135,11 @@ def _cut(text: str, length: int, rng: np.random.Generator) -> tuple[str, bool]:
 def _restyle(text: str, rng: np.random.Generator) -> str:
     """Other cases, quotes and dashes: corpora write them one way, people in many."""
     draw = rng.random()
-    if draw < 0.07:
+    if draw < 0.10:
         text = text.upper()
-    elif draw < 0.09:
+    elif draw < 0.13:
         text = " ".join(w[:1].upper() + w[1:] for w in text.split(" "))
-    elif draw < 0.11:
+    elif draw < 0.15:
         text = text.lower()
     text = text.translate(_STRAIGHT)
     if rng.random() < 0.35:

@@ -9,6 +9,7 @@ from ocr.data.noise import noise
 
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 _SQUARE = np.ones((2, 2), np.uint8)
+_BOX = np.ones((3, 3), np.uint8)
 
 
 def _curve(points: tuple[tuple[float, float], ...]) -> np.ndarray:
@@ -77,6 +78,11 @@ def outline(mask: np.ndarray, amount: float) -> np.ndarray:
     """Ink that gathers at the edges of the stroke and leaves its middle paler."""
     inner = cv2.erode(mask, _CROSS)
     return cv2.addWeighted(mask, 1.0, inner, -amount, 0)
+
+
+def contour(mask: np.ndarray) -> np.ndarray:
+    """Outlined letters: the edge of every stroke, and paper within."""
+    return cv2.subtract(mask, cv2.erode(mask, _BOX))
 
 
 def dots(mask: np.ndarray, pitch: int) -> np.ndarray:

@@ -68,6 +68,59 @@ def accents(rng: np.random.Generator, word: Word) -> str:
     )
 
 
+# letters that the languages of Europe have beside the English ones
+_ALPHABETS = str.split(
+    "ąćęłńóśźż áčďéěíňóřšťúůýž áäčďéíĺľňóôŕšťúýž åäö åäöé æøå æøåé áæðéíóöúýþ çğıöşüİ áéíóöőúüű "
+    "ăâîșț ãõáéíóúâêôçà ñáéíóúü ñáéíóúü äëïöüéèó äöüß äöüß àâçéèêëîïôùûü àâçéèêëîïôùûüœ àèéìòù "
+    "čšžćđ āčēģīķļņšūž ąčęėįšųūž äõöüšž àçèéíïòóúü ċġħż ĉĝĥĵŝŭ ŵŷâêîôûï"
+)
+
+
+@cache
+def _letters_of(alphabet: str) -> dict[str, str]:
+    """Base letter -> those of the alphabet that are built on it, capitals too."""
+    own = set(alphabet) | {c.upper() for c in alphabet if len(c.upper()) == 1}
+    variants = {base: "".join(c for c in all_ if c in own) for base, all_ in _accented().items()}
+    return {base: letters for base, letters in variants.items() if letters}
+
+
+def foreign(rng: np.random.Generator, word: Word) -> str:
+    """Names and words of some other language of Europe, as far as letters go."""
+    text = " ".join(word() for _ in range(integer(rng, 1, 5)))
+    text = one(rng, [str, str.title, str.title, str.title, str.upper])(text)
+    variants = _letters_of(one(rng, _ALPHABETS))
+    share = rng.uniform(0.25, 0.8)
+    # the first letter more often: capitals with accents are the rarest
+    return "".join(
+        one(rng, variants[c])
+        if c in variants and rng.random() < (max(share, 0.6) if c.isupper() else share)
+        else c
+        for c in text
+    )
+
+
+def short(rng: np.random.Generator, word: Word) -> str:
+    """A letter, a number, a word or two: what stands in the fields of a form."""
+    n = integer(rng, 0, 130)
+    letter = one(rng, Alphabet.latin().characters[1:95])
+    brief = one(rng, _SHORT)
+    return one(
+        rng,
+        [
+            letter, one(rng, "IlioOxXzZsSvVwWcCpPkK01"), str(n), f"{n}%", f"{letter}{n % 10}",
+            brief, brief.upper(), brief.title(), f"{brief} {one(rng, _SHORT)}", word(),
+            f"{brief}{one(rng, '.,:!?')}", f"{n}{one(rng, 'abcABC')}", f"({brief})",
+        ],
+    )  # fmt: skip
+
+
+_SHORT = str.split(
+    "yes no ok on off in out up to it is as at by do go he if me my of or so us we an am be a i "
+    "the and for not you all any end new old top qty no. ja nein und der die das ein oui non et le "
+    "la les un une du si sí no el los il lo gli da di per mit von zu am im rue via tel fax kg ml km"
+)
+
+
 def soup(rng: np.random.Generator, word: Word) -> str:
     """Random characters of the Latin alphabet: no language model helps to read them."""
     characters = Alphabet.latin().characters

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ocr.data.letters import Word, accents, initials, integer, one, soup
+from ocr.data.letters import Word, accents, foreign, initials, integer, one, short, soup
 from ocr.data.receipts import receipt
 
 _MONTHS = str.split(
@@ -159,6 +159,72 @@ def address(rng: np.random.Generator, word: Word) -> str:
     )  # fmt: skip
 
 
+def link(rng: np.random.Generator, word: Word) -> str:
+    """Addresses as machines have them: what is between the dots stands close."""
+    a, b, c = (_ascii(word()) or "page" for _ in range(3))
+    n, end = integer(rng, 0, 3000), one(rng, _DOMAINS)
+    return one(
+        rng,
+        [
+            f"www.{a}.{end}", f"www.{a}-{b}.{end}", f"WWW.{a.upper()}.{end.upper()}",
+            f"https://www.{a}.{end}/{b}?{c}={n}", f"https://{a}.{end}/{b}/{n}/{c}.html",
+            f"http://{a}{n}.{b}.{end}", f"{a}.{b}@{c}.{end}", f"{a}{n % 100}@{b}.{end}",
+            f"{a[0]}.{b}@{c}-{a}.{end}", f"{a.title()}.{b.title()}@{c}.{end}",
+            f"{one(rng, 'CDE')}:\\{a.title()}\\{b.title()}\\{c}.{one(rng, _FILES)}",
+            f"/home/{a}/{b}_{n}.{one(rng, _FILES)}", f"{a}_{b}.{one(rng, _FILES)}",
+            f"{a.title()}{b.title()}{n}.{one(rng, _FILES)}", f"@{a}{n}", f"#{a}{b}",
+        ],
+    )  # fmt: skip
+
+
+_FILES = str.split("txt pdf docx jpg png csv html zip py exe xml json tar.gz")
+
+
+def program(rng: np.random.Generator, word: Word) -> str:
+    """A line of a program, a formula or a setting, full of brackets and signs."""
+    a, b, c = (_ascii(word()) or "x" for _ in range(3))
+    i, j, n = one(rng, "abcijknxyz"), one(rng, "abcijknxyz"), integer(rng, 0, 300)
+    sign, compare = one(rng, "+-*/%"), one(rng, ["==", "!=", "<", ">", "<=", ">="])
+    return one(
+        rng,
+        [
+            f"if ({i} {compare} {n}) {{ return {a}; }}", f"{i} = {a}[{j}] {sign} {b}*{n};",
+            f"for {i} in range({n}):", f"def {a}({b}, {c}=None):", f"{a}.{b}({c}[{i}], {n})",
+            f"#include <{a}.h>", f"SELECT {a}, {b} FROM {c} WHERE {i} {compare} {n};",
+            f"{a}_{b} = {{'{c}': {n}, '{i}': [{j}]}}", f"<{a} {b}=\"{c}\">{n}</{a}>",
+            f"import {a}.{b} as {c}", f"while ({i}{compare}{j}) {{{a}++;}}", f"// {a} {b} {c}",
+            f"f({i}) = {i}² {sign} {n}{j} + {n // 7}", f"({i} {sign} {j})({i} + {n}) = 0",
+            f"{a}: \"{b} {c}\",", f"$ {a} --{b} {c}.{one(rng, _FILES)}", f"[{a}] {b}={n}",
+            f"{a.upper()}_{b.upper()} = 0x{n * 977:X}", f"{a}(&{b}, *{c}) || !{i}", f"}} // {a}",
+        ],
+    )  # fmt: skip
+
+
+def code(rng: np.random.Generator, word: Word) -> str:
+    """Numbers of accounts, cards, parcels, parts: letters and digits that no word foretells."""
+    digits = "".join(str(integer(rng, 0, 10)) for _ in range(24))
+    signs = "".join(one(rng, _SIGNS) for _ in range(24))
+    land = one(rng, ["GB", "DE", "FR", "ES", "IT", "NL", "CH", "AT", "BE", "PL"])
+    said = one(rng, ["IBAN", "SN:", "S/N", "Ref.", "Ref:", "No.", "Code:", "ID", "VIN", "Art.-Nr."])
+    fours = " ".join(digits[i : i + 4] for i in (4, 8, 12, 16))
+    return one(
+        rng,
+        [
+            fours, f"{land}{digits[:2]} {fours}", f"{land}{digits[:2]} {signs[:4]} {fours}",
+            f"{signs[:4]}-{signs[4:8]}-{signs[8:12]}", f"{said} {signs[:4]}-{signs[4:8]}",
+            f"{said} {signs[:10]}", f"{said} {digits[:9]}", f"{signs[:2]}{digits[:2]} {signs[2:5]}",
+            f"{signs[:3]}-{digits[:4]}/{digits[4:9]}", f"0x{int(digits[:9]):X}",
+            f"0x{int(digits[:9]):x}", f"{int(digits[:16]):x}", f"{signs[:8]}", f"{digits[:12]}",
+            f"{digits[0]} {digits[1:7]} {digits[7:13]}", f"INV-{digits[:4]}-{digits[4:9]}",
+            f"{digits[:3]}-{digits[3:5]}-{digits[5:9]}", f"{digits[:5]}-{digits[5:9]}",
+            f"{signs[:1]}{digits[:7]}{signs[1:2]}", f"{signs[:3]} {digits[:3]}",
+        ],
+    )  # fmt: skip
+
+
+_SIGNS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789QXZKWOBDSGI"
+
+
 def _ascii(text: str) -> str:
     plain = unicodedata.normalize("NFD", text.lower()).encode("ascii", "ignore").decode()
     return "".join(c for c in plain if c.isalnum())
@@ -251,8 +317,9 @@ def reference(rng: np.random.Generator, word: Word) -> str:
 
 _KINDS: tuple[tuple[Callable[[np.random.Generator, Word], str], float], ...] = (
     (number, 16), (date, 16), (time, 3), (amount, 10), (phone, 4), (name, 14), (address, 10),
-    (page, 7), (cell, 8), (measure, 7), (abbreviation, 6), (quoted, 10), (reference, 6),
-    (accents, 12), (soup, 4), (initials, 2), (receipt, 14),
+    (page, 7), (cell, 8), (measure, 7), (abbreviation, 6), (quoted, 12), (reference, 6),
+    (accents, 10), (soup, 4), (initials, 3), (receipt, 14), (foreign, 22), (short, 6), (link, 9),
+    (program, 7), (code, 10),
 )  # fmt: skip
 _CUMULATIVE = np.cumsum([w for _, w in _KINDS]) / sum(w for _, w in _KINDS)
 

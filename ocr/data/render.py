@@ -12,6 +12,7 @@ import numpy as np
 from ocr.data import ink, paper
 from ocr.data.fonts import Font, FontError
 from ocr.data.frame import framed
+from ocr.data.screen import shown
 from ocr.data.writing import SIZES, Hand, Written, metrics, write
 
 KINDS: Mapping[str, float] = {"handwriting": 0.6, "script": 0.12, "print": 0.28}
@@ -33,8 +34,8 @@ class LineRenderer:
     fonts: from `find_fonts`. texts: gives the next text, as `Corpus` does. kinds: weight of each
     kind of font (default `KINDS`; kinds without a font are left out). clean: share of lines without
     damage. mixed: share of lines in two fonts. empty: share of lines with nothing on them, whose
-    text is empty. Raises FontError when there is no font of any
-    weighted kind.
+    text is empty. screen: share of print of few pixels, as on a screen (of other kinds a fifth of
+    it). Raises FontError when there is no font of any weighted kind.
     """
 
     def __init__(
@@ -46,9 +47,11 @@ class LineRenderer:
         clean: float = 0.33,
         mixed: float = 0.08,
         empty: float = 0.0,
+        screen: float = 0.0,
     ):
         weights = KINDS if kinds is None else kinds
         self.texts, self.clean, self.mixed, self.empty = texts, clean, mixed, empty
+        self.screen = screen
         self._fonts = {
             kind: [f for f in fonts if f.kind == kind for _ in range(f.share)]
             for kind, weight in weights.items()
@@ -102,6 +105,9 @@ class LineRenderer:
     ) -> np.ndarray:
         """An image of `text` in `font`, or of the same paper without it (`empty`). Raises FontError
         if the font lacks a character of it."""
+        share = self.screen * (1.0 if font.kind == "print" else 0.2)
+        if not empty and share > 0 and rng.random() < share:
+            return shown(text, font, rng)
         clean = rng.random() < self.clean
         height = SIZES[int(rng.integers(len(SIZES)))]
         others = self._others(text, font, rng) if rng.random() < self.mixed else None
@@ -110,6 +116,8 @@ class LineRenderer:
             style = replace(style, columns=1 + int(rng.random() > 0.7))
         written = write(text, font, height, style, rng, others)
         mask, baseline = _inked(written, font, clean, rng)
+        if font.kind == "print" and len(written.words) > 1 and rng.random() < 0.025:
+            _invert_words(mask, written, baseline, rng)
         mask, baseline, pitch = framed(mask, baseline, written, clean, rng, empty)
         sheet = sheet_of_paper(font, clean, written.stroke, rng)
         image = paper.lay(mask, baseline, pitch, sheet, rng)
@@ -203,6 +211,8 @@ def _inked(written: Written, font: Font, clean: bool, rng: np.random.Generator):
         mask = ink.outline(mask, rng.uniform(0.15, 0.5))
     if not by_hand and chance[7] < 0.03 and written.height >= 42:
         return ink.dots(mask, 3), baseline
+    if chance[7] > 0.97 and written.stroke > 4:
+        return ink.contour(mask), baseline
     return ink.legible(mask, clear, 0.6 if written.stroke < 2.5 else 0.4, written.height), baseline
 
 
@@ -223,6 +233,25 @@ def _drawn_lines(mask, written: Written, baseline: int, pad: int, by_hand: bool,
     ink.stroke_line(mask, x0, x1, y, thickness, level, shake, rng)
     if 0.05 < draw < 0.06:
         ink.stroke_line(mask, x0, x1, y + 3 + thickness, thickness, level, shake, rng)
+
+
+def _invert_words(
+    mask: np.ndarray, written: Written, baseline: int, rng: np.random.Generator
+) -> None:
+    """Some words next to each other light on dark, as a label or a selection: into `mask`."""
+    pad = (mask.shape[1] - written.mask.shape[1]) // 2
+    first = int(rng.integers(len(written.words)))
+    last = min(len(written.words), first + int(rng.integers(1, len(written.words))))
+    above, below, before, after = rng.integers(1, pad + 4, 4).tolist()
+    columns = slice(
+        max(0, pad + written.words[first][0] - before), pad + written.words[last - 1][1] + after
+    )
+    rows = slice(
+        max(0, baseline - round(0.8 * written.height) - above),
+        baseline + round(0.2 * written.height) + below,
+    )
+    part = mask[rows if rng.random() < 0.7 else slice(None), columns]
+    np.subtract(255, part, out=part)
 
 
 def sheet_of_paper(font: Font, clean: bool, stroke: float, rng: np.random.Generator) -> paper.Paper:

@@ -21,7 +21,8 @@ _PROBE = 64
 
 
 @lru_cache(maxsize=2048)
-def _face(path: str, index: int, size: float) -> ImageFont.FreeTypeFont:
+def face_of(path: str, index: int, size: float) -> ImageFont.FreeTypeFont:
+    """The face at `size` pixels an em. Raises FontError if the file cannot be read."""
     try:
         return ImageFont.truetype(path, size, index=index)
     except OSError as error:
@@ -50,7 +51,7 @@ class Metrics:
 @lru_cache(maxsize=2048)
 def metrics(path: str, index: int) -> Metrics:
     """Measured from drawn letters, because the tables of handwriting fonts often lie."""
-    face = _face(path, index, _PROBE)
+    face = face_of(path, index, _PROBE)
     tall, x = _draw(face, "hdlpgH")[0], _draw(face, "x")[0]
     word = _draw(face, "nunmu")[0]
     # area over half the outline: the mean width of the strokes
@@ -70,7 +71,7 @@ def metrics(path: str, index: int) -> Metrics:
 
 @lru_cache(maxsize=8192)
 def _glyph(path: str, index: int, size: float, text: str) -> tuple[np.ndarray, int, int, float]:
-    face = _face(path, index, size)
+    face = face_of(path, index, size)
     return *_draw(face, text), face.getlength(text)
 
 
@@ -158,7 +159,7 @@ def write(
                 and rng.random() < hand.raised
             ):
                 word, raised = word[:-2], word[-2:]
-            mask, left, top = _draw(_face(path, own.index, size), word)
+            mask, left, top = _draw(face_of(path, own.index, size), word)
             if mask.size:
                 scale = 1 + hand.sway * 0.5 * s_size
                 slant = hand.slant + hand.sway * 0.5 * s_slant
@@ -176,7 +177,7 @@ def write(
                 pieces.append((mask, x, top + hand.wander * height * s_base))
                 x += mask.shape[1]
             if raised:
-                mask, left, top = _draw(_face(path, own.index, round(size * 0.65, 1)), raised)
+                mask, left, top = _draw(face_of(path, own.index, round(size * 0.65, 1)), raised)
                 pieces.append((mask, x, top + (hand.wander * s_base - 0.3) * height))
                 x += mask.shape[1]
         spans.append((int(start), int(x)))

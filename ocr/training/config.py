@@ -63,6 +63,10 @@ class RenderedData(_Strict):
     texts: dict[Path, float]
     # share of lines with nothing on them: without any, empty paper is read as words
     empty: float = Field(0.03, ge=0, le=1)
+    # share of texts that are generated: numbers, names, codes and what else prose seldom holds
+    generated: float = Field(0.25, ge=0, le=1)
+    # share of print of few pixels, as on a screen
+    screen: float = Field(0.15, ge=0, le=1)
     # each line is trained on so many times, augmented anew each time: for a GPU that would wait
     reuse: int = Field(1, ge=1, le=16)
     about: str = "lines rendered from open fonts"

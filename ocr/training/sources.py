@@ -108,12 +108,13 @@ def rendered_source(data: RenderedData, settings: Preparation, name: str) -> Dat
     from ocr.data.render import LineRenderer
 
     fonts = [f for f in find_fonts(data.fonts) if f.split != "heldout"]
-    corpus = Corpus(list(data.texts), list(data.texts.values()))
+    corpus = Corpus(list(data.texts), list(data.texts.values()), generated=data.generated)
     renderer = LineRenderer(
         fonts,
         corpus,
         kinds=data.classes if any(f.kind for f in fonts) else None,
         empty=data.empty,
+        screen=data.screen,
     )
 
     return drawn_source(renderer, settings, name, data.weight)

@@ -1,0 +1,65 @@
+"""Where the writing stands within a line's image: the box of its ink."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+# ink, of 255, that belongs to writing; where strokes are no broader than a pixel, it is less
+_DARK, _DARK_OF_FEW = 96, 64
+# rows of a line whose strokes may be as thin as that
+_FEW = 40
+
+
+def ink_box(ink: np.ndarray, margin: tuple[float, float]) -> tuple[int, int, int, int]:
+    """Rows and columns that hold the writing: (top, bottom, left, right), with room around.
+
+    ink: uint8 H x W, paper = 0. margin: room above and below, left and right, in heights.
+    """
+    height, width = ink.shape
+    mask = _without_dirt(ink)
+    rows = np.flatnonzero(mask.sum(1) > (height >= _FEW))
+    columns = np.flatnonzero(mask.any(0))
+    if not len(rows) or not len(columns):
+        return 0, height, 0, width
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    tall = max((bottom - top) * (1 + 2 * margin[0]), bottom - top + 2)
+    if not _holds_letters(mask[top:bottom, left:right]):
+        # a lone dash or dot must not be blown up to a whole line's height
+        tall = max(tall, 0.35 * height)
+    middle = (top + bottom) / 2
+    side = margin[1] * tall
+    return (
+        max(0, round(middle - tall / 2)),
+        min(height, round(middle + tall / 2)),
+        max(0, round(left - side)),
+        min(width, round(right + side)),
+    )
+
+
+def is_writing(box: np.ndarray) -> bool:
+    """Whether the box of the ink (uint8 H x W) holds several marks with paper between them, high
+    enough to be letters: a line of text on a photograph of a whole sheet, say."""
+    return _holds_letters(box > _DARK)
+
+
+def _holds_letters(mask: np.ndarray) -> bool:
+    if mask.shape[0] < 8 or mask.shape[1] < 2 * mask.shape[0] or mask.mean() > 0.6:
+        return False
+    _, _, marks, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    # what is as high as a letter; the first is the paper
+    return int((marks[1:, cv2.CC_STAT_HEIGHT] > 0.3 * mask.shape[0]).sum()) >= 3
+
+
+def _without_dirt(ink: np.ndarray) -> np.ndarray:
+    """Where there are marks (bool H x W), without specks: what the median of nine leaves. It would
+    take strokes of one pixel, so that small letters lost heads and feet; of few rows only what has
+    fewer than two neighbours is taken."""
+    if len(ink) >= _FEW:
+        return cv2.medianBlur((ink > _DARK).astype(np.uint8), 3) > 0
+    marks = (ink > _DARK_OF_FEW).astype(np.uint8)
+    near = cv2.boxFilter(marks, -1, (3, 3), normalize=False, borderType=cv2.BORDER_CONSTANT)
+    strokes = cv2.bitwise_and(marks, (near > 2).astype(np.uint8))
+    # the ends of strokes have one neighbour
+    return cv2.bitwise_and(marks, cv2.dilate(strokes, np.ones((3, 3), np.uint8))) > 0
