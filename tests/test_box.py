@@ -18,7 +18,7 @@ def combs(height, stroke=1):
     return ink
 
 
-@pytest.mark.parametrize("height", [9, 16, 30])
+@pytest.mark.parametrize("height", [9, 16, 30, 60])
 def test_strokes_of_a_pixel_are_writing(height):
     assert ink_box(combs(height), (0.0, 0.0)) == (1, height - 1, 4, 81)
 
