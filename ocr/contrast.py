@@ -37,8 +37,9 @@ def ink_of(grey: np.ndarray, faintest: float, evened: float = 1.0) -> np.ndarray
 def _paper(grey: np.ndarray) -> np.ndarray:
     """The paper is what remains when strokes (dark, thin) are closed, at a quarter of the size."""
     height, width = grey.shape
+    step = max(1, min(4, height // 16))
     small = cv2.resize(
-        grey, (max(1, width // 4), max(1, height // 4)), interpolation=cv2.INTER_AREA
+        grey, (max(1, width // step), max(1, height // step)), interpolation=cv2.INTER_AREA
     )
     closed = np.ones((_side(small, _CLOSED),) * 2, np.uint8)
     paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, closed, borderType=cv2.BORDER_REPLICATE)
