@@ -146,7 +146,7 @@ def _holds_letters(rim: np.ndarray) -> bool:
     sheet = _opened(inside, max(3, len(rim) // 5))
     beside = inside & (1 - cv2.dilate(sheet, np.ones((5, 5), np.uint8)))
     _, _, marks, _ = cv2.connectedComponentsWithStats(beside)
-    return int((marks[1:, cv2.CC_STAT_HEIGHT] > len(rim) / 6).sum()) >= 2
+    return bool((marks[1:, cv2.CC_STAT_HEIGHT] > len(rim) / 6).any())
 
 
 def _is_sheet(mask: np.ndarray) -> bool:

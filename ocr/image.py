@@ -22,6 +22,7 @@ from ocr.colour import contrast_of_colours, is_faint
 from ocr.contrast import ink_of
 from ocr.errors import OcrError
 from ocr.grain import smoothed, without_specks
+from ocr.labels import turned_labels
 from ocr.neighbours import without_neighbours
 from ocr.polarity import is_light_on_dark
 from ocr.sheet import line_on_sheet
@@ -261,6 +262,7 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     ink = ink_of(grey, settings.faintest, settings.evened)
     if outside is not None:
         ink[outside] = 0
+    ink = turned_labels(ink)
     if settings.alone:
         ink = without_neighbours(ink)
     top, bottom, left, right = ink_box(ink, settings.margin)

@@ -16,14 +16,38 @@ from pathlib import Path
 
 import numpy as np
 
-from ocr import border, box, colour, contrast, grain, image, neighbours, polarity, sheet, slope
+from ocr import (
+    border,
+    box,
+    colour,
+    contrast,
+    grain,
+    image,
+    labels,
+    neighbours,
+    polarity,
+    sheet,
+    slope,
+)
 from ocr.border import cut_out
 from ocr.cores import cores
 from ocr.data.sample import Sample
 from ocr.image import ImageError, Preparation, Prepared, prepare, read
 
 # what `prepare` is made of
-_PREPARING = (image, border, box, colour, contrast, grain, neighbours, polarity, sheet, slope)
+_PREPARING = (
+    image,
+    border,
+    box,
+    colour,
+    contrast,
+    grain,
+    labels,
+    neighbours,
+    polarity,
+    sheet,
+    slope,
+)
 
 
 def load_sample(sample: Sample, settings: Preparation) -> Prepared:

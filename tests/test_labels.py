@@ -1,0 +1,63 @@
+"""Parts of a line that are light on dark."""
+
+import cv2
+import numpy as np
+import pytest
+from conftest import draw_text, likeness
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ocr.image import Preparation, prepare
+from ocr.labels import turned_labels
+
+PLAIN = draw_text("TOTAL due 19.97 today", 40, ink=0, paper=255)
+HEIGHT, WIDTH = PLAIN.shape
+
+
+def labelled(first, last, top=0, bottom=None):
+    image = PLAIN.copy()
+    part = image[top : bottom or HEIGHT, int(first * WIDTH) : int(last * WIDTH)]
+    np.subtract(255, part, out=part)
+    return image
+
+
+@pytest.mark.parametrize("first, last", [(0.0, 0.4), (0.3, 0.7), (0.6, 1.0), (0.28, 0.45)])
+@pytest.mark.parametrize("room", [0, 5])
+@pytest.mark.parametrize("inverted", [False, True])
+def test_a_label_is_read_as_the_rest(first, last, room, inverted):
+    image = labelled(first, last, room, HEIGHT - room)
+    found = prepare(255 - image if inverted else image, Preparation()).pixels
+    assert likeness(found, prepare(PLAIN, Preparation()).pixels) > 0.9
+
+
+def test_two_labels_in_one_line():
+    image = labelled(0.0, 0.25)
+    part = image[:, int(0.6 * WIDTH) :]
+    np.subtract(255, part, out=part)
+    found = prepare(image, Preparation()).pixels
+    assert likeness(found, prepare(PLAIN, Preparation()).pixels) > 0.9
+
+
+@pytest.mark.parametrize("text", ["MINIMUM", "— — —", "BEE 888 @@@", "####", "E", "ZEBRA=8"])
+def test_bold_letters_are_none(text):
+    ink = cv2.dilate(255 - draw_text(text, 40, ink=0, paper=255), np.ones((5, 5), np.uint8))
+    assert turned_labels(ink) is ink
+
+
+def test_boxes_bars_and_rules_are_none():
+    ink = 255 - PLAIN
+    boxed, barred, ruled = ink.copy(), ink.copy(), ink.copy()
+    cv2.rectangle(boxed, (1, 1), (WIDTH - 2, HEIGHT - 2), 255, 2)
+    barred[6:-6, 20:150] = 255  # blacked out: there is nothing in it
+    ruled[3:6] = ruled[-6:-3] = 255
+    for image in (ink, boxed, barred, ruled):
+        assert turned_labels(image) is image
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, 50), st.integers(1, 200), st.integers(0, 9))
+def test_any_image_is_taken(height, width, seed):
+    ink = np.random.default_rng(seed).integers(0, 256, (height, width)).astype(np.uint8)
+    before = ink.copy()
+    found = turned_labels(ink)
+    assert found.shape == ink.shape and (ink == before).all()
