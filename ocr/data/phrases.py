@@ -318,7 +318,7 @@ def reference(rng: np.random.Generator, word: Word) -> str:
 _KINDS: tuple[tuple[Callable[[np.random.Generator, Word], str], float], ...] = (
     (number, 16), (date, 16), (time, 3), (amount, 10), (phone, 4), (name, 14), (address, 10),
     (page, 7), (cell, 8), (measure, 7), (abbreviation, 6), (quoted, 12), (reference, 6),
-    (accents, 10), (soup, 4), (initials, 3), (receipt, 14), (foreign, 22), (short, 6), (link, 9),
+    (accents, 10), (soup, 4), (initials, 3), (receipt, 14), (foreign, 44), (short, 6), (link, 9),
     (program, 7), (code, 10),
 )  # fmt: skip
 _CUMULATIVE = np.cumsum([w for _, w in _KINDS]) / sum(w for _, w in _KINDS)
