@@ -81,13 +81,13 @@ def test_phrases_take_any_word(seed, word):
 
 def test_foreign_words_have_the_letters_of_one_language():
     rng = np.random.default_rng(4)
-    words = [foreign(rng, lambda: "Lazos") for _ in range(3000)]
-    polish, danish = set("łŁąĄżŻźŹóÓśŚ"), set("øØæÆåÅ")
-    assert not any(set(w) & polish - {"ó", "Ó"} and set(w) & danish for w in words)
-    joined = "".join(words)
+    lines = [foreign(rng, lambda: "Olaf Regatta Under") for _ in range(4000)]
+    polish, danish = set("łŁąĄżŻźŹ"), set("øØæÆåÅ")
+    assert not any(set(line) & polish and set(line) & danish for line in lines)
+    joined = "".join(lines)
     assert not Alphabet.latin().unknown(joined)
-    # capitals with accents, which prose has hardly any of
-    assert all(joined.count(c) > 20 for c in "ŁÅØÓŻ")
+    # whatever letters the words have; capitals with accents, of which prose has hardly any
+    assert all(joined.count(c) > 20 for c in "łźåøğőůŁÅØÓŻ")
 
 
 def test_receipts_are_of_the_alphabet():

@@ -70,33 +70,40 @@ def accents(rng: np.random.Generator, word: Word) -> str:
 
 # letters that the languages of Europe have beside the English ones
 _ALPHABETS = str.split(
-    "ąćęłńóśźż áčďéěíňóřšťúůýž áäčďéíĺľňóôŕšťúýž åäö åäöé æøå æøåé áæðéíóöúýþ çğıöşüİ áéíóöőúüű "
+    "ąćęłńóśźż áčďéěíňóřšťúůýž áäčďéíĺľňóôŕšťúýž åäö åäöé æøå æøåé áæðéíóöúýþ çğıöşü áéíóöőúüű "
     "ăâîșț ãõáéíóúâêôçà ñáéíóúü ñáéíóúü äëïöüéèó äöüß äöüß àâçéèêëîïôùûü àâçéèêëîïôùûüœ àèéìòù "
     "čšžćđ āčēģīķļņšūž ąčęėįšųūž äõöüšž àçèéíïòóúü ċġħż ĉĝĥĵŝŭ ŵŷâêîôûï"
 )
 
 
+_VOWELS = frozenset("aeiouyıæœø")
+
+
 @cache
-def _letters_of(alphabet: str) -> dict[str, str]:
-    """Base letter -> those of the alphabet that are built on it, capitals too."""
-    own = set(alphabet) | {c.upper() for c in alphabet if len(c.upper()) == 1}
-    variants = {base: "".join(c for c in all_ if c in own) for base, all_ in _accented().items()}
-    return {base: letters for base, letters in variants.items() if letters}
+def _own_letters(alphabet: str, vowels: bool, capitals: bool) -> str:
+    letters = "".join(c for c in alphabet if (_base(c) in _VOWELS) == vowels and c.islower())
+    return "".join(c for c in letters.upper() if c.isupper()) if capitals else letters
+
+
+def _base(letter: str) -> str:
+    return unicodedata.normalize("NFD", letter)[0].lower()
 
 
 def foreign(rng: np.random.Generator, word: Word) -> str:
-    """Names and words of some other language of Europe, as far as letters go."""
+    """Names and words that look like some other language of Europe, dense with the letters that it
+    has beside the English ones: whatever a word's letters are, each of these is met as often."""
     text = " ".join(word() for _ in range(integer(rng, 1, 5)))
     text = one(rng, [str, str.title, str.title, str.title, str.upper])(text)
-    variants = _letters_of(one(rng, _ALPHABETS))
-    share = rng.uniform(0.25, 0.8)
-    # the first letter more often: capitals with accents are the rarest
-    return "".join(
-        one(rng, variants[c])
-        if c in variants and rng.random() < (max(share, 0.6) if c.isupper() else share)
-        else c
-        for c in text
-    )
+    alphabet = one(rng, _ALPHABETS)
+    share = rng.uniform(0.15, 0.6)
+    return "".join(_other(c, alphabet, share, rng) for c in text)
+
+
+def _other(letter: str, alphabet: str, share: float, rng: np.random.Generator) -> str:
+    if not letter.isalpha() or rng.random() >= share:
+        return letter
+    own = _own_letters(alphabet, _base(letter) in _VOWELS, letter.isupper())
+    return one(rng, own) if own else letter
 
 
 def short(rng: np.random.Generator, word: Word) -> str:
