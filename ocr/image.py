@@ -232,11 +232,11 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     """Turn a grey line image (uint8 H x W) into what the network reads.
 
     Steps: specks and grain smoothed away (`settings.smooth`), ink made dark whatever the polarity,
-    light and fading ink evened out (`settings.evened`), contrast stretched to ink = 255, strokes of
-    other lines taken out (`settings.alone`), margins trimmed, a slope taken out
-    (`settings.steepest`), height scaled with the aspect ratio kept, but for narrow writing, which
-    is widened (`settings.closest`). Raises ImageError if the line would be wider than
-    `settings.max_width` at model height.
+    light and fading ink evened out (`settings.evened`), contrast stretched to ink = 255, parts that
+    are light on dark turned round, strokes of other lines taken out (`settings.alone`), margins
+    trimmed, a slope taken out (`settings.steepest`), height scaled with the aspect ratio kept, but
+    for narrow writing, which is widened (`settings.closest`). Raises ImageError if the line would
+    be wider than `settings.max_width` at model height.
     """
     if found := without_frame(grey):
         return _prepare_part(grey, found, settings, name)
