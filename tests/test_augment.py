@@ -212,9 +212,9 @@ def test_scans_keep_the_height_and_the_line(change):
 
 def test_a_scan_again_is_prepared_as_lines_are():
     """Few pixels stay as small as the preparation leaves them, and grain is smoothed or not."""
-    rough = PREPARED.model_copy(update={"smooth": False, "largest": 0.0})
+    larger = PREPARED.model_copy(update={"largest": 0.0})
     tall = [[np.flatnonzero((scanned(LINE, p, rng(seed)) > 80).sum(1) > 2) for seed in range(40)]
-            for p in (PREPARED, rough)]  # fmt: skip
+            for p in (PREPARED, larger)]  # fmt: skip
     heights = [[rows[-1] - rows[0] for rows in seeds] for seeds in tall]
     assert all(a <= b + 3 for a, b in zip(*heights, strict=True))
     assert sum(a < 0.9 * b for a, b in zip(*heights, strict=True)) >= 3
