@@ -8,6 +8,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ocr.box import high_marks
+
 _NARROWEST = 2  # rows of a frame
 _STEM = 0.3  # of the height: no stem of a letter is as broad
 _STEP = 16  # grey values from a frame to the paper
@@ -145,8 +147,7 @@ def _holds_letters(rim: np.ndarray) -> bool:
     inside = 1 - rim
     sheet = _opened(inside, max(3, len(rim) // 5))
     beside = inside & (1 - cv2.dilate(sheet, np.ones((5, 5), np.uint8)))
-    _, _, marks, _ = cv2.connectedComponentsWithStats(beside)
-    return bool((marks[1:, cv2.CC_STAT_HEIGHT] > len(rim) / 6).any())
+    return high_marks(beside, 1 / 6) > 0
 
 
 def _is_sheet(mask: np.ndarray) -> bool:

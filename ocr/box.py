@@ -19,7 +19,8 @@ def ink_box(ink: np.ndarray, margin: tuple[float, float]) -> tuple[int, int, int
     """
     height, width = ink.shape
     mask, broad = _without_dirt(ink)
-    rows = np.flatnonzero(mask.sum(1) > broad)
+    # a broad stroke fills more than one pixel of a row; of thin ones every pixel counts
+    rows = np.flatnonzero(mask.sum(1) > (1 if broad else 0))
     columns = np.flatnonzero(mask.any(0))
     if not len(rows) or not len(columns):
         return 0, height, 0, width
@@ -48,9 +49,15 @@ def is_writing(box: np.ndarray) -> bool:
 def _holds_letters(mask: np.ndarray) -> bool:
     if mask.shape[0] < 8 or mask.shape[1] < 2 * mask.shape[0] or mask.mean() > 0.6:
         return False
+    return high_marks(mask, 0.3) >= 3
+
+
+def high_marks(mask: np.ndarray, share: float) -> int:
+    """How many marks of a mask (H x W, of any type) are higher than this share of it: letters, not
+    dots."""
     _, _, marks, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    # what is as high as a letter; the first is the paper
-    return int((marks[1:, cv2.CC_STAT_HEIGHT] > 0.3 * mask.shape[0]).sum()) >= 3
+    # the first is what is no mark
+    return int((marks[1:, cv2.CC_STAT_HEIGHT] > share * len(mask)).sum())
 
 
 def _without_dirt(ink: np.ndarray) -> tuple[np.ndarray, bool]:

@@ -15,6 +15,13 @@ _ROWS = 64
 _LIGHT = np.array([0.299, 0.587, 0.114], np.float32)
 
 
+def told_from_paper(grey: np.ndarray, rgb: np.ndarray) -> np.ndarray:
+    """The grey image (uint8 H x W), or where it is faint and colours tell more, what these tell.
+    rgb: the same image, uint8 H x W x 3."""
+    found = contrast_of_colours(rgb) if is_faint(grey) else None
+    return grey if found is None else found
+
+
 def is_faint(grey: np.ndarray) -> bool:
     """Whether a grey image (uint8 H x W) holds so little contrast that its colours are worth a
     look."""

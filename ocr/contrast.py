@@ -10,6 +10,8 @@ from ocr.border import without_bars
 # side of what is closed to find the paper, and of the average of that, as shares of the line's
 # height: broader than strokes, narrower than shadows and stains
 _CLOSED, _AVERAGED = 0.5, 0.3
+# rows of squares in which the paper is looked for, at least
+_SQUARES = 16
 # ink is compared at so many rows
 _ROWS = 48
 # columns around that share one strength, in heights of the line: a letter, so that words may differ
@@ -35,9 +37,10 @@ def ink_of(grey: np.ndarray, faintest: float, evened: float = 1.0) -> np.ndarray
 
 
 def _paper(grey: np.ndarray) -> np.ndarray:
-    """The paper is what remains when strokes (dark, thin) are closed, at a quarter of the size."""
+    """The paper is what remains when strokes (dark, thin) are closed, at a quarter of the size; of
+    few rows at more of it, or no square between small letters would be paper alone."""
     height, width = grey.shape
-    step = max(1, min(4, height // 16))
+    step = max(1, min(4, height // _SQUARES))
     small = cv2.resize(
         grey, (max(1, width // step), max(1, height // step)), interpolation=cv2.INTER_AREA
     )

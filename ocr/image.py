@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ocr.border import most_common, outside_of_cut, without_frame
 from ocr.box import ink_box, is_writing
-from ocr.colour import contrast_of_colours, is_faint
+from ocr.colour import is_faint, told_from_paper
 from ocr.contrast import ink_of
 from ocr.errors import OcrError
 from ocr.grain import smoothed, without_specks
@@ -114,7 +114,7 @@ def read(source: Source, name: str | None = None) -> np.ndarray:
                 return _from_pillow(image, name)
             image.draft("L", None)  # decode the luminance plane only
             grey = _from_pillow(image, name)
-        if is_faint(grey):
+        if is_faint(grey):  # then its colours are needed after all
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
                 return _from_pillow(image, name)
         return grey
@@ -161,9 +161,7 @@ def _from_pillow(image: Image.Image, name: str) -> np.ndarray:
     if image.mode == "L":
         return np.asarray(image)
     colours = image.convert("RGB")  # CMYK has no direct way to L
-    grey = np.asarray(colours.convert("L"))
-    found = contrast_of_colours(np.asarray(colours)) if is_faint(grey) else None
-    return grey if found is None else found
+    return told_from_paper(np.asarray(colours.convert("L")), np.asarray(colours))
 
 
 def _check_size(width: int, height: int, name: str) -> None:
@@ -193,9 +191,7 @@ def _from_array(array: np.ndarray, name: str) -> np.ndarray:
         return array
     if array.shape[2] == 4:
         return _flatten(array)
-    grey = cv2.cvtColor(array, cv2.COLOR_RGB2GRAY)
-    found = contrast_of_colours(array) if is_faint(grey) else None
-    return grey if found is None else found
+    return told_from_paper(cv2.cvtColor(array, cv2.COLOR_RGB2GRAY), array)
 
 
 def _stretch_deep(pixels: np.ndarray, name: str) -> np.ndarray:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ocr.box import high_marks
+
 _INK = 128
 # of the part: how many times as wide as high, at least, and how much of it is dark
 _WIDE, _DARK = 1.3, 0.45
@@ -21,7 +23,7 @@ def turned_labels(ink: np.ndarray) -> np.ndarray:
     them."""
     height, width = ink.shape
     mask = np.where(ink > _INK, np.uint8(255), np.uint8(0))
-    # columns more than half full: few lines have that many together
+    # most lines have few columns as full as those of a label, and need no look at their marks
     if height < 8 or np.count_nonzero(mask.mean(0) > 0.4 * 255) < _HIGH * height:
         return ink
     _, _, marks, _ = cv2.connectedComponentsWithStats(mask)
@@ -56,7 +58,4 @@ def _between_edges(box: np.ndarray) -> slice | None:
 
 
 def _holds_letters(light: np.ndarray) -> bool:
-    if light.mean() < _LIGHT * 255:
-        return False
-    _, _, marks, _ = cv2.connectedComponentsWithStats(light)
-    return bool((marks[1:, cv2.CC_STAT_HEIGHT] > _LETTER * len(light)).any())
+    return light.mean() >= _LIGHT * 255 and high_marks(light, _LETTER) > 0

@@ -5,7 +5,7 @@ import pytest
 
 from ocr.data.fonts import find_fonts
 from ocr.data.render import LineRenderer
-from ocr.data.screen import shown
+from ocr.data.screen import on_screen
 
 FONTS = find_fonts(["fontpkg:caveat", "fontpkg:lora"])
 LORA = next(f for f in FONTS if f.family == "Lora")
@@ -19,7 +19,7 @@ class Words:
 def test_screens_show_text_in_few_pixels():
     heights, dark = [], 0
     for seed in range(200):
-        image = shown("Quick brown foxes", LORA, np.random.default_rng(seed))
+        image = on_screen("Quick brown foxes", LORA, np.random.default_rng(seed))
         assert image.dtype == np.uint8 and image.ndim == 2 and image.shape[1] > image.shape[0]
         # never too faint to read
         assert int(image.max()) - int(image.min()) > 50
@@ -30,13 +30,13 @@ def test_screens_show_text_in_few_pixels():
 
 
 def test_the_same_seed_shows_the_same():
-    first, again = (shown("fox", LORA, np.random.default_rng(7)) for _ in range(2))
+    first, again = (on_screen("fox", LORA, np.random.default_rng(7)) for _ in range(2))
     assert np.array_equal(first, again)
 
 
-def test_a_blank_font_size_is_never_asked_for():
+def test_a_lone_dot_is_shown():
     for seed in range(60):
-        assert shown(".", LORA, np.random.default_rng(seed)).size > 0
+        assert on_screen(".", LORA, np.random.default_rng(seed)).size > 0
 
 
 @pytest.mark.parametrize("screen, least, most", [(0.0, 0, 0), (1.0, 60, 60)])

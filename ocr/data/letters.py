@@ -96,10 +96,10 @@ def foreign(rng: np.random.Generator, word: Word) -> str:
     text = one(rng, [str, str.title, str.title, str.title, str.upper])(text)
     alphabet = one(rng, _ALPHABETS)
     share = rng.uniform(0.15, 0.6)
-    return "".join(_other(c, alphabet, share, rng) for c in text)
+    return "".join(_replaced(c, alphabet, share, rng) for c in text)
 
 
-def _other(letter: str, alphabet: str, share: float, rng: np.random.Generator) -> str:
+def _replaced(letter: str, alphabet: str, share: float, rng: np.random.Generator) -> str:
     if not letter.isalpha() or rng.random() >= share:
         return letter
     own = _own_letters(alphabet, _base(letter) in _VOWELS, letter.isupper())

@@ -12,7 +12,7 @@ import numpy as np
 from ocr.data import ink, paper
 from ocr.data.fonts import Font, FontError
 from ocr.data.frame import framed
-from ocr.data.screen import shown
+from ocr.data.screen import on_screen
 from ocr.data.writing import SIZES, Hand, Written, metrics, write
 
 KINDS: Mapping[str, float] = {"handwriting": 0.6, "script": 0.12, "print": 0.28}
@@ -107,7 +107,7 @@ class LineRenderer:
         if the font lacks a character of it."""
         share = self.screen * (1.0 if font.kind == "print" else 0.2)
         if not empty and share > 0 and rng.random() < share:
-            return shown(text, font, rng)
+            return on_screen(text, font, rng)
         clean = rng.random() < self.clean
         height = SIZES[int(rng.integers(len(SIZES)))]
         others = self._others(text, font, rng) if rng.random() < self.mixed else None

@@ -15,7 +15,7 @@ _SMALLEST, _LARGEST = 5.0, 10.0
 _SMALLEST_HAND = 7.0
 
 
-def shown(text: str, font: Font, rng: np.random.Generator) -> np.ndarray:
+def on_screen(text: str, font: Font, rng: np.random.Generator) -> np.ndarray:
     """`text` as a screen or a needle printer shows it: uint8 H x W, dark on light or, at times,
     light on dark. No letter is bent or turned: there every pixel is where a machine put it."""
     least = _SMALLEST if font.kind == "print" else _SMALLEST_HAND
