@@ -10,6 +10,7 @@ from ocr.alphabet import Alphabet
 from ocr.data.augment import Augmentation, Augmenter
 from ocr.data.batches import BatchStream, DataSource, collate, padded_width
 from ocr.image import Preparation
+from ocr.training.sources import drawn_source
 
 ALPHABET = Alphabet("abcdefghijklmnopqrstuvwxyz0123456789 ")
 STEP = 4
@@ -184,6 +185,24 @@ def test_passes_over_a_source_differ():
 def test_an_unusable_line_is_made_up_for_by_others():
     seen = Counter(texts(islice(stream(source("x", 10, bad={0, 1, 2})), 50)))
     assert len(seen) == 7 and min(seen.values()) >= 20
+
+
+def test_a_rendered_line_that_cannot_be_read_is_made_up_for():
+    """A row of dots in a flat font, once among some ten thousand lines, ended a training."""
+    flat = np.full((40, 3000), 255, np.uint8)
+    flat[18:22, ::12] = flat[18:22, 1::12] = flat[18:22, 2::12] = 0
+    plain = np.full((60, 200), 255, np.uint8)
+    plain[20:40, 30:170:10] = 0
+
+    class Renderer:
+        def line(self, rng):
+            return (flat, "......") if rng.random() < 0.5 else (plain, "iiii")
+
+    drawn = drawn_source(Renderer(), Preparation(), "rendered", 1.0)
+    read = [drawn.draw(i, np.random.default_rng(i)) for i in range(8)]
+    assert None in read and any(read)
+    batches = list(islice(stream(drawn), 6))
+    assert {text for batch in batches for text in batch.texts} == {"iiii"}
 
 
 def test_endless_sources_get_numbers_of_their_own():

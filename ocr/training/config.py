@@ -89,6 +89,8 @@ class Optimisation(_Strict):
     shortcut: float = Field(0.2, ge=0)
     # times the divergence between two views of each line; 0: each line is seen once
     consistency: float = Field(0.0, ge=0)
+    # times the divergence from the `teacher`, where there is one
+    distillation: float = Field(0.5, ge=0)
 
 
 class TrainingConfig(_Strict):
@@ -106,6 +108,8 @@ class TrainingConfig(_Strict):
     start: Path | None = None
     # start a larger `architecture` from them: more blocks in a stage, more LSTM units
     enlarge: bool = False
+    # weights of a network that every line is to be read like, too
+    teacher: Path | None = None
     architecture: Architecture = Architecture()
     preparation: Preparation = Preparation()
     augmentation: Augmentation = Augmentation()

@@ -12,7 +12,7 @@ from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
 from ocr.alphabet import Alphabet
-from ocr.ctc.divergence import consistency
+from ocr.ctc.divergence import consistency, divergence
 from ocr.ctc.loss import ctc_loss
 from ocr.data.augment import Augmenter
 from ocr.data.batches import Batch, BatchStream
@@ -28,6 +28,7 @@ from ocr.training.enlarge import check_sizes, enlarged
 from ocr.training.log import Log
 from ocr.training.optimisation import ema_update, learning_rate, optimiser_of
 from ocr.training.sources import load_lines, training_sources, validation_lines
+from ocr.training.teacher import load_teacher
 from ocr.weights import Card, save_weights
 
 
@@ -112,6 +113,9 @@ def train(
         display.say(f"resumed at step {progress.step:,}")
     ema.to(fabric.device)
     ddp, optimiser = fabric.setup(model, optimiser)
+    teacher = None
+    if config.teacher is not None:
+        teacher = load_teacher(config.teacher, alphabet, model.architecture).to(fabric.device)
 
     stream = BatchStream(
         sources,
@@ -152,7 +156,9 @@ def train(
                 group["lr"] = rate
             # dropout, too, is a function of (seed, rank, step)
             torch.manual_seed(hash((config.seed, fabric.global_rank, step)) % 2**31)
-            loss, left_out, updated = _step(fabric, ddp, optimiser, batch, config.optimisation)
+            loss, left_out, updated = _step(
+                fabric, ddp, optimiser, batch, config.optimisation, teacher
+            )
             if updated:
                 ema.update_parameters(model)
             progress.step = step + 1
@@ -194,7 +200,9 @@ def is_first_process() -> bool:
     return os.environ.get("LOCAL_RANK", "0") == "0"
 
 
-def _step(fabric, model, optimiser, batch: Batch, o: Optimisation) -> tuple[float, list[str], bool]:
+def _step(
+    fabric, model, optimiser, batch: Batch, o: Optimisation, teacher: CRNN | None
+) -> tuple[float, list[str], bool]:
     """One update: (loss, texts left out, whether weights changed). A loss or gradient that is no
     number changes nothing, running statistics included."""
     buffers = [b.clone() for b in model.buffers()]
@@ -207,9 +215,14 @@ def _step(fabric, model, optimiser, batch: Batch, o: Optimisation) -> tuple[floa
     total = loss
     if o.shortcut:
         total = loss + o.shortcut * ctc_loss(side, frames, batch.labels)[0]
+    characters = torch.tensor([len(labels) for labels in batch.labels])
     if o.consistency:
-        characters = torch.tensor([len(labels) for labels in batch.labels])
         total = total + o.consistency * consistency(logits.float(), frames, characters)
+    if teacher is not None:
+        with torch.no_grad(), fabric.autocast():
+            wanted = teacher(images, widths)
+        apart = divergence(logits.float(), wanted.float(), frames, characters)
+        total = total + o.distillation * apart
     fabric.backward(total)
     norm = nn.utils.clip_grad_norm_(model.parameters(), o.clip)
     # the gradient is averaged over the ranks, so all of them come to the same verdict

@@ -14,7 +14,7 @@ from ocr.data.cache import PreparedLines, prepare_lines
 from ocr.data.folder import read_folder
 from ocr.data.sample import Sample
 from ocr.data.sets import read_samples
-from ocr.image import Preparation, Prepared, prepare
+from ocr.image import ImageError, Preparation, Prepared, prepare
 from ocr.training.config import FolderData, RecombinedData, RenderedData, TrainingConfig
 from ocr.training.recombined import recombined_lines
 
@@ -127,7 +127,10 @@ def drawn_source(
 
     def draw(index: int, rng: np.random.Generator) -> tuple[np.ndarray, str] | None:
         image, text = renderer.line(rng)
-        return prepare(image, settings).pixels, text
+        try:
+            return prepare(image, settings).pixels, text
+        except ImageError:  # a row of dots in a flat font is wider than any line that is read
+            return None
 
     return DataSource(name, weight, 0, draw)
 
