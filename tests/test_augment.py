@@ -210,6 +210,17 @@ def test_scans_keep_the_height_and_the_line(change):
     assert np.array_equal(change(LINE, rng(5)), change(LINE, rng(5)))
 
 
+def test_what_a_scan_leaves_too_wide_to_read_stays_as_it_was():
+    """A row of dots whose poor scan `prepare` refuses ended a training."""
+    dots = np.zeros((64, 2400), np.uint8)
+    for place in range(3):
+        dots[31:33, place::14] = 255
+    settings = Preparation(height=64, closest=0.2125, smooth=True, evened=3.0)
+    outs = [scanned(dots, settings, rng(seed)) for seed in range(20)]
+    kept = sum(out is dots for out in outs)
+    assert 0 < kept < 20
+
+
 def test_a_scan_again_is_prepared_as_lines_are():
     """Few pixels stay as small as the preparation leaves them, and grain is smoothed or not."""
     larger = PREPARED.model_copy(update={"largest": 0.0})

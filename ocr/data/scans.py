@@ -7,7 +7,7 @@ import numpy as np
 
 from ocr.data.frame import intrude
 from ocr.data.paper import jpeg, shake
-from ocr.image import Preparation, prepare
+from ocr.image import ImageError, Preparation, prepare
 
 # a line whose ink is fainter than this (the last percentile) is as good as blank
 _LEAST = 40
@@ -42,7 +42,10 @@ def scanned(pixels: np.ndarray, settings: Preparation, rng: np.random.Generator)
         page = jpeg(page, int(rng.integers(25, 90)))
     # the line's geometry is the augmenter's
     alike = {"height": height, "closest": 0.0, "steepest": 0.0, "alone": False}
-    return prepare(page, settings.model_copy(update=alike)).pixels
+    try:
+        return prepare(page, settings.model_copy(update=alike)).pixels
+    except ImageError:  # of a row of dots, what is left can be wider than any line that is read
+        return pixels
 
 
 def crowded(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
