@@ -19,7 +19,8 @@ import numpy as np
 from ocr.emissions import SINGLY
 from ocr.weights import WeightsError, write_atomically
 
-FIXED = ["Conv", "Add", "Relu", "MaxPool"]
+# sums, rectifiers and pools too would cost 0.1 to 0.3 points of CER and save no time
+FIXED = ["Conv"]
 DYNAMIC = ["LSTM", "MatMul"]
 
 

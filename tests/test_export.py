@@ -1,19 +1,24 @@
 """The exported network gives the torch module's emissions; the shipped pair agrees."""
 
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from ocr.architecture import Architecture, Stage
+from ocr.data.sets import read_samples
 from ocr.emissions import OnnxEmissions, TorchEmissions, load_model
+from ocr.evaluation.run import evaluate
 from ocr.export import export
 from ocr.finetune.workers import pool
 from ocr.image import Preparation
-from ocr.loading import find_weights
+from ocr.loading import find_weights, load, shipped_weights
 from ocr.model import CRNN
+from ocr.recogniser import Recogniser
 from ocr.weights import Card, WeightsError, save_weights
 
+SAMPLES = Path(__file__).parent.parent / "datasets" / "samples"
 WIDTHS = [1, 3, 4, 5, 63, 64, 65, 200, 331, 640, 1500]
 
 
@@ -88,6 +93,21 @@ def test_the_shipped_files_agree():
     torch_ = TorchEmissions.load(folder / "latin-small.safetensors")
     assert onnx.card == torch_.card
     close(onnx, torch_, onnx.card.preparation.height, WIDTHS)
+
+
+@pytest.mark.parametrize("name", shipped_weights())
+def test_every_shipped_network_reads_the_samples(name):
+    """In eight bits, as it reads by default, and as the float network for training on."""
+    recogniser = load(name, decoder="greedy")
+    assert recogniser.card.name == name
+    samples = read_samples(SAMPLES)
+    assert evaluate(recogniser, samples).errors.cer < 8
+    torch_ = TorchEmissions.load(find_weights(name).parent / f"{name}.safetensors")
+    assert torch_.card == recogniser.card
+    images = [s.image for s in samples[:4]]
+    ours = recogniser.read(images)
+    floats = Recogniser(torch_).read(images)
+    assert [line.text for line in ours] == [line.text for line in floats]
 
 
 def test_lines_do_not_depend_on_their_batch(random_weights, tmp_path):
