@@ -9,6 +9,7 @@ import sys
 import tarfile
 
 import pytest
+from test_teacher import saved
 from test_training import lines, write_config  # noqa: F401 (a fixture)
 
 from ocr.data.folder import read_folder
@@ -42,7 +43,8 @@ def config(lines, tmp_path):  # noqa: F811
 
 def test_a_pack_trains_elsewhere(config, lines, tmp_path):  # noqa: F811
     out = tmp_path / "pack.tar.xz"
-    packed = pack(load_config(config), out, megabytes=3)
+    teacher = saved(tmp_path)
+    packed = pack(load_config(config, [f"teacher={teacher}"]), out, megabytes=3)
     assert packed.bytes == out.stat().st_size < 3 * 2**20
     assert packed.lines == 40 and packed.quality == 90  # the test split stays at home
     assert packed.faces >= 2
@@ -51,6 +53,7 @@ def test_a_pack_trains_elsewhere(config, lines, tmp_path):  # noqa: F811
     with tarfile.open(out) as file:
         file.extractall(elsewhere, filter="data")
     folder = elsewhere / "pack"
+    assert (folder / "teacher.safetensors").read_bytes() == teacher.read_bytes()
     text = gzip.decompress(next((folder / "text").iterdir()).read_bytes())
     assert b"a bad cab\n" in text
     fonts = find_fonts([folder / "fonts"])

@@ -148,10 +148,11 @@ def test_learns_a_tiny_alphabet(lines, tmp_path):
     # and on to weights that can be shipped: measured, in three forms with one card
     out = tmp_path / "tiny.safetensors"
     release(load_config(config), tmp_path / "run" / "best.safetensors", out)
-    again = load_config(config, [f"start={out}"])
+    again = load_config(config, [f"start={out}", f"teacher={out}"])
     release(again, tmp_path / "run" / "best.safetensors", tmp_path / "again.safetensors")
     recipe = load_card(tmp_path / "again.safetensors").recipe
     assert recipe["lines_seen"] == 2 * 700 * 8 and "5,600 lines" in recipe["started_from"]
+    assert recipe["teacher"] == "tiny"
     forms = [out, out.with_suffix(".onnx"), out.with_suffix(".int8.onnx")]
     cards = [load_card(form) for form in forms]
     assert cards[0] == cards[1] == cards[2] and cards[0].temperature != 1

@@ -108,8 +108,8 @@ def _write(
         for file in sorted(Path(ocr.__file__).parent.rglob("*")):
             if file.suffix in _CODE and "shipped" not in file.parts:
                 tar.add(f"ocr/{file.relative_to(Path(ocr.__file__).parent)}", file.read_bytes())
-        if config.start is not None:
-            tar.add("start.safetensors", config.start.read_bytes())
+        for name, weights in _weights(config).items():
+            tar.add(f"{name}.safetensors", weights.read_bytes())
         with stage("cutting fonts", len(fonts)) as advance:
             cut = _cut_fonts(fonts, advance)
         faces, left_out = _pack_fonts(tar, cut, int(_FONT_SHARE * budget))
@@ -306,6 +306,11 @@ def _folder(number: int, name: str | Path) -> str:
     return f"lines/{number}-{Path(name).name}"
 
 
+def _weights(config: TrainingConfig) -> dict[str, Path]:
+    named = {"start": config.start, "teacher": config.teacher}
+    return {name: path for name, path in named.items() if path is not None}
+
+
 def _configuration(config: TrainingConfig, texts: dict[Path, str], folders: list[str]) -> str:
     """The same training, with the paths of the pack; sets without lines, whose folder is "", are
     left out."""
@@ -323,6 +328,6 @@ def _configuration(config: TrainingConfig, texts: dict[Path, str], folders: list
         kept.append(dumped)
     values["data"] = kept
     values["out"] = "run"
-    if config.start is not None:
-        values["start"] = "start.safetensors"
+    for name in _weights(config):
+        values[name] = f"{name}.safetensors"
     return yaml.safe_dump(values, allow_unicode=True, sort_keys=False)

@@ -96,6 +96,8 @@ def release(
             f"{origin.name} of {origin.recipe.get('date', 'unknown date')}, {before:,} lines"
             + _smaller(origin.architecture, card.architecture)
         )
+    if config.teacher is not None:
+        card.recipe["teacher"] = load_card(config.teacher).name
 
     card.metrics = {}
     out = Path(out)
