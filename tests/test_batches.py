@@ -8,7 +8,7 @@ import torch
 
 from ocr.alphabet import Alphabet
 from ocr.data.augment import Augmentation, Augmenter
-from ocr.data.batches import BatchStream, DataSource, collate, padded_width
+from ocr.data.batches import BatchStream, DataSource, collate, cut_by_area, padded_width
 from ocr.image import Preparation
 from ocr.training.sources import drawn_source
 
@@ -134,6 +134,36 @@ def test_little_of_a_batch_is_padding():
     batches = list(islice(stream(source(size=4000), batch_size=8, batches_per_chunk=24), 48))
     own = sum(int(b.widths.sum()) for b in batches)
     assert own > 0.8 * sum(b.images.shape[3] * len(b) for b in batches)
+
+
+def test_batches_of_one_area():
+    even = {"batch_size": 32, "batches_per_chunk": 6, "by_area": True, "seed": 3}
+    batches = list(islice(stream(source(size=4000), **even), 30))
+    assert sum(len(b) for b in batches) == 30 * 32  # so many on average
+    plain = list(islice(stream(source(size=4000), **even | {"by_area": False}), 30))
+    spread, before = (np.std([b.images.numel() for b in some]) for some in (batches, plain))
+    assert spread < 0.4 * before
+    # the same lines, in other batches; and any step can be the first
+    assert sorted(texts(batches)) == sorted(texts(plain))
+    later = list(islice(stream(source(size=4000), **even, start=11), 19))
+    assert all(map(same, batches[11:], later))
+    # views stay beside each other
+    pairs = list(islice(stream(source(), **even, views=2), 12))
+    assert all(len(b) % 2 == 0 and b.texts[::2] == b.texts[1::2] for b in pairs)
+
+
+@pytest.mark.parametrize(
+    ("widths", "count", "views", "ends"),
+    [
+        ([64] * 12, 3, 1, [4, 8, 12]),
+        ([64] * 8 + [256] * 2, 2, 1, [8, 10]),
+        ([64, 64, 64, 640], 4, 1, [1, 2, 3, 4]),  # a batch is never empty
+        ([64, 64, 64, 64, 1280], 3, 1, [3, 4, 5]),
+        ([64] * 8 + [256] * 4, 2, 2, [10, 12]),
+    ],
+)
+def test_cuts_by_area(widths, count, views, ends):
+    assert cut_by_area(widths, count, views) == ends
 
 
 def test_unusable_lines_never_come_out():

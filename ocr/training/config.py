@@ -80,6 +80,8 @@ class Optimisation(_Strict):
     optimiser: Literal["adamw", "muon"] = "adamw"
     steps: int = Field(gt=0)
     batch_size: int = Field(16, gt=0, description="lines per process and step")
+    # batches of one area, of so many lines on average: for a GPU, whose memory wide lines fill
+    by_area: bool = False
     rate: float = Field(2e-3, gt=0)
     final_rate: float = Field(2e-5, ge=0)
     warmup: int = Field(500, ge=0)

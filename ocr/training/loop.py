@@ -31,6 +31,10 @@ from ocr.training.sources import load_lines, training_sources, validation_lines
 from ocr.training.teacher import load_teacher
 from ocr.weights import Card, save_weights
 
+# lines that a data worker draws at once, about: of more of them batches are cut with less padding,
+# and the first one is longer in coming
+CHUNK = 2048
+
 
 def train(
     config: TrainingConfig,
@@ -128,14 +132,16 @@ def train(
         rank=fabric.global_rank,
         ranks=fabric.world_size,
         start=progress.step,
+        batches_per_chunk=max(4, min(24, CHUNK // o.batch_size)),
         views=2 if o.consistency else 1,
+        by_area=o.by_area,
     )
     batches = iter(
         torch.utils.data.DataLoader(
             stream,
             batch_size=None,
             num_workers=config.workers,
-            prefetch_factor=32 if config.workers else None,
+            prefetch_factor=max(2, min(32, 2 * CHUNK // o.batch_size)) if config.workers else None,
             worker_init_fn=_worker,
         )
     )
