@@ -63,6 +63,10 @@ def train(
             # preparation and sizes are those of the weights: a difference would undo what they know
             known = {"architecture": card.architecture, "preparation": card.preparation}
             config = config.model_copy(update=known)
+    alphabet = start[1] if start is not None else Alphabet.latin()
+    teacher = None
+    if config.teacher is not None:
+        teacher = load_teacher(config.teacher, alphabet, config.architecture)
     # one thread for each process: several collapse as soon as anything else runs
     torch.set_num_threads(1)
     strategy = "ddp" if config.devices > 1 else "auto"
@@ -88,9 +92,8 @@ def train(
     sources = training_sources(config, labelled)
     valid = validation_lines(labelled, config.evaluate_lines)
 
-    alphabet = Alphabet.latin()
     if start is not None:
-        model, alphabet = start
+        model = start[0]
         if config.enlarge:
             model = enlarged(model, config.architecture)
         model.train()
@@ -117,9 +120,8 @@ def train(
         display.say(f"resumed at step {progress.step:,}")
     ema.to(fabric.device)
     ddp, optimiser = fabric.setup(model, optimiser)
-    teacher = None
-    if config.teacher is not None:
-        teacher = load_teacher(config.teacher, alphabet, model.architecture).to(fabric.device)
+    if teacher is not None:
+        teacher.to(fabric.device)
 
     stream = BatchStream(
         sources,
