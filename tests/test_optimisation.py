@@ -15,8 +15,10 @@ SMALL = Architecture(
 )
 
 
+@pytest.mark.parametrize("fast", [True, False])
 @pytest.mark.parametrize("shape", [(1, 8, 8), (3, 6, 40), (2, 40, 6), (4, 1, 9)])
-def test_singular_values_become_about_one_and_directions_stay(shape):
+def test_singular_values_become_about_one_and_directions_stay(shape, fast, monkeypatch):
+    monkeypatch.setattr("ocr.training.muon.can_bf16", lambda device: fast)
     torch.manual_seed(0)
     matrices = torch.randn(shape) * 1e-3
     made = orthogonalised(matrices)

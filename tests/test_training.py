@@ -18,6 +18,7 @@ from ocr.evaluation.run import evaluate
 from ocr.loading import load
 from ocr.training.config import ConfigError, load_config
 from ocr.training.display import Display
+from ocr.training.loop import in_bf16
 from ocr.training.release import release
 from ocr.weights import load_card
 
@@ -177,6 +178,16 @@ def test_set_overrides_nested_values(lines, tmp_path):
     loaded = load_config(config, ["optimisation.steps=3", "data.0.weight=2.5"])
     assert loaded.optimisation.steps == 3
     assert loaded.data[0].weight == 2.5
+
+
+@pytest.mark.parametrize(
+    ("precision", "fast", "expected"),
+    [("auto", True, True), ("auto", False, False), ("bf16", False, True), ("float32", True, False)],
+)
+def test_bfloat16_where_it_is_fast_or_told(lines, tmp_path, monkeypatch, precision, fast, expected):
+    monkeypatch.setattr("ocr.training.loop.can_bf16", lambda device: fast)
+    config = load_config(write_config(lines, tmp_path, precision=precision))
+    assert in_bf16(config) is expected
 
 
 def test_speed_is_lines_over_time(lines, tmp_path, monkeypatch):

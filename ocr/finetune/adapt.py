@@ -32,6 +32,7 @@ from torch.optim.swa_utils import AveragedModel
 from ocr.data.batches import BatchStream
 from ocr.finetune.gradients import Gradients
 from ocr.model import CRNN
+from ocr.precision import can_bf16
 from ocr.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ocr.training.optimisation import ema_update, optimiser_of
 
@@ -214,13 +215,6 @@ def blend(old: dict[str, Tensor], new: dict[str, Tensor], share: float) -> dict[
         name: torch.lerp(old[name], value, share) if torch.is_floating_point(value) else value
         for name, value in new.items()
     }
-
-
-def can_bf16(device: str) -> bool:
-    """Whether bfloat16 is fast there: on processors without it, it is emulated."""
-    if device == "cpu":
-        return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
-    return torch.cuda.is_bf16_supported()
 
 
 def _rate(share: float, rate: float) -> float:

@@ -18,7 +18,7 @@ from ocr.data.batches import BatchStream, DataSource
 from ocr.data.sample import Sample
 from ocr.emissions import TorchEmissions
 from ocr.evaluation.run import Evaluation, evaluate
-from ocr.finetune.adapt import AS_GOOD, EVALUATIONS, Budget, Outcome, adapt, blend, can_bf16
+from ocr.finetune.adapt import AS_GOOD, EVALUATIONS, Budget, Outcome, adapt, blend
 from ocr.finetune.config import FinetuneConfig
 from ocr.finetune.growth import NewCharacter
 from ocr.finetune.lines import General, Own, Say, folds_of, split_off
@@ -27,6 +27,7 @@ from ocr.finetune.workers import shared, workers
 from ocr.image import WIDEST_TRAINED
 from ocr.loading import find_trainable
 from ocr.model import CRNN
+from ocr.precision import can_bf16
 from ocr.recogniser import Recogniser
 from ocr.training.checkpoint import Progress
 from ocr.weights import Card

@@ -20,6 +20,7 @@ from ocr.data.inspection import inspect
 from ocr.emissions import TorchEmissions, load_model
 from ocr.evaluation.metrics import errors
 from ocr.model import CRNN
+from ocr.precision import can_bf16
 from ocr.recogniser import Recogniser
 from ocr.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ocr.training.config import Optimisation, TrainingConfig
@@ -69,12 +70,13 @@ def train(
         teacher = load_teacher(config.teacher, alphabet, config.architecture)
     # one thread for each process: several collapse as soon as anything else runs
     torch.set_num_threads(1)
+    bf16 = in_bf16(config)
     strategy = "ddp" if config.devices > 1 else "auto"
     fabric = Fabric(
         accelerator=config.accelerator,
         strategy=strategy,
         devices=config.devices,
-        precision="bf16-mixed" if config.precision == "bf16" else "32-true",
+        precision="bf16-mixed" if bf16 else "32-true",
     )
     # before there are other processes: those would not wait for an hour, and find what was prepared
     first = is_first_process()
@@ -184,7 +186,7 @@ def train(
             )  # fmt: skip
             done = step + 1 == last or late
             if (step + 1) % config.evaluate_every == 0 or done:
-                scores, shown = _evaluate(fabric, ema.module, card, valid)
+                scores, shown = _evaluate(fabric, ema.module, card, valid, bf16)
                 display.evaluation(step + 1, scores, shown)
                 if log:
                     log.write(step=step + 1, cer=scores)
@@ -206,6 +208,13 @@ def train(
 def is_first_process() -> bool:
     """Whether this process prepares and reports; the others are launched with their rank."""
     return os.environ.get("LOCAL_RANK", "0") == "0"
+
+
+def in_bf16(config: TrainingConfig) -> bool:
+    """Whether products are made in bfloat16: as told, or where that is fast."""
+    if config.precision != "auto":
+        return config.precision == "bf16"
+    return can_bf16("cuda" if config.accelerator != "cpu" and torch.cuda.is_available() else "cpu")
 
 
 def _step(
@@ -256,9 +265,9 @@ def _worker(_: int) -> None:
     cv2.setNumThreads(0)
 
 
-def _evaluate(fabric, model, card: Card, valid) -> tuple[dict[str, float], list]:
+def _evaluate(fabric, model, card: Card, valid, bf16: bool) -> tuple[dict[str, float], list]:
     """CER per set with the averaged weights, each rank reading its share; some readings to show."""
-    recogniser = Recogniser(TorchEmissions(model, card, str(fabric.device), bf16=True))
+    recogniser = Recogniser(TorchEmissions(model, card, str(fabric.device), bf16))
     scores, shown = {}, []
     for name, lines in valid.items():
         own = lines[fabric.global_rank :: fabric.world_size]

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor
 
+from ocr.precision import can_bf16
+
 # a quintic that drives singular values between 0 and 1 towards 1 (roughly 0.7 to 1.2 suffices)
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 _ROUNDS = 5
@@ -80,15 +82,15 @@ class Muon(torch.optim.AdamW):
 def orthogonalised(matrices: Tensor) -> Tensor:
     """The nearest matrices with orthonormal rows or columns, roughly: N x R x C -> N x R x C.
 
-    Newton-Schulz iterations in bfloat16: products only, no decomposition.
+    Newton-Schulz iterations: products only, no decomposition. In bfloat16 where that is fast.
     """
     a, b, c = _QUINTIC
-    x = matrices.bfloat16()
+    x = matrices.bfloat16() if can_bf16(matrices.device.type) else matrices.float()
     tall = x.shape[1] > x.shape[2]
     if tall:
         x = x.mT
     # a norm of 1 bounds every singular value by 1
-    x = x / (x.float().norm(dim=(1, 2), keepdim=True) + 1e-7).bfloat16()
+    x = x / (x.float().norm(dim=(1, 2), keepdim=True) + 1e-7).to(x.dtype)
     for _ in range(_ROUNDS):
         square = x @ x.mT
         x = a * x + (b * square + c * square @ square) @ x
