@@ -7,8 +7,9 @@ import torch
 from ocr.architecture import Architecture, Stage
 from ocr.model import CRNN
 from ocr.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from ocr.training.config import Optimisation
 from ocr.training.muon import Muon, orthogonalised
-from ocr.training.optimisation import optimiser_of
+from ocr.training.optimisation import learning_rate, optimiser_of, share_done
 
 SMALL = Architecture(
     height=32, stem=(4, 8), stages=(Stage(channels=8, blocks=1),), lstm_hidden=8, lstm_layers=1
@@ -133,3 +134,14 @@ def test_frozen_parameters_are_left_out():
         listed = {id(p) for g in optimiser_of(model, kind, 1e-3, 0.01).param_groups
                   for p in g["params"]}  # fmt: skip
         assert listed == {id(p) for p in model.parameters() if p.requires_grad}
+
+
+def test_the_rate_by_hand_and_by_the_clock():
+    """Ten steps of warm-up, half of the rest, the end; then the same by minutes."""
+    o = Optimisation(steps=110, rate=2.0, final_rate=0.0, warmup=10)
+    rates = [learning_rate(n, share_done(Progress(n), o), o) for n in (0, 9, 10, 60, 110)]
+    assert rates == pytest.approx([0.2, 2.0, 2.0, 1.0, 0.0])
+    timed = Optimisation(steps=10**6, minutes=2, rate=2.0, final_rate=0.0, warmup=0)
+    shares = [share_done(Progress(7, seconds=s), timed) for s in (0, 60, 119, 121)]
+    assert shares == pytest.approx([7e-6, 0.5, 119 / 120, 1.0])
+    assert learning_rate(7, 0.5, timed) == pytest.approx(1.0)

@@ -134,6 +134,22 @@ def test_two_ranks_in_pieces_equal_one_go(lines, tmp_path):
     )
 
 
+def test_a_schedule_of_minutes_ends_by_the_clock(lines, tmp_path):
+    """Two processes, in two pieces: the second has what the first left of six seconds."""
+    schedule = {"steps": 100_000, "minutes": 0.1, "final_rate": 0.0}
+    config = write_config(lines, tmp_path / "run", devices=2, optimisation=schedule)
+    finish(start(config, "--stop-after", "40"))
+    finish(start(config, "--resume"))
+    again = finish(start(config, "--resume"))
+    records = [json.loads(r) for r in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    steps = [r for r in records if "rate" in r]
+    rates = [r["rate"] for r in steps]
+    assert 40 < steps[-1]["step"] < 100_000
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] > 0.5 * 3e-3 and rates[-1] < 0.1 * 3e-3
+    assert f"resumed at step {records[-1]['step']:,}" in again
+
+
 def test_learns_a_tiny_alphabet(lines, tmp_path):
     config = write_config(
         lines,
@@ -198,7 +214,7 @@ def test_speed_is_lines_over_time(lines, tmp_path, monkeypatch):
     # the first step waits for the data; then batches of short lines and of long ones in turn
     for step, seconds in enumerate([60.0] + [1.0, 3.0] * 100, 1):
         clock[0] += seconds
-        display.step(step, 1.0, 1e-3, 10, waited=0.1 * seconds)
+        display.step(step, 0.5, 1.0, 1e-3, 10, waited=0.1 * seconds)
     assert display.rates()["lines_per_second"] == pytest.approx(5.0, abs=0.1)
     assert display.rates()["waiting"] == pytest.approx(0.1, abs=0.001)
     assert display.rates()["mean_loss"] == 1.0

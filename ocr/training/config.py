@@ -79,6 +79,9 @@ class Optimisation(_Strict):
 
     optimiser: Literal["adamw", "muon"] = "adamw"
     steps: int = Field(gt=0)
+    # the schedule lasts so many minutes, evaluations included, instead of `steps` steps (which it
+    # never exceeds): for a machine that is lent by the hour. How many steps that is, is not exact
+    minutes: float | None = Field(None, gt=0)
     batch_size: int = Field(16, gt=0, description="lines per process and step")
     # batches of one area, of so many lines on average: for a GPU, whose memory wide lines fill
     by_area: bool = False

@@ -17,6 +17,9 @@ class Display:
 
     def __init__(self, config: TrainingConfig, quiet: bool):
         self.steps = config.optimisation.steps
+        # what the bar counts: steps, or the seconds of a schedule of minutes
+        minutes = config.optimisation.minutes
+        self._total = self.steps if minutes is None else round(60 * minutes)
         self.quiet = quiet
         self.console = Console(quiet=quiet, highlight=False)
         self._bar: Progress | None = None
@@ -41,7 +44,7 @@ class Display:
             yield lambda n: bar.advance(task, n)
 
     @contextmanager
-    def training(self, start: int) -> Iterator[None]:
+    def training(self, share: float) -> Iterator[None]:
         live = self.console.is_terminal and not self.quiet
         self._time = time.perf_counter()
         if not live:
@@ -52,12 +55,16 @@ class Display:
             TimeRemainingColumn(), console=self.console,
         ) as bar:  # fmt: skip
             self._bar = bar
-            self._task = bar.add_task("training", total=self.steps, completed=start)
+            self._task = bar.add_task(
+                "training", total=self._total, completed=round(share * self._total)
+            )
             yield
             self._bar = None
 
-    def step(self, step: int, loss: float, rate: float, lines: int, waited: float) -> None:
-        """Called after every update; averages over about fifty of them."""
+    def step(
+        self, step: int, share: float, loss: float, rate: float, lines: int, waited: float
+    ) -> None:
+        """Called after every update, `share` of the schedule done; averages over about fifty."""
         now = time.perf_counter()
         seconds, self._time = now - self._time, now
         self._seen += 1
@@ -74,9 +81,10 @@ class Display:
             f"waiting for data {100 * shown['waiting']:.0f} %"
         )
         if self._bar:
-            self._bar.update(self._task, completed=step, description=text)
+            self._bar.update(self._task, completed=round(share * self._total), description=text)
         elif step % 100 == 0:
-            self.say(f"step {step:,} of {self.steps:,}  {text}")
+            of = f" of {self.steps:,}" if self._total == self.steps else f", {share:.0%}"
+            self.say(f"step {step:,}{of}  {text}")
 
     def rates(self) -> dict[str, float]:
         return {

@@ -27,7 +27,12 @@ from ocr.training.config import Optimisation, TrainingConfig
 from ocr.training.display import Display
 from ocr.training.enlarge import check_sizes, enlarged
 from ocr.training.log import Log
-from ocr.training.optimisation import ema_update, learning_rate, optimiser_of
+from ocr.training.optimisation import (
+    ema_update,
+    learning_rate,
+    optimiser_of,
+    share_done,
+)
 from ocr.training.sources import load_lines, training_sources, validation_lines
 from ocr.training.teacher import load_teacher
 from ocr.weights import Card, save_weights
@@ -156,12 +161,17 @@ def train(
     if stop_after is not None:
         last = min(last, progress.step + stop_after)
     ddp.train()
-    with display.training(progress.step):
+    # all processes must agree on rate and end, and their clocks differ
+    share = fabric.broadcast(share_done(progress, o))
+    if share == 1:
+        last = progress.step
+    clock = time.monotonic() - progress.seconds
+    with display.training(share):
         for step in range(progress.step, last):
             started = time.perf_counter()
             batch = next(batches)
             waited = time.perf_counter() - started
-            rate = learning_rate(step, config.optimisation)
+            rate = learning_rate(step, share, o)
             for group in optimiser.param_groups:
                 group["lr"] = rate
             # dropout, too, is a function of (seed, rank, step)
@@ -173,9 +183,14 @@ def train(
                 ema.update_parameters(model)
             progress.step = step + 1
             progress.lines += len(batch) * fabric.world_size
-            display.step(step + 1, loss, rate, len(batch) * fabric.world_size, waited)
             for text in left_out:
                 display.say(f"left out, its text needs more frames than its image has: {text!r}")
+            progress.seconds = time.monotonic() - clock
+            if o.minutes is None:
+                share = share_done(progress, o)
+            elif (step + 1) % 10 == 0:
+                share = fabric.broadcast(share_done(progress, o))
+            display.step(step + 1, share, loss, rate, len(batch) * fabric.world_size, waited)
             if log and (step + 1) % 20 == 0:
                 log.write(
                     step=step + 1, loss=loss, rate=rate, lines=progress.lines, **display.rates()
@@ -184,7 +199,7 @@ def train(
             late = minutes is not None and (step + 1) % 10 == 0 and _any(
                 fabric, time.monotonic() - begun > 60 * minutes
             )  # fmt: skip
-            done = step + 1 == last or late
+            done = step + 1 == last or share == 1 or late
             if (step + 1) % config.evaluate_every == 0 or done:
                 scores, shown = _evaluate(fabric, ema.module, card, valid, bf16)
                 display.evaluation(step + 1, scores, shown)
@@ -198,7 +213,7 @@ def train(
                     _save(config.out / "last.safetensors", ema.module, card)
             if log and ((step + 1) % config.save_every == 0 or done):
                 save_checkpoint(checkpoint, model, ema, optimiser, progress)
-            if late:
+            if done:
                 break
     del batches  # ends the data workers
     fabric.barrier()

@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ocr.training.checkpoint import Progress
 from ocr.training.config import Optimisation
 from ocr.training.muon import Each, Muon
 
@@ -57,11 +58,21 @@ def optimiser_of(
     return Muon(matrices + groups, lr=rate, betas=betas, each=each)
 
 
-def learning_rate(step: int, o: Optimisation) -> float:
-    """Linear warm-up, then cosine from `rate` to `final_rate`."""
+def share_done(progress: Progress, o: Optimisation) -> float:
+    """How much of the schedule is over, 0 to 1: by steps or, where it has `minutes`, by time."""
+    share = progress.step / o.steps
+    if o.minutes is not None:
+        share = max(share, progress.seconds / (60 * o.minutes))
+    return min(1.0, share)
+
+
+def learning_rate(step: int, share: float, o: Optimisation) -> float:
+    """Linear warm-up over the first steps, then cosine from `rate` to `final_rate`; `share` of the
+    schedule is over."""
     if step < o.warmup:
         return o.rate * (step + 1) / o.warmup
-    share = (step - o.warmup) / max(1, o.steps - o.warmup)
+    start = o.warmup / o.steps
+    share = max(0.0, share - start) / max(1e-9, 1 - start)
     return o.final_rate + (o.rate - o.final_rate) * 0.5 * (1 + math.cos(math.pi * min(1, share)))
 
 
