@@ -167,6 +167,8 @@ def test_weight_thickens_and_thins_without_losing_hairlines():
         lambda m, r: ink.outline(m, 0.4),
         lambda m, r: ink.dots(m, 3),
         lambda m, r: ink.wave(m, 40, 1.5, r),
+        lambda m, r: ink.unsteady(m, 40, 20, 0.7, r),
+        lambda m, r: ink.unsteady(m, 40, 20, 0.7, r, pen=3.0),
     ],
 )
 def test_wear_changes_the_ink_and_keeps_the_word(damage):
@@ -177,6 +179,32 @@ def test_wear_changes_the_ink_and_keeps_the_word(damage):
     assert worn.shape == mask.shape and worn.dtype == np.uint8
     assert not np.array_equal(worn, mask)
     assert np.corrcoef(worn.ravel(), mask.ravel())[0, 1] > 0.5
+
+
+def test_an_unsteady_hand_writes_no_letter_twice_alike():
+    """Five times the same letter: the more careless the hand, the less alike they are."""
+    mask = write("o o o o o", LORA, 50, Hand(gap=0.6), rng()).mask
+    mask = cv2.copyMakeBorder(mask, 12, 12, 12, 12, cv2.BORDER_CONSTANT, value=0)
+
+    def spread(bent):
+        _, _, boxes, _ = cv2.connectedComponentsWithStats((bent > 128).astype(np.uint8))
+        assert len(boxes) == 6  # paper and five letters, none of them torn or joined
+        return boxes[1:, 2:4].std(0).sum()
+
+    steady, usual, careless = (
+        np.mean([spread(ink.unsteady(mask, 50, 25, amount, rng(i))) for i in range(8)])
+        for amount in (0.0, 0.4, 1.0)
+    )
+    assert steady < 0.5 < usual < careless
+
+
+def test_a_pen_draws_strokes_of_one_width():
+    mask = np.zeros((60, 160), np.uint8)
+    cv2.line(mask, (20, 10), (20, 50), 255, 3)
+    cv2.line(mask, (100, 10), (100, 50), 255, 15)
+    drawn = ink.unsteady(mask, 50, 25, 0.0, rng(), pen=5.0)
+    widths = [(drawn[30, a : a + 60] > 128).sum() for a in (0, 80)]
+    assert drawn.shape == mask.shape and abs(widths[0] - 5) <= 1 and abs(widths[1] - 5) <= 2
 
 
 def test_outlined_letters_are_hollow():

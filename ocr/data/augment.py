@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from ocr.data.ink import middles
 from ocr.data.scans import crowded, scanned
 from ocr.image import Preparation
 
@@ -132,7 +133,6 @@ def warp(pixels: np.ndarray, s: Augmentation, rng: np.random.Generator) -> np.nd
 
 _CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 _SQUARE = np.ones((2, 2), np.uint8)
-_BOX = np.ones((3, 3), np.uint8)
 
 
 def thicken_or_thin(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -165,13 +165,10 @@ def redraw(pixels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     tablet, of a felt pen and of monoline fonts."""
     fine = _doubled(pixels)
     mask = (fine > _edge(pixels, rng.uniform(0.35, 0.55))).astype(np.uint8)
-    depth = cv2.distanceTransform(mask, cv2.DIST_L2, 5)
-    # the ridge of the distance to the paper; on slanted strokes it has holes, which the pen fills
-    ridge = ((depth > 0.9) & (depth + 0.35 >= cv2.dilate(depth, _BOX))).astype(np.uint8) * 255
     # a share of the height, so that higher lines do not get finer pens
     side = int(rng.integers(pixels.shape[0] // 16, pixels.shape[0] // 6))
     pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
-    drawn = cv2.dilate(ridge, pen)
+    drawn = cv2.dilate(middles(mask), pen)
     if rng.random() < 0.7:
         drawn = cv2.blur(drawn, (3, 3))
     return cv2.resize(drawn, pixels.shape[::-1], interpolation=cv2.INTER_AREA)

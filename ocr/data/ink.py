@@ -106,6 +106,54 @@ def wave(mask: np.ndarray, baseline: float, amount: float, rng: np.random.Genera
     return cv2.remap(mask, np.ascontiguousarray(map_x), map_y, cv2.INTER_LINEAR)
 
 
+def middles(strokes: np.ndarray) -> np.ndarray:
+    """The middle of every stroke of a mask of zeros and ones: 255 there, 0 elsewhere. On slanted
+    strokes it has holes, which a pen fills."""
+    depth = cv2.distanceTransform(strokes, cv2.DIST_L2, 5)
+    # the ridge of the distance to the paper
+    return ((depth > 0.9) & (depth + 0.35 >= cv2.dilate(depth, _BOX))).astype(np.uint8) * 255
+
+
+def unsteady(
+    mask: np.ndarray,
+    baseline: float,
+    x_height: float,
+    amount: float,
+    rng: np.random.Generator,
+    pen: float = 0.0,
+) -> np.ndarray:
+    """Every letter in a size, slant, width and place of its own, every stroke a little off: no hand
+    writes a letter twice alike, and fonts do. `amount` 1 is a careless hand; joins stay joined,
+    since the whole line is bent, smoothly from letter to letter. `pen`: the middles of the strokes
+    are bent and drawn again, so many pixels wide; 0 bends the strokes as they are.
+    """
+    scale = 2 if pen else 1
+    if pen:
+        fine = cv2.resize(mask, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+        mask = middles((fine > 100).astype(np.uint8))
+    h, w = mask.shape
+    unit = scale * max(6.0, x_height)
+    nodes = max(3, round(w / (unit * rng.uniform(0.8, 1.6))) + 1)
+    spread = amount * np.array([[0.08], [0.12], [0.11], [0.1]])  # x-heights, shares, tangents, ...
+    place, size, slant, along = np.clip(rng.normal(0, spread, (4, nodes)), -2 * spread, 2 * spread)
+    drift = np.stack([place * unit, size, slant, along * unit]).astype(np.float32)
+    drift = cv2.resize(drift, (w, 4), interpolation=cv2.INTER_LINEAR)
+    drift = cv2.blur(drift, (max(1, round(unit / 3)), 1))
+    grid = (max(3, round(2 * w / unit)), max(3, round(2 * h / unit)))
+    off = rng.normal(0, 0.035 * amount * unit, (2, grid[1], grid[0])).astype(np.float32)
+    off_x, off_y = (cv2.resize(part, (w, h), interpolation=cv2.INTER_CUBIC) for part in off)
+    above = np.float32(scale * baseline) - np.arange(h, dtype=np.float32)[:, None]
+    map_y = np.float32(scale * baseline) - above * (1 + drift[1]) + drift[0] + off_y
+    map_x = np.arange(w, dtype=np.float32) + above * drift[2] + drift[3] + off_x
+    bent = cv2.remap(mask, map_x, map_y, cv2.INTER_LINEAR)
+    if not pen:
+        return bent
+    side = max(2, round(2 * pen))
+    tip = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    drawn = cv2.dilate(cv2.convertScaleAbs(bent, alpha=3.0), tip)
+    return cv2.resize(drawn, (w // 2, h // 2), interpolation=cv2.INTER_AREA)
+
+
 def stroke_line(
     mask: np.ndarray,
     x0: int,

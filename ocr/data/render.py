@@ -190,6 +190,11 @@ def _inked(written: Written, font: Font, clean: bool, rng: np.random.Generator):
     measure = metrics(str(font.path), font.index)
     if by_hand and chance[0] < (0.2 if clean else 0.45):
         mask = ink.wave(mask, baseline, written.height * 0.03 * rng.gamma(2, 0.5), rng)
+    if by_hand and rng.random() < 0.5:
+        drawn = rng.random() < 0.4
+        pen = float(np.clip(rng.lognormal(0.9, 0.35), 1.2, written.x_height / 4)) if drawn else 0.0
+        amount = rng.uniform(0.2, 1.7 if drawn else 1.1)
+        mask = ink.unsteady(mask, baseline, written.x_height, amount, rng, pen)
     typed = measure.fixed and not by_hand
     clear = mask
     if chance[1] < (0.65 if by_hand else 0.3):
