@@ -198,6 +198,16 @@ def test_an_unsteady_hand_writes_no_letter_twice_alike():
     assert steady < 0.5 < usual < careless
 
 
+def test_hands_are_unsteady_only_where_that_is_asked_for():
+    """The lines that figures are measured on stay what they were, and so does all print."""
+    for font, same in ((ZEYADA, False), (LORA, True)):
+        steady, unsteady = (
+            LineRenderer([font], Sentences("hello world"), unsteady=share).line(rng(3))[0]
+            for share in (0.0, 1.0)
+        )
+        assert np.array_equal(steady, unsteady) is same
+
+
 def test_a_pen_draws_strokes_of_one_width():
     mask = np.zeros((60, 160), np.uint8)
     cv2.line(mask, (20, 10), (20, 50), 255, 3)

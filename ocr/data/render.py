@@ -35,7 +35,8 @@ class LineRenderer:
     kind of font (default `KINDS`; kinds without a font are left out). clean: share of lines without
     damage. mixed: share of lines in two fonts. empty: share of lines with nothing on them, whose
     text is empty. screen: share of print of few pixels, as on a screen (of other kinds a fifth of
-    it). Raises FontError when there is no font of any weighted kind.
+    it). unsteady: share of hands that write no letter twice alike, two in five of them with a pen
+    of one width. Raises FontError when there is no font of any weighted kind.
     """
 
     def __init__(
@@ -48,10 +49,11 @@ class LineRenderer:
         mixed: float = 0.08,
         empty: float = 0.0,
         screen: float = 0.0,
+        unsteady: float = 0.0,
     ):
         weights = KINDS if kinds is None else kinds
         self.texts, self.clean, self.mixed, self.empty = texts, clean, mixed, empty
-        self.screen = screen
+        self.screen, self.unsteady = screen, unsteady
         self._fonts = {
             kind: [f for f in fonts if f.kind == kind for _ in range(f.share)]
             for kind, weight in weights.items()
@@ -115,7 +117,7 @@ class LineRenderer:
         if len(text) <= NARROW and rng.random() < (0.15 if font.kind == "print" else 0.07):
             style = replace(style, columns=1 + int(rng.random() > 0.7))
         written = write(text, font, height, style, rng, others)
-        mask, baseline = _inked(written, font, clean, rng)
+        mask, baseline = _inked(written, font, clean, self.unsteady, rng)
         if font.kind == "print" and len(written.words) > 1 and rng.random() < 0.025:
             _invert_words(mask, written, baseline, rng)
         mask, baseline, pitch = framed(mask, baseline, written, clean, rng, empty)
@@ -180,7 +182,7 @@ def hand(font: Font, clean: bool, rng: np.random.Generator) -> Hand:
     )
 
 
-def _inked(written: Written, font: Font, clean: bool, rng: np.random.Generator):
+def _inked(written: Written, font: Font, clean: bool, unsteady: float, rng: np.random.Generator):
     """The mask as ink: margins for the lines drawn around it, weight, wear. Also its baseline."""
     pad = max(4, written.height // 5)
     mask = cv2.copyMakeBorder(written.mask, pad, pad, pad, pad, cv2.BORDER_CONSTANT, value=0)
@@ -190,7 +192,7 @@ def _inked(written: Written, font: Font, clean: bool, rng: np.random.Generator):
     measure = metrics(str(font.path), font.index)
     if by_hand and chance[0] < (0.2 if clean else 0.45):
         mask = ink.wave(mask, baseline, written.height * 0.03 * rng.gamma(2, 0.5), rng)
-    if by_hand and rng.random() < 0.5:
+    if by_hand and unsteady > 0 and rng.random() < unsteady:
         drawn = rng.random() < 0.4
         pen = float(np.clip(rng.lognormal(0.9, 0.35), 1.2, written.x_height / 4)) if drawn else 0.0
         amount = rng.uniform(0.2, 1.7 if drawn else 1.1)

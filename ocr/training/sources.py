@@ -115,6 +115,7 @@ def rendered_source(data: RenderedData, settings: Preparation, name: str) -> Dat
         kinds=data.classes if any(f.kind for f in fonts) else None,
         empty=data.empty,
         screen=data.screen,
+        unsteady=data.unsteady,
     )
 
     return drawn_source(renderer, settings, name, data.weight)
