@@ -239,16 +239,17 @@ def main() -> None:
             print(f"{name}: left out ({reason})")
         else:
             table[name] = json.loads(done.stdout.splitlines()[-1])
+    wide = max([12, *(len(name) + 2 for name in table)])
     for title, column in (
         ("CER %", 0),
         ("lines per second of CPU time, one thread", 1),
         ("lines per second of wall time", 2),
     ):
         print(f"\n{title}")
-        print(f"{'':32}" + "".join(f"{name:>12}" for name in table))
+        print(f"{'':32}" + "".join(f"{name:>{wide}}" for name in table))
         for folder in arguments.lines:
             mark = " (trained on its train split)" if folder.name in TRAINED_ON else ""
-            row = "".join(f"{table[name][folder.name][column]:12.2f}" for name in table)
+            row = "".join(f"{table[name][folder.name][column]:{wide}.2f}" for name in table)
             print(f"{folder.name[:31]:32}{row}{mark if column == 0 else ''}")
 
 

@@ -284,7 +284,8 @@ class Plan:
                     self._said = True
                     trainings = config.folds + 1 if label.startswith("part") else 1
                     training = progress.seconds / max(share, 1e-6) * trainings
-                    minutes = (training + self._other_seconds) / 60
+                    # what was timed before was slow to begin with: the limit holds all the same
+                    minutes = min((training + self._other_seconds) / 60, config.minutes)
                     self.say(f"this takes about {max(1, round(minutes))} minutes")
 
             def evaluated(share: float, found: float, averaged: nn.Module) -> None:
