@@ -21,6 +21,7 @@ from xml.etree import ElementTree
 
 import cv2
 import numpy as np
+from contents import write
 
 import ocr
 from ocr.evaluation.metrics import errors
@@ -135,19 +136,14 @@ def main() -> None:
     for number, (care, careless) in enumerate(CARE.items()):
         rng = np.random.default_rng(number)
         draw = texts(options.text, rng)
-        folder = options.out / f"pen, {care}"
-        folder.mkdir(parents=True)
-        rows, wanted, images = ["path\ttext"], [], []
-        for name, glyphs in faces.items():
-            for i in range(options.each):
+        lines = []
+        for glyphs in faces.values():
+            for _ in range(options.each):
                 text = next(draw)
-                image = written(text, glyphs, careless, rng)
-                cv2.imwrite(str(folder / f"{name}-{i}.png"), image)
-                rows.append(f"{name}-{i}.png\t{text}")
-                wanted.append(text)
-                images.append(image)
-        (folder / "labels.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
-        readings = [line.text for line in recogniser.read(images)]
+                lines.append((written(text, glyphs, careless, rng), text))
+        write(lines, options.out / f"pen, {care}")
+        wanted = [text for _, text in lines]
+        readings = [line.text for line in recogniser.read(image for image, _ in lines)]
         print(f"{care:10}{errors(wanted, readings).cer:6.2f}", flush=True)
 
 

@@ -134,7 +134,8 @@ def unsteady(
     h, w = mask.shape
     unit = scale * max(6.0, x_height)
     nodes = max(3, round(w / (unit * rng.uniform(0.8, 1.6))) + 1)
-    spread = amount * np.array([[0.08], [0.12], [0.11], [0.1]])  # x-heights, shares, tangents, ...
+    # x-heights, shares of the size, tangents, x-heights; more than twice that would fold a letter
+    spread = amount * np.array([[0.08], [0.12], [0.11], [0.1]])
     place, size, slant, along = np.clip(rng.normal(0, spread, (4, nodes)), -2 * spread, 2 * spread)
     drift = np.stack([place * unit, size, slant, along * unit]).astype(np.float32)
     drift = cv2.resize(drift, (w, 4), interpolation=cv2.INTER_LINEAR)

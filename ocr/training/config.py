@@ -126,7 +126,7 @@ class TrainingConfig(_Strict):
     max_width: int = Field(1920, gt=0)
     devices: int = Field(1, gt=0, description="processes on the CPU, or GPUs")
     accelerator: Literal["auto", "cpu", "gpu"] = "auto"
-    # auto: bf16 where the device is fast at it, processors of before 2021 or so are not
+    # auto: bf16 where the device is fast at it; processors of most laptops only emulate it
     precision: Literal["auto", "bf16", "float32"] = "auto"
     workers: int = Field(1, ge=0, description="data workers per process")
     evaluate_every: int = Field(1000, gt=0)
