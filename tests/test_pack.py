@@ -9,9 +9,11 @@ import sys
 import tarfile
 
 import pytest
+from test_digits import write_digits
 from test_teacher import saved
 from test_training import lines, write_config  # noqa: F401 (a fixture)
 
+from ocr.data.digits import read_digits
 from ocr.data.folder import read_folder
 from ocr.data.fonts import find_fonts
 from ocr.image import Preparation, load
@@ -29,6 +31,7 @@ def config(lines, tmp_path):  # noqa: F811
         "fonts": ["fontpkg:zeyada", "fontpkg:lora"],
         "texts": {str(text): 1},
         "classes": {"handwriting": 1, "print": 1},
+        "digits": str(write_digits(tmp_path / "digits")),
     }
     # a set with nothing to train on
     unused = tmp_path / "unused"
@@ -59,6 +62,7 @@ def test_a_pack_trains_elsewhere(config, lines, tmp_path):  # noqa: F811
     fonts = find_fonts([folder / "fonts"])
     assert {f.family for f in fonts} >= {"Zeyada", "Lora"}
     assert all(f.covers("a bad cab Éß 12") for f in fonts)
+    assert read_digits(folder / "digits").keys() == set("0123456789")
     home = load_config(config)
     for sample in read_folder(next((folder / "lines").iterdir())):
         prepared = load(sample.image, home.preparation)

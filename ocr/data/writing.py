@@ -6,7 +6,7 @@ slanted, turned and shifted a little by itself.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from PIL import ImageFont
 
+from ocr.data.digits import Digit, DigitHand
 from ocr.data.fonts import Font, FontError
 
 SIZES = (34, 40, 48, 56, 66)  # pixels from the lowest tail to the highest head of hdlpgH
@@ -113,11 +114,13 @@ def write(
     hand: Hand,
     rng: np.random.Generator,
     others: Mapping[int, Font] | None = None,
+    digits: Mapping[str, Sequence[Digit]] | None = None,
 ) -> Written:
     """Draw `text` so that tall letters and tails (hdlpgH) are `height` pixels high together.
 
     others: the font of some words, by their number, where it is not `font`: emphasis in print, a
-    form filled in by hand, a hand that changes its style.
+    form filled in by hand, a hand that changes its style. digits: written by people, in place of
+    the fonts' own where these are no print.
     Raises FontError when a font lacks a character (a box would stand under a wrong label).
     """
     words = text.split(" ")
@@ -129,6 +132,7 @@ def write(
     measure = metrics(str(font.path), font.index)
     sizes = {f: round(height / metrics(str(f.path), f.index).height, 1)
              for f in (font, *others.values())}  # fmt: skip
+    figures = _figures(digits, height, measure, sizes[font], rng) if digits else None
     pieces = []  # (mask, x, y from the baseline)
     spans = []
     x = 0.0
@@ -140,10 +144,11 @@ def write(
         start = x
         own = others.get(i, font)
         path, size = str(own.path), sizes[own]
+        by_people = figures if own.kind != "print" else None
         if hand.letters:
             letters = rng.normal(size=(len(word), 3))
             for letter, (l_x, l_y, l_ink) in zip(word, letters, strict=True):
-                mask, left, top, advance = _glyph(path, own.index, size, letter)
+                mask, left, top, advance = _letter(path, own.index, size, letter, by_people)
                 if hand.uneven:
                     # a weak key leaves less ink, never none
                     mask = cv2.convertScaleAbs(mask, alpha=max(0.45, 1 - hand.uneven * abs(l_ink)))
@@ -159,7 +164,10 @@ def write(
                 and rng.random() < hand.raised
             ):
                 word, raised = word[:-2], word[-2:]
-            mask, left, top = _draw(face_of(path, own.index, size), word)
+            if by_people and any(letter in by_people for letter in word):
+                mask, left, top = _spelled(path, own.index, size, word, by_people)
+            else:
+                mask, left, top = _draw(face_of(path, own.index, size), word)
             if mask.size:
                 scale = 1 + hand.sway * 0.5 * s_size
                 slant = hand.slant + hand.sway * 0.5 * s_slant
@@ -184,6 +192,45 @@ def write(
         # words that touch would be read as one: never narrower than a sixth of the height
         x += height * max(0.17, hand.gap + hand.gap_sway * s_gap, wide.get(i, 0.0))
     return _paste(pieces, spans, hand, measure, sizes[font], height)
+
+
+def _figures(digits, height: int, measure: Metrics, size: float, rng) -> DigitHand:
+    """The digits of a line, about as high as its tall letters; half of them drawn by its pen."""
+    pen = max(1.2, measure.stroke * size) if rng.random() < 0.5 else 0.0
+    return DigitHand(digits, height * 0.6 * float(np.exp(rng.normal(0, 0.15))), pen, rng)
+
+
+def _letter(path: str, index: int, size: float, letter: str, figures: DigitHand | None):
+    """As `_glyph`, digits by `figures`."""
+    if figures and letter in figures:
+        return figures.draw(letter)
+    return _glyph(path, index, size, letter)
+
+
+def _spelled(path: str, index: int, size: float, word: str, figures: DigitHand):
+    """As `_draw`, letter by letter, digits by `figures`."""
+    placed, x = [], 0.0
+    for letter in word:
+        mask, left, top, advance = _letter(path, index, size, letter, figures)
+        if mask.size:
+            placed.append((mask, round(x) + left, top))
+        x += advance
+    canvas, left, top = _joined(placed)
+    return canvas, left, top
+
+
+def _joined(placed: Sequence[tuple[np.ndarray, int, int]]) -> tuple[np.ndarray, int, int]:
+    """Masks (mask, left, top) on one canvas; its left and top edge."""
+    left = min(x for _, x, _ in placed)
+    top = min(y for _, _, y in placed)
+    right = max(x + m.shape[1] for m, x, _ in placed)
+    bottom = max(y + m.shape[0] for m, _, y in placed)
+    canvas = np.zeros((bottom - top, right - left), np.uint8)
+    for mask, x, y in placed:
+        h, w = mask.shape
+        part = canvas[y - top : y - top + h, x - left : x - left + w]
+        cv2.max(part, mask, dst=part)
+    return canvas, left, top
 
 
 def _wide_gaps(gaps: int, most: int, rng: np.random.Generator) -> dict[int, float]:
@@ -217,15 +264,7 @@ def _paste(pieces, spans, hand: Hand, measure: Metrics, size: float, height: int
             placed.append((mask, round(x), round(y - hand.slope * x)))
     if not placed:
         raise ValueError("nothing to draw: the text is blank")
-    left = min(x for _, x, _ in placed)
-    top = min(y for _, _, y in placed)
-    right = max(x + m.shape[1] for m, x, _ in placed)
-    bottom = max(y + m.shape[0] for m, _, y in placed)
-    canvas = np.zeros((bottom - top, right - left), np.uint8)
-    for mask, x, y in placed:
-        h, w = mask.shape
-        part = canvas[y - top : y - top + h, x - left : x - left + w]
-        cv2.max(part, mask, dst=part)
+    canvas, left, top = _joined(placed)
     return Written(
         canvas,
         -top,

@@ -69,6 +69,8 @@ class RenderedData(_Strict):
     screen: float = Field(0.15, ge=0, le=1)
     # share of hands that write no letter twice alike, as fonts do
     unsteady: float = Field(0.5, ge=0, le=1)
+    # digits that people wrote (datasets/README.md), for two thirds of the hands
+    digits: Path | None = None
     # each line is trained on so many times, augmented anew each time: for a GPU that would wait
     reuse: int = Field(1, ge=1, le=16)
     about: str = "lines rendered from open fonts"

@@ -24,6 +24,7 @@ import yaml
 import ocr
 from ocr.alphabet import Alphabet
 from ocr.cores import cores
+from ocr.data.digits import digit_files
 from ocr.data.fonts import TABLE, Font, find_fonts
 from ocr.errors import OcrError
 from ocr.text import raw_lines
@@ -113,6 +114,10 @@ def _write(
         with stage("cutting fonts", len(fonts)) as advance:
             cut = _cut_fonts(fonts, advance)
         faces, left_out = _pack_fonts(tar, cut, int(_FONT_SHARE * budget))
+        for folder, name in _digits(config).items():
+            for file in digit_files(folder):
+                data = file.read_bytes()
+                tar.add(f"{name}/{file.name}", data, len(gzip.compress(data, 1)))
         characters = 0
         for path, name in texts.items():
             sample = _sample(path, int(_TEXT_SHARE * budget / len(texts)))
@@ -163,6 +168,13 @@ class _Tar:
 
 def _unique(rendered: Iterable[RenderedData]) -> list[Path]:
     return list(dict.fromkeys(path for d in rendered for path in d.texts))
+
+
+def _digits(config: TrainingConfig) -> dict[Path, str]:
+    """Folders of digits, and their names in the pack."""
+    rendered = (d for d in config.data if isinstance(d, RenderedData))
+    folders = dict.fromkeys(d.digits for d in rendered if d.digits)
+    return {folder: f"digits/{i}" for i, folder in enumerate(folders)}
 
 
 def _fonts(rendered: Iterable[RenderedData]) -> list[Font]:
@@ -315,10 +327,12 @@ def _configuration(config: TrainingConfig, texts: dict[Path, str], folders: list
     """The same training, with the paths of the pack; sets without lines, whose folder is "", are
     left out."""
     values = config.model_dump(mode="json")
+    digits = _digits(config)
     kept, remaining = [], iter(folders)
     for data, dumped in zip(config.data, values["data"], strict=True):
         if isinstance(data, RenderedData):
             dumped["fonts"] = ["fonts"]
+            dumped["digits"] = digits[data.digits] if data.digits else None
             dumped["texts"] = {texts[path]: share for path, share in data.texts.items()}
         elif folder := next(remaining):
             labelled = {k: v for k, v in dumped.items() if k in FolderData.model_fields}

@@ -104,6 +104,7 @@ def lines_source(
 def rendered_source(data: RenderedData, settings: Preparation, name: str) -> DataSource:
     """Endless rendered lines; the fonts kept out of training are never among them."""
     from ocr.data.corpus import Corpus
+    from ocr.data.digits import read_digits
     from ocr.data.fonts import find_fonts
     from ocr.data.render import LineRenderer
 
@@ -116,6 +117,7 @@ def rendered_source(data: RenderedData, settings: Preparation, name: str) -> Dat
         empty=data.empty,
         screen=data.screen,
         unsteady=data.unsteady,
+        digits=read_digits(data.digits) if data.digits else None,
     )
 
     return drawn_source(renderer, settings, name, data.weight)
