@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from test_digits import write_digits
 
 from ocr.image import load
 from ocr.loading import find_weights
@@ -121,9 +122,11 @@ def test_inspect_judges_lengths_as_the_weights_see_the_line(tmp_path):
 
 def test_render_writes_a_labelled_folder(tmp_path):
     text = tmp_path / "text.txt"
-    text.write_text("A few words to be drawn.\n" * 20, encoding="utf-8")
+    text.write_text("A few words of 1871 to be drawn.\n" * 20, encoding="utf-8")
     out = tmp_path / "out"
-    ocr("render", out, "--text", text, "--fonts", "fontpkg:zeyada", "--count", 4)
+    digits = write_digits(tmp_path / "digits")
+    command = ("render", out, "--text", text, "--fonts", "fontpkg:zeyada", "--count", 4)
+    ocr(*command, "--digits", digits)
     assert len(list((out / "lines").glob("*.png"))) == 4
     assert ocr("evaluate", out, "--split", "train", "-f", "json").stdout
 

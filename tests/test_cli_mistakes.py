@@ -67,6 +67,11 @@ def test_kinds_of_fonts_have_shares(text, tmp_path):
     assert "kind=share" in refused(*command, "--kinds", "handwriting")
 
 
+def test_digits_are_looked_for_where_they_should_be(text, tmp_path):
+    command = ("render", tmp_path / "out", "--text", text, "--fonts", FONTS, "--count", 1)
+    assert "0.json" in refused(*command, "--digits", tmp_path)
+
+
 def test_choices_are_checked(tmp_path):
     assert invoke("evaluate", PRINT.parent, "--kind", "bogus").exit_code == 2
     assert invoke("evaluate", PRINT.parent, "--limit", "-3").exit_code == 2

@@ -72,6 +72,10 @@ def render(
     split: Annotated[str, typer.Option(help="written into labels.tsv")] = "train",
     language: Annotated[str, typer.Option(help="written into labels.tsv")] = "",
     clean: Annotated[float, typer.Option(min=0, max=1, help="share without damage")] = 0.33,
+    digits: Annotated[
+        Path | None,
+        typer.Option(help="digits that people wrote, for two thirds of the hands: datasets/digits"),
+    ] = None,
     seed: Annotated[int, typer.Option()] = 0,
 ) -> None:
     """Render synthetic lines into a folder with labels, to look at or to train on.
@@ -79,6 +83,7 @@ def render(
     Example: `ocr render runs/look --text english.txt.gz --fonts datasets/fonts --count 300`
     """
     from ocr.data.corpus import Corpus
+    from ocr.data.digits import read_digits
     from ocr.data.fonts import find_fonts
     from ocr.data.rendered import render_folder
 
@@ -100,6 +105,7 @@ def render(
         split=split,
         language=language,
         clean=clean,
+        digits=read_digits(digits) if digits else None,
     )
     typer.echo(f"{count} lines in {out}", err=True)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ocr.data.digits import Digit
 from ocr.data.folder import DataError
 from ocr.data.fonts import Font
 from ocr.data.recombine import Recombiner
@@ -25,6 +26,7 @@ def render_folder(
     language: str = "",
     kinds: Mapping[str, float] | None = None,
     clean: float = 0.33,
+    digits: Mapping[str, Sequence[Digit]] | None = None,
     progress: bool = True,
 ) -> Path:
     """Write `count` lines as `lines/000000.png` ... and `labels.tsv` below `out`.
@@ -34,7 +36,7 @@ def render_folder(
     Raises FontError as `LineRenderer` does, DataError when `out` already holds labels.
     Returns the path of labels.tsv.
     """
-    renderer = LineRenderer(fonts, texts, kinds=kinds, clean=clean)
+    renderer = LineRenderer(fonts, texts, kinds=kinds, clean=clean, digits=digits)
 
     def drawn(i: int) -> tuple[np.ndarray, str, str]:
         image, text, font = renderer.drawn(np.random.default_rng((seed, i)))
