@@ -12,6 +12,7 @@ from ocr.ctc.lattice import log_probability
 from ocr.errors import OcrError
 from ocr.lm.estimate import estimate
 from ocr.lm.lexicon import Lexicon
+from ocr.lm.ngram import advance
 
 ALPHABET = Alphabet("ab ")
 
@@ -82,6 +83,31 @@ def test_word_model_counts_known_words_and_the_end(seed):
         if all(w in lexicon.words for w in words):
             expected = log_probability(scores, hypothesis.labels) + 0.5 * model.score(words)
             assert hypothesis.score == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("floor", [-0.5, -2.0, -8.0, -math.inf])
+def test_no_character_costs_more_than_the_floor(floor):
+    """Nor does the end of the line."""
+    lm = estimate(["ab ab", "a b", "ba ab", "abab"] * 3, 3)
+    weights = {"lm_weight": 0.7, "length_bonus": 0.4, "lm_floor": floor}
+    scores = emissions(1)
+
+    def price(text):
+        state, total = lm.start, 0.0
+        for symbol in [lm.symbols.index(c) for c in text] + [lm.end]:
+            log_prob, state = advance(state, symbol, *lm.packed)
+            total += max(log_prob, floor)
+        return total
+
+    if floor == -math.inf:
+        assert price("ab a") == pytest.approx(lm.score("ab a"), abs=1e-6)
+    for hypothesis in BeamDecoder(ALPHABET, settings(**weights), lm).decode(scores)[:80]:
+        text = ALPHABET.decode(hypothesis.labels)
+        expected = log_probability(scores, hypothesis.labels) + 0.7 * price(text) + 0.4 * len(text)
+        assert hypothesis.score == pytest.approx(expected, abs=1e-4)
+        assert hypothesis.log_probability == pytest.approx(
+            log_probability(scores, hypothesis.labels), abs=1e-4
+        )
 
 
 def test_a_model_decides_between_equal_readings():

@@ -39,8 +39,9 @@ class Hypothesis:
 class BeamSettings:
     """`symbol_threshold`: a symbol less likely than this in a frame is not tried; at most
     `symbols` are. `beam_threshold`: prefixes less likely than this share of the best one go.
-    `lm_weight` (alpha) and `length_bonus` (beta, per character) belong to the character model,
-    `word_weight` and `outside_price` (a log-probability) to the lexicon.
+    `lm_weight` (alpha) and `length_bonus` (beta, per character) belong to the character model;
+    its log-probability of a character counts as `lm_floor` at least, for what it has hardly seen it
+    cannot judge. `word_weight` and `outside_price` (a log-probability) to the lexicon.
     """
 
     width: int = BEAM_WIDTH
@@ -49,6 +50,7 @@ class BeamSettings:
     beam_threshold: float = 1e-5
     lm_weight: float = 0.5
     length_bonus: float = 0.5
+    lm_floor: float = -8.0
     word_weight: float = 0.3
     outside_price: float = 4.0
 
@@ -89,7 +91,10 @@ class BeamDecoder:
             if lexicon.model is not None:
                 word_model = lexicon.model.packed
                 word_start, word_end = lexicon.model.start, lexicon.model.end
-        weights = (settings.lm_weight, length_bonus, settings.word_weight, settings.outside_price)
+        weights = (
+            settings.lm_weight, length_bonus, settings.word_weight, settings.outside_price,
+            settings.lm_floor,
+        )  # fmt: skip
         self._before = (settings.width, log_threshold, settings.symbols, settings.beam_threshold)
         self._models = (
             in_word, characters, character_model, start, end,
