@@ -6,9 +6,9 @@
         --text english-valid.txt.gz [--lines 200] [--weights latin-small] [--decoder beam]
 
 Digits are of many hands: American ones of MNIST, of the part that no training sees (writers may be
-the same); Turkish ones of the UCI repository, 8 by 8 pixels. Letters are those of one hand, six images each. Nothing but the
-pieces is real: who writes a number writes it with one hand. Written as labelled folders of OUT,
-which other engines read, too: benchmarks/recognition.py OUT/*
+the same); Turkish ones of the UCI repository, 8 by 8 pixels. Letters are those of one hand, six
+images each. Nothing but the pieces is real: who writes a number writes it with one hand. Written as
+labelled folders of OUT, which other engines read, too: benchmarks/recognition.py OUT/*
 """
 
 from __future__ import annotations
