@@ -68,7 +68,8 @@ def test_kinds_of_fonts_have_shares(text, tmp_path):
 
 
 def test_digits_are_looked_for_where_they_should_be(text, tmp_path):
-    command = ("render", tmp_path / "out", "--text", text, "--fonts", FONTS, "--count", 1)
+    zeyada = "fontpkg:zeyada"
+    command = ("render", tmp_path / "out", "--text", text, "--fonts", zeyada, "--count", 1)
     assert "0.json" in refused(*command, "--digits", tmp_path)
 
 
