@@ -26,7 +26,7 @@ from pens import texts
 from PIL import Image
 
 import ocr
-from ocr.data.digits import read_digits
+from ocr.data.digits import read_digits, slant
 from ocr.evaluation.metrics import errors
 
 ROWS = 60  # of all lines; digits of MNIST are at most 20 pixels high and are doubled
@@ -87,29 +87,21 @@ def inked(image: np.ndarray) -> slice:
     return slice(columns[0], columns[-1] + 1) if len(columns) else slice(None)
 
 
-def lean(ink: np.ndarray) -> float:
-    """How far a piece leans to the right per unit of height."""
-    moments = cv2.moments(ink)
-    return -moments["mu11"] / max(1e-6, moments["mu02"])
-
-
 def together(text: str, pieces: Pieces, rng: np.random.Generator) -> np.ndarray:
     """The text in pieces a little apart; black on white. Of six drawn at random for a character
     that is taken which leans like a 1 that is the line's own, else a 1 is a slash among others."""
-    row = []
-    own = lean(pieces["1"][rng.integers(len(pieces["1"]))])
+    own = slant(pieces["1"][rng.integers(len(pieces["1"]))])
+    row, gaps = [], []
     for character in text:
         drawn = [pieces[character][i] for i in rng.integers(len(pieces[character]), size=6)]
-        ink = min(drawn, key=lambda ink: abs(lean(ink) - own))
-        above = max(0, (max(ROWS, ink.shape[0]) - ink.shape[0]) // 2)
-        below = max(ROWS, ink.shape[0]) - ink.shape[0] - above
-        row += [
-            np.pad(ink, ((above, below), (0, 0))),
-            np.zeros((max(ROWS, ink.shape[0]), int(rng.integers(3, 9))), np.uint8),
-        ]
-    rows = max(part.shape[0] for part in row)
-    row = [np.pad(part, ((0, rows - part.shape[0]), (0, 0))) for part in row]
-    return 255 - np.pad(np.concatenate(row, 1), 10)
+        row.append(min(drawn, key=lambda ink: abs(slant(ink) - own)))
+        gaps.append(int(rng.integers(3, 9)))
+    rows = max(ROWS, *(ink.shape[0] for ink in row))
+    padded = []
+    for ink, gap in zip(row, gaps, strict=True):
+        above = (rows - ink.shape[0]) // 2
+        padded.append(np.pad(ink, ((above, rows - ink.shape[0] - above), (0, gap))))
+    return 255 - np.pad(np.concatenate(padded, 1), 10)
 
 
 def numbers(rng: np.random.Generator) -> Iterator[str]:

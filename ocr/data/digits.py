@@ -26,7 +26,7 @@ class DigitsError(OcrError):
 
 @dataclass(frozen=True)
 class Digit:
-    """One digit, cropped to its ink. slant: how far it leans to the right per unit of height."""
+    """One digit, cropped to its ink."""
 
     ink: np.ndarray  # uint8 H x W, 255 where there is ink
     slant: float
@@ -70,8 +70,13 @@ def _cropped(image: np.ndarray) -> Digit | None:
     if w * h < 12:
         return None
     part = image[y : y + h, x : x + w]
-    moments = cv2.moments(part)
-    return Digit(part, -moments["mu11"] / max(1e-6, moments["mu02"]))
+    return Digit(part, slant(part))
+
+
+def slant(ink: np.ndarray) -> float:
+    """How far ink leans to the right per unit of height, by its second moments."""
+    moments = cv2.moments(ink)
+    return -moments["mu11"] / max(1e-6, moments["mu02"])
 
 
 class DigitHand:

@@ -132,7 +132,7 @@ def write(
     measure = metrics(str(font.path), font.index)
     sizes = {f: round(height / metrics(str(f.path), f.index).height, 1)
              for f in (font, *others.values())}  # fmt: skip
-    figures = _figures(digits, height, measure, sizes[font], rng) if digits else None
+    digit_hand = _digit_hand(digits, height, measure, sizes[font], rng) if digits else None
     pieces = []  # (mask, x, y from the baseline)
     spans = []
     x = 0.0
@@ -144,7 +144,7 @@ def write(
         start = x
         own = others.get(i, font)
         path, size = str(own.path), sizes[own]
-        by_people = figures if own.kind != "print" else None
+        by_people = digit_hand if own.kind != "print" else None
         if hand.letters:
             letters = rng.normal(size=(len(word), 3))
             for letter, (l_x, l_y, l_ink) in zip(word, letters, strict=True):
@@ -194,29 +194,28 @@ def write(
     return _paste(pieces, spans, hand, measure, sizes[font], height)
 
 
-def _figures(digits, height: int, measure: Metrics, size: float, rng) -> DigitHand:
+def _digit_hand(digits, height: int, measure: Metrics, size: float, rng) -> DigitHand:
     """The digits of a line, about as high as its tall letters; half of them drawn by its pen."""
     pen = max(1.2, measure.stroke * size) if rng.random() < 0.5 else 0.0
     return DigitHand(digits, height * 0.6 * float(np.exp(rng.normal(0, 0.15))), pen, rng)
 
 
-def _letter(path: str, index: int, size: float, letter: str, figures: DigitHand | None):
-    """As `_glyph`, digits by `figures`."""
-    if figures and letter in figures:
-        return figures.draw(letter)
+def _letter(path: str, index: int, size: float, letter: str, digit_hand: DigitHand | None):
+    """As `_glyph`, digits by `digit_hand`."""
+    if digit_hand and letter in digit_hand:
+        return digit_hand.draw(letter)
     return _glyph(path, index, size, letter)
 
 
-def _spelled(path: str, index: int, size: float, word: str, figures: DigitHand):
-    """As `_draw`, letter by letter, digits by `figures`."""
+def _spelled(path: str, index: int, size: float, word: str, digit_hand: DigitHand):
+    """As `_draw`, letter by letter, digits by `digit_hand`."""
     placed, x = [], 0.0
     for letter in word:
-        mask, left, top, advance = _letter(path, index, size, letter, figures)
+        mask, left, top, advance = _letter(path, index, size, letter, digit_hand)
         if mask.size:
             placed.append((mask, round(x) + left, top))
         x += advance
-    canvas, left, top = _joined(placed)
-    return canvas, left, top
+    return _joined(placed)
 
 
 def _joined(placed: Sequence[tuple[np.ndarray, int, int]]) -> tuple[np.ndarray, int, int]:
