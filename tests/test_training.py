@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image, ImageDraw, ImageFont
+from safetensors import safe_open
 from safetensors.numpy import load_file
 
 from ocr.data.sets import read_samples
@@ -138,16 +139,17 @@ def test_a_schedule_of_minutes_ends_by_the_clock(lines, tmp_path):
     """Two processes, in two pieces: the second has what the first left of six seconds."""
     schedule = {"steps": 100_000, "minutes": 0.1, "final_rate": 0.0}
     config = write_config(lines, tmp_path / "run", devices=2, optimisation=schedule)
-    finish(start(config, "--stop-after", "40"))
+    finish(start(config, "--stop-after", "20"))
     finish(start(config, "--resume"))
     again = finish(start(config, "--resume"))
     records = [json.loads(r) for r in (tmp_path / "run/log.jsonl").read_text().splitlines()]
-    steps = [r for r in records if "rate" in r]
-    rates = [r["rate"] for r in steps]
-    assert 40 < steps[-1]["step"] < 100_000
-    assert rates == sorted(rates, reverse=True)
-    assert rates[0] > 0.5 * 3e-3 and rates[-1] < 0.1 * 3e-3
-    assert f"resumed at step {records[-1]['step']:,}" in again
+    rates = [r["rate"] for r in records if "rate" in r]
+    with safe_open(str(tmp_path / "run/checkpoint.safetensors"), "np") as file:
+        progress = json.loads(file.metadata()["progress"])
+    # how far the rate falls before the last step depends on how long a step lasts here
+    assert rates == sorted(rates, reverse=True) and rates[-1] < rates[0] <= 3e-3
+    assert 20 < progress["step"] < 100_000 and progress["seconds"] >= 6
+    assert f"resumed at step {progress['step']:,}" in again
 
 
 def test_learns_a_tiny_alphabet(lines, tmp_path):
