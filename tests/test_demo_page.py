@@ -87,7 +87,7 @@ def page(browser, address, request):
     width, height = request.param
     context = browser.new_context(viewport={"width": width, "height": height})
     page = context.new_page()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(120_000)  # a busy machine is slow, not wrong
     asked = []
     page.on("request", lambda r: asked.append(r.url))
     page.goto(address)

@@ -254,10 +254,10 @@ def test_decompression_bombs_are_refused_before_they_are_decoded(width, height, 
     bomb = png(width, height, zlib.compress(row * (height if honest else 1), 1))
     assert len(bomb) < 250_000 and width * height > MAX_PIXELS
     Image.core.reset_stats()
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(ImageError, match="larger than 120,000,000 pixels"):
         read(bomb)
-    assert time.perf_counter() - started < 0.2
+    assert time.process_time() - started < 0.2
     # Pillow takes memory for pictures in blocks: no pixel was given any
     assert Image.core.get_stats()["allocated_blocks"] == 0
 
