@@ -170,7 +170,7 @@ def test_draw_and_read(page):
 def test_camera(page):
     page.get_by_role("button", name="Capture from camera").click()
     page.locator("#picture").get_by_role("button", name="Click to Access Webcam").click()
-    page.wait_for_timeout(1500)  # the camera wakes
+    page.wait_for_function("document.querySelector('#picture video')?.currentTime > 0.5")
     page.locator("#picture").get_by_role("button", name="capture photo").click()
     wait_for_reading(page)
     assert "cold morning" in read_text(page)
@@ -318,7 +318,7 @@ def test_a_taken_port_is_said(address):
         cwd=REPOSITORY,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert second.returncode == 2
     assert f"port {port}" in second.stderr
