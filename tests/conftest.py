@@ -6,11 +6,12 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch comes in
 import cv2
 import numpy as np
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from PIL import Image, ImageDraw, ImageFont
 
 cv2.setNumThreads(1)
-settings.register_profile("steady", deadline=None)  # a busy machine is no failure
+# a busy machine is no failure
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
 
