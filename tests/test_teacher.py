@@ -51,7 +51,8 @@ def test_a_pupil_comes_to_read_as_its_teacher_does(tmp_path):
     batch = Batch(
         torch.randint(0, 256, (4, 1, 32, 64), dtype=torch.uint8),
         widths,
-        [torch.tensor([5, 6])] * 4,
+        torch.tensor([5, 6] * 4),
+        torch.tensor([2] * 4),
         ["no matter"] * 4,
         torch.zeros(4, dtype=torch.bool),
     )

@@ -24,29 +24,33 @@ def ctc_loss(
     logits T x B x C of any float type (the loss is computed in float32 by the native kernel, never
     by cuDNN's, which has other rules), frames B, labels B sequences of class indices without
     blanks. Returns (loss, loss of each line B (nan where left out), left out), where `left out`
-    lists the lines whose text needs more frames than they have. If no line is left, the loss is 0
-    and has a zero gradient.
+    lists the lines whose text needs more frames than they have; the losses are on the logits'
+    device. If no line is left, the loss is 0 and has a zero gradient.
     """
-    needed = torch.tensor([frames_needed(k) for k in labels])
-    kept = torch.nonzero(needed <= frames.cpu()).flatten()
-    left_out = sorted(set(range(len(labels))) - set(kept.tolist()))
-    per_line = torch.full((len(labels),), torch.nan)
+    frames = frames.cpu()
+    needed = torch.tensor([frames_needed(torch.as_tensor(k).tolist()) for k in labels])
+    kept = torch.nonzero(needed <= frames).flatten()
+    left_out = torch.nonzero(needed > frames).flatten().tolist()
+    device = logits.device
+    per_line = torch.full((len(labels),), torch.nan, device=device)
     if not len(kept):
         return logits.float().sum() * 0.0, per_line, left_out
-    lengths = torch.tensor([len(labels[i]) for i in kept])
-    flat = torch.cat([torch.as_tensor(labels[i], dtype=torch.long) for i in kept])
-    device = logits.device
-    log_probs = F.log_softmax(logits[:, kept.to(device)].float(), 2)
+    if left_out:
+        labels, frames = [labels[i] for i in kept], frames[kept]
+        logits = logits[:, kept.to(device)]
+    lengths = torch.tensor([len(k) for k in labels])
+    flat = torch.cat([torch.as_tensor(k, dtype=torch.long) for k in labels])
     # one flat target: with CPU lengths and int64 targets torch takes its own kernel
     losses = F.ctc_loss(
-        log_probs,
-        flat.to(device),
-        frames.cpu()[kept].long(),
+        F.log_softmax(logits.float(), 2),
+        flat.to(device, non_blocking=True),
+        frames.long(),
         lengths,
         blank=BLANK,
         reduction="none",
     )
-    nothing = (frames.cpu()[kept] // FRAMES_OF_NOTHING).clamp(min=1)
-    losses = losses / torch.where(lengths > 0, lengths, nothing).to(device)
-    per_line[kept] = losses.detach().cpu()
+    nothing = (frames // FRAMES_OF_NOTHING).clamp(min=1)
+    shares = torch.where(lengths > 0, lengths, nothing)
+    losses = losses / shares.to(device, non_blocking=True)
+    per_line[kept.to(device)] = losses.detach()
     return losses.mean(), per_line, left_out

@@ -9,7 +9,7 @@ same width: none waits for another's wide batch. Several views of a line stand b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -47,17 +47,33 @@ Line = tuple[np.ndarray, str, bool]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """images uint8 B x 1 x H x W (ink = 255), widths B, labels B of (L,), texts B, familiar bool
-    B."""
+    """images uint8 B x 1 x H x W (ink = 255), widths B, labels of all lines in a row, how many
+    each line has B, texts B, familiar bool B.
+
+    Labels lie in one tensor: data workers pass each tensor through a file of its own, and hundreds
+    in a batch kept a GPU waiting for longer than its step took.
+    """
 
     images: Tensor
     widths: Tensor
-    labels: list[Tensor]
+    characters: Tensor
+    lengths: Tensor
     texts: list[str]
     familiar: Tensor
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @property
+    def labels(self) -> Sequence[Tensor]:
+        """Labels of each line, B of (L,)."""
+        return self.characters.split(self.lengths.tolist())
+
+    def pin_memory(self) -> Batch:
+        """The same in page-locked memory, from which a GPU fetches while others compute; a
+        DataLoader calls it."""
+        values = (getattr(self, field.name) for field in fields(self))
+        return Batch(*(v.pin_memory() if isinstance(v, Tensor) else v for v in values))
 
 
 def padded_width(width: int, multiple: int = 64) -> int:
@@ -72,21 +88,30 @@ def collate(lines: Sequence[Line], alphabet: Alphabet, multiple: int = 64) -> Ba
     images = np.zeros((len(lines), 1, height, padded_width(max(widths), multiple)), np.uint8)
     for row, (pixels, _, _) in zip(images, lines, strict=True):
         row[0, :, : pixels.shape[1]] = pixels
+    labels = [alphabet.encode(text).astype(np.int64) for _, text, _ in lines]
     return Batch(
         torch.from_numpy(images),
         torch.tensor(widths),
-        [torch.from_numpy(alphabet.encode(text).astype(np.int64)) for _, text, _ in lines],
+        torch.from_numpy(np.concatenate(labels)),
+        torch.tensor([len(k) for k in labels]),
         [text for _, text, _ in lines],
         torch.tensor([familiar for _, _, familiar in lines]),
     )
 
 
-def cut_by_area(widths: Sequence[int], count: int, views: int = 1) -> list[int]:
+def cut_by_area(
+    widths: Sequence[int], count: int, views: int = 1, multiple: int = 16
+) -> list[int]:
     """Where `count` batches of about one area end, each of whole lines of `views` views; `widths`
     are sorted. Wide lines then come few at a time: a GPU's memory and each step's time are even.
+
+    Large batches end at a `multiple` of lines: few distinct shapes, because kernels are prepared
+    for each.
     """
     area = np.cumsum([padded_width(w) for w in widths[::views]])
     ends = np.searchsorted(area, area[-1] * np.arange(1, count + 1) / count) + 1
+    if len(area) >= 8 * multiple * count:
+        ends[:-1] = multiple * np.round(ends[:-1] / multiple).astype(int)
     # every batch has a line, and the last one ends the lines
     least = np.arange(1, count + 1)
     ends = np.minimum(np.maximum(ends, least), len(area) - count + least)
@@ -148,7 +173,8 @@ class BatchStream(torch.utils.data.IterableDataset):
             if source.reuse == 1:
                 drawn = source.draw(self._index(source, turn), rng)
             else:
-                fresh = chunk - chunk % source.reuse
+                # workers take turns at drawing: together they would make the device wait
+                fresh = max(0, chunk - (chunk + lane) % source.reuse)
                 drawn = self._again(
                     source, (fresh * workers + lane) * self.ranks + self.rank, place
                 )

@@ -10,10 +10,11 @@ import inspect
 import json
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import lru_cache, partial
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from ocr import (
@@ -48,6 +49,9 @@ _PREPARING = (
     sheet,
     slope,
 )
+
+# lines that are prepared between two writings
+_SLICE = 1024
 
 
 def load_sample(sample: Sample, settings: Preparation) -> Prepared:
@@ -126,21 +130,15 @@ def _write(
     target.mkdir(parents=True, exist_ok=True)
     widths: list[int] = []
     errors: dict[int, str] = {}
-
-    def one(sample: Sample) -> np.ndarray | str:
-        try:
-            return load_sample(sample, settings).pixels
-        except ImageError as error:
-            return str(error)
-
+    one = partial(_pixels_or_error, settings)
     with (
-        ThreadPoolExecutor(cores()) as pool,
+        _pool(len(samples)) as pool,
         open(target / "pixels.u8", "wb") as out,
     ):
         # in slices: a pool takes all its work at once, and would hold all results
-        for start in range(0, len(samples), 512):
-            part = samples[start : start + 512]
-            for i, result in enumerate(pool.map(one, part), start):
+        for start in range(0, len(samples), _SLICE):
+            part = samples[start : start + _SLICE]
+            for i, result in enumerate(pool.map(one, part, chunksize=16), start):
                 if isinstance(result, str):
                     errors[i] = result
                     widths.append(0)
@@ -152,6 +150,21 @@ def _write(
     part_file = target / "index.part"
     part_file.write_text(json.dumps(index), encoding="utf-8")
     os.replace(part_file, target / "index.json")
+
+
+def _pool(lines: int) -> Executor:
+    """Processes, where there is work enough to start them for: preparing is a hundred short calls,
+    between which threads wait for each other."""
+    if lines < _SLICE or cores() == 1:
+        return ThreadPoolExecutor(cores())
+    return ProcessPoolExecutor(cores(), initializer=cv2.setNumThreads, initargs=(0,))
+
+
+def _pixels_or_error(settings: Preparation, sample: Sample) -> np.ndarray | str:
+    try:
+        return load_sample(sample, settings).pixels
+    except ImageError as error:
+        return str(error)
 
 
 def _fingerprint(samples: Sequence[Sample], settings: Preparation) -> str:

@@ -81,7 +81,8 @@ class Gradients:
 
     def _of(self, batch: Batch, rows: list[int]) -> tuple[Tensor | None, ...]:
         images = batch.images[rows].to(self.device).float().div_(255)
-        widths, labels = batch.widths[rows], [batch.labels[i] for i in rows]
+        every = batch.labels
+        widths, labels = batch.widths[rows], [every[i] for i in rows]
         places = widths.to(self.device)
         kept = torch.nonzero(batch.familiar[rows]).flatten()
         with torch.autocast(self.device, torch.bfloat16, enabled=self.bf16):

@@ -152,6 +152,7 @@ def train(
             num_workers=config.workers,
             prefetch_factor=max(2, min(32, 2 * CHUNK // o.batch_size)) if config.workers else None,
             worker_init_fn=_worker,
+            pin_memory=fabric.device.type == "cuda",
         )
     )
     log = None
@@ -243,29 +244,30 @@ def _step(
     widths = batch.widths.to(fabric.device, non_blocking=True)
     logits, side = model(images, widths, shortcut=True)
     frames = (batch.widths + (w := model.module.architecture.frame_width) - 1) // w
-    loss, _, left_out = ctc_loss(logits, frames, batch.labels)
+    labels = batch.labels
+    loss, _, left_out = ctc_loss(logits, frames, labels)
     total = loss
     if o.shortcut:
-        total = loss + o.shortcut * ctc_loss(side, frames, batch.labels)[0]
-    characters = torch.tensor([len(labels) for labels in batch.labels])
+        total = loss + o.shortcut * ctc_loss(side, frames, labels)[0]
     if o.consistency:
-        total = total + o.consistency * consistency(logits.float(), frames, characters)
+        total = total + o.consistency * consistency(logits.float(), frames, batch.lengths)
     if teacher is not None:
         with torch.no_grad(), fabric.autocast():
             wanted = teacher(images, widths)
-        apart = divergence(logits.float(), wanted.float(), frames, characters)
+        apart = divergence(logits.float(), wanted.float(), frames, batch.lengths)
         total = total + o.distillation * apart
     fabric.backward(total)
     norm = nn.utils.clip_grad_norm_(model.parameters(), o.clip)
     # the gradient is averaged over the ranks, so all of them come to the same verdict
-    finite = bool(torch.isfinite(norm))
+    # the only time that a GPU is waited for: it has work again before it is at the end of this
+    value, finite = torch.stack([loss.detach(), torch.isfinite(norm).to(loss.dtype)]).tolist()
     if finite:
         optimiser.step()
     else:
         for buffer, before in zip(model.buffers(), buffers, strict=True):
             buffer.copy_(before)
     optimiser.zero_grad(set_to_none=True)
-    return float(loss.detach()), [batch.texts[i] for i in left_out], finite
+    return value, [batch.texts[i] for i in left_out], bool(finite)
 
 
 def _any(fabric, flag: bool) -> bool:

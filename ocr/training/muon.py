@@ -60,7 +60,9 @@ class Muon(torch.optim.AdamW):
         # threads that share the work should not end with the longest part of it
         moved.sort(key=lambda pair: -pair[0].numel())
         wanted = [self._ahead(p, group["parts"]) for p, group in moved]
-        for (p, group), step in zip(moved, self.each(orthogonalised, wanted), strict=True):
+        on_gpu = wanted and wanted[0].is_cuda
+        steps = by_shape(wanted) if on_gpu else self.each(orthogonalised, wanted)
+        for (p, group), step in zip(moved, steps, strict=True):
             scale = 0.2 * max(step.shape[1:]) ** 0.5
             p.mul_(1 - group["lr"] * group["weight_decay"])
             p.sub_(step.reshape(p.shape), alpha=group["lr"] * scale)
@@ -77,6 +79,21 @@ class Muon(torch.optim.AdamW):
         state["momentum"].lerp_(p.grad, 1 - self.momentum)
         ahead = p.grad.lerp(state["momentum"], self.momentum)
         return ahead.reshape(parts, p.shape[0] // parts, -1)
+
+
+def by_shape(matrices: list[Tensor]) -> list[Tensor]:
+    """Each of them `orthogonalised`, those of one shape together: launching a kernel takes a GPU
+    longer than a small matrix."""
+    alike: dict[torch.Size, list[int]] = {}
+    for i, stack in enumerate(matrices):
+        alike.setdefault(stack.shape[1:], []).append(i)
+    found = list(matrices)
+    for rows in alike.values():
+        joint = orthogonalised(torch.cat([matrices[i] for i in rows]))
+        parts = joint.split([len(matrices[i]) for i in rows])
+        for i, part in zip(rows, parts, strict=True):
+            found[i] = part
+    return found
 
 
 def orthogonalised(matrices: Tensor) -> Tensor:
