@@ -58,6 +58,7 @@ def test_collate_pads_with_paper():
     lines = [(np.full((8, w), w, np.uint8), text, text == "c") for w, text in widths]
     batch = collate(lines, ALPHABET)
     assert len(batch) == 3 and batch.texts == ["ab", "c", ""]
+    assert [k.tolist() for k in batch.labels] == [ALPHABET.encode(t).tolist() for t in batch.texts]
     assert batch.images.shape == (3, 1, 8, 128) and batch.images.dtype == torch.uint8
     assert batch.widths.tolist() == [70, 5, 64]
     assert [k.tolist() for k in batch.labels] == [[1, 2], [3], []]
@@ -134,6 +135,16 @@ def test_little_of_a_batch_is_padding():
     batches = list(islice(stream(source(size=4000), batch_size=8, batches_per_chunk=24), 48))
     own = sum(int(b.widths.sum()) for b in batches)
     assert own > 0.8 * sum(b.images.shape[3] * len(b) for b in batches)
+
+
+def test_large_batches_have_few_sizes():
+    widths = sorted(np.random.default_rng(0).integers(60, 1500, 2000).tolist())
+    sizes = np.diff([0, *cut_by_area(widths, 5)])
+    assert sizes.sum() == 2000 and not (sizes[:-1] % 16).any()
+    area = [sum(padded_width(w) for w in part) for part in np.split(widths, np.cumsum(sizes)[:-1])]
+    assert max(area) < 1.1 * min(area)
+    pairs = np.diff([0, *cut_by_area(widths, 5, views=2)])
+    assert pairs.sum() == 2000 and not (pairs[:-1] % 32).any()
 
 
 def test_batches_of_one_area():
@@ -275,6 +286,22 @@ def test_reuse_makes_fewer_lines_and_any_step_can_be_the_first(times):
         assert all(map(same, whole[start:], islice(stream(endless, start=start), steps)))
     one, other = (set(texts(islice(stream(endless, rank=rank, ranks=2), steps))) for rank in (0, 1))
     assert not one & other
+
+
+def test_workers_draw_reused_lines_by_turns():
+    def draw(index, rng):
+        return np.full((32, 100), 9, np.uint8), f"{rng.integers(10**9)}"
+
+    both = stream(DataSource("rendered", 1.0, 0, draw, reuse=2))
+    loader = torch.utils.data.DataLoader(both, batch_size=None, num_workers=2)
+    batches = list(islice(loader, 2 * 5 * 5))
+    lanes = [batches[0::2], batches[1::2]]
+    chunks = [[sorted(texts(lane[k : k + 5])) for k in range(0, 25, 5)] for lane in lanes]
+    again = [[a == b for a, b in zip(c, c[1:], strict=False)] for c in chunks]
+    assert again == [[True, False, True, False], [False, True, False, True]]
+    later = stream(DataSource("rendered", 1.0, 0, draw, reuse=2), start=26)
+    loader = torch.utils.data.DataLoader(later, batch_size=None, num_workers=2)
+    assert all(map(same, batches[26:], islice(loader, 24)))
 
 
 def test_a_reused_line_is_augmented_anew():

@@ -44,6 +44,19 @@ def test_lines_come_back_as_they_were_prepared(samples, tmp_path):
     assert lines.widths.tolist()[1] == lines.widths.tolist()[4] == 0
 
 
+def test_processes_prepare_the_same(samples, tmp_path, monkeypatch):
+    threads = prepare_lines(samples, SETTINGS, tmp_path / "threads")
+    # 2 lines are work enough for processes, and come in three slices
+    monkeypatch.setattr(cache, "_SLICE", 2)
+    monkeypatch.setattr(cache, "cores", lambda: 2)
+    done = []
+    processes = prepare_lines(samples, SETTINGS, tmp_path / "processes", done.append)
+    assert done == [2, 2, 1]
+    assert processes.errors == threads.errors and len(threads.errors) == 2
+    for i in range(len(samples)):
+        assert np.array_equal(processes.pixels(i), threads.pixels(i))
+
+
 def test_the_second_time_nothing_is_prepared(samples, tmp_path):
     first = prepare_lines(samples, SETTINGS, tmp_path / "cache")
     done = []

@@ -8,7 +8,7 @@ from ocr.architecture import Architecture, Stage
 from ocr.model import CRNN
 from ocr.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ocr.training.config import Optimisation
-from ocr.training.muon import Muon, orthogonalised
+from ocr.training.muon import Muon, by_shape, orthogonalised
 from ocr.training.optimisation import learning_rate, optimiser_of, share_done
 
 SMALL = Architecture(
@@ -30,6 +30,17 @@ def test_singular_values_become_about_one_and_directions_stay(shape, fast, monke
         counted = values > 0.2 * values[0]
         inner = torch.diagonal(u.T @ after @ v.T)[counted]
         assert ((inner > 0.5) & (inner < 1.3)).all(), inner
+
+
+def test_matrices_of_one_shape_together(monkeypatch):
+    monkeypatch.setattr("ocr.training.muon.can_bf16", lambda device: False)
+    torch.manual_seed(0)
+    sizes = [(1, 5, 8), (4, 3, 3), (2, 5, 8), (1, 8, 5)]
+    matrices = [torch.randn(size) for size in sizes]
+    alone, together = map(orthogonalised, matrices), by_shape(matrices)
+    assert [m.shape for m in together] == [torch.Size(size) for size in sizes]
+    for a, b in zip(alone, together, strict=True):
+        assert torch.allclose(a, b, atol=1e-4)
 
 
 def test_a_step_by_hand():

@@ -9,7 +9,7 @@ same width: none waits for another's wide batch. Several views of a line stand b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -72,8 +72,8 @@ class Batch:
     def pin_memory(self) -> Batch:
         """The same in page-locked memory, from which a GPU fetches while others compute; a
         DataLoader calls it."""
-        values = (getattr(self, field.name) for field in fields(self))
-        return Batch(*(v.pin_memory() if isinstance(v, Tensor) else v for v in values))
+        values = ((field.name, getattr(self, field.name)) for field in fields(self))
+        return replace(self, **{k: v.pin_memory() for k, v in values if isinstance(v, Tensor)})
 
 
 def padded_width(width: int, multiple: int = 64) -> int:
@@ -99,9 +99,7 @@ def collate(lines: Sequence[Line], alphabet: Alphabet, multiple: int = 64) -> Ba
     )
 
 
-def cut_by_area(
-    widths: Sequence[int], count: int, views: int = 1, multiple: int = 16
-) -> list[int]:
+def cut_by_area(widths: Sequence[int], count: int, views: int = 1, multiple: int = 16) -> list[int]:
     """Where `count` batches of about one area end, each of whole lines of `views` views; `widths`
     are sorted. Wide lines then come few at a time: a GPU's memory and each step's time are even.
 
