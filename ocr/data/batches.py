@@ -9,7 +9,7 @@ same width: none waits for another's wide batch. Several views of a line stand b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -72,8 +72,14 @@ class Batch:
     def pin_memory(self) -> Batch:
         """The same in page-locked memory, from which a GPU fetches while others compute; a
         DataLoader calls it."""
-        values = ((field.name, getattr(self, field.name)) for field in fields(self))
-        return replace(self, **{k: v.pin_memory() for k, v in values if isinstance(v, Tensor)})
+        return Batch(
+            self.images.pin_memory(),
+            self.widths.pin_memory(),
+            self.characters.pin_memory(),
+            self.lengths.pin_memory(),
+            self.texts,
+            self.familiar.pin_memory(),
+        )
 
 
 def padded_width(width: int, multiple: int = 64) -> int:
