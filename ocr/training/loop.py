@@ -106,7 +106,10 @@ def train(
         model.train()
     else:
         model = CRNN(config.architecture, len(alphabet))
-    if fabric.is_global_zero and labelled.samples:
+    checkpoint = config.out / "checkpoint.safetensors"
+    goes_on = resume and checkpoint.is_file()
+    # told at the first start: a piece of a training has better things to do
+    if fabric.is_global_zero and labelled.samples and not goes_on:
         frame_width = model.architecture.frame_width
         found = inspect(labelled.samples, labelled.lines, alphabet, frame_width, config.max_width)
         display.console.print(found.table())
@@ -121,8 +124,7 @@ def train(
     optimiser = optimiser_of(model, o.optimiser, o.rate, o.weight_decay)
     ema = AveragedModel(model, multi_avg_fn=ema_update(config.optimisation.ema), use_buffers=True)
     progress = Progress()
-    checkpoint = config.out / "checkpoint.safetensors"
-    if resume and checkpoint.is_file():
+    if goes_on:
         progress = load_checkpoint(checkpoint, model, ema, optimiser)
         display.say(f"resumed at step {progress.step:,}")
     ema.to(fabric.device)
