@@ -256,6 +256,10 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     if is_light_on_dark(grey, outside):
         grey = 255 - grey
     ink = ink_of(grey, settings.faintest, settings.evened)
+    if not ink.any():
+        # where half of a line in black and white is a label, what is light on dark may outweigh
+        # the rest, whose paper is without any light then: the other way round there are letters
+        ink = ink_of(255 - grey, settings.faintest, settings.evened)
     if outside is not None:
         ink[outside] = 0
     ink = turned_labels(ink)

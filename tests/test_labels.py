@@ -30,6 +30,14 @@ def test_a_label_is_read_as_the_rest(first, last, room, inverted):
     assert likeness(found, prepare(PLAIN, Preparation()).pixels) > 0.9
 
 
+@pytest.mark.parametrize("first, last, room", [(0.0, 0.5, 0), (0.2, 0.7, 0), (0.3, 0.9, 3)])
+def test_half_a_line_in_black_and_white_may_be_a_label(first, last, room):
+    # more strokes are light than dark, and the rest has a paper without any light
+    image = np.where(labelled(first, last, room, HEIGHT - room) > 127, np.uint8(255), np.uint8(0))
+    found = prepare(image, Preparation()).pixels
+    assert likeness(found, prepare(PLAIN, Preparation()).pixels) > 0.9
+
+
 def test_two_labels_in_one_line():
     image = labelled(0.0, 0.25)
     part = image[:, int(0.6 * WIDTH) :]

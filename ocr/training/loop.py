@@ -204,16 +204,18 @@ def train(
             )  # fmt: skip
             done = step + 1 == last or share == 1 or late
             if (step + 1) % config.evaluate_every == 0 or done:
+                if log:
+                    # a machine that is lent may end while lines are read
+                    card.recipe = {"lines_seen": progress.lines, "steps": step + 1}
+                    _save(config.out / "last.safetensors", ema.module, card)
                 scores, shown = _evaluate(fabric, ema.module, card, valid, bf16)
                 display.evaluation(step + 1, scores, shown)
                 if log:
                     log.write(step=step + 1, cer=scores)
-                    card.recipe = {"lines_seen": progress.lines, "steps": step + 1}
                     mean = float(np.mean(list(scores.values()))) if scores else -float(step)
                     if mean < progress.best:
                         progress.best = mean
                         _save(config.out / "best.safetensors", ema.module, card)
-                    _save(config.out / "last.safetensors", ema.module, card)
             if log and ((step + 1) % config.save_every == 0 or done):
                 save_checkpoint(checkpoint, model, ema, optimiser, progress)
             if done:
