@@ -465,8 +465,8 @@ def test_a_teacher_holds_familiar_lines_only(weights, left_out):
     # without the backbone it is run once, for both
     named = {n: p for n, p in model.named_parameters() if not n.startswith(left_out)}
     parameters, place = list(named.values()), list(named).index("head.bias")
-    nothing = torch.zeros_like(batch.lengths)
-    rest = replace(batch, characters=batch.characters[:0], lengths=nothing)
+    nothing = torch.zeros_like(batch.target_lengths)
+    rest = replace(batch, targets=batch.targets[:0], target_lengths=nothing)
 
     def gradient(familiar, teaching):
         told = replace(rest, familiar=torch.tensor(familiar))

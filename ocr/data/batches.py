@@ -47,17 +47,17 @@ Line = tuple[np.ndarray, str, bool]
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """images uint8 B x 1 x H x W (ink = 255), widths B, labels of all lines in a row, how many
-    each line has B, texts B, familiar bool B.
+    """images uint8 B x 1 x H x W (ink = 255), widths B, targets (labels of all lines in a row) and
+    target_lengths B as `torch.nn.CTCLoss` has them, texts B, familiar bool B.
 
-    Labels lie in one tensor: data workers pass each tensor through a file of its own, and hundreds
+    Targets lie in one tensor: data workers pass each tensor through a file of its own, and hundreds
     in a batch kept a GPU waiting for longer than its step took.
     """
 
     images: Tensor
     widths: Tensor
-    characters: Tensor
-    lengths: Tensor
+    targets: Tensor
+    target_lengths: Tensor
     texts: list[str]
     familiar: Tensor
 
@@ -67,7 +67,7 @@ class Batch:
     @property
     def labels(self) -> Sequence[Tensor]:
         """Labels of each line, B of (L,)."""
-        return self.characters.split(self.lengths.tolist())
+        return self.targets.split(self.target_lengths.tolist())
 
     def pin_memory(self) -> Batch:
         """The same in page-locked memory, from which a GPU fetches while others compute; a
@@ -75,8 +75,8 @@ class Batch:
         return Batch(
             self.images.pin_memory(),
             self.widths.pin_memory(),
-            self.characters.pin_memory(),
-            self.lengths.pin_memory(),
+            self.targets.pin_memory(),
+            self.target_lengths.pin_memory(),
             self.texts,
             self.familiar.pin_memory(),
         )

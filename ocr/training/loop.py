@@ -254,16 +254,16 @@ def _step(
     if o.shortcut:
         total = loss + o.shortcut * ctc_loss(side, frames, labels)[0]
     if o.consistency:
-        total = total + o.consistency * consistency(logits.float(), frames, batch.lengths)
+        total = total + o.consistency * consistency(logits.float(), frames, batch.target_lengths)
     if teacher is not None:
         with torch.no_grad(), fabric.autocast():
             wanted = teacher(images, widths)
-        apart = divergence(logits.float(), wanted.float(), frames, batch.lengths)
+        apart = divergence(logits.float(), wanted.float(), frames, batch.target_lengths)
         total = total + o.distillation * apart
     fabric.backward(total)
     norm = nn.utils.clip_grad_norm_(model.parameters(), o.clip)
     # the gradient is averaged over the ranks, so all of them come to the same verdict
-    # the only time that a GPU is waited for: it has work again before it is at the end of this
+    # both numbers at once: each question to a GPU waits for all that it was told before
     value, finite = torch.stack([loss.detach(), torch.isfinite(norm).to(loss.dtype)]).tolist()
     if finite:
         optimiser.step()
