@@ -1,5 +1,7 @@
-"""Parts of a line that are light on dark: a label, a heading of a table, what is selected on a
-screen."""
+"""Labels in the ink of a line: rectangles of ink with letters left out of them.
+
+Most are turned round before there is ink, by their ground (`ocr.grounds`). These are too low for
+that, or their sides too much worn."""
 
 from __future__ import annotations
 
@@ -18,9 +20,8 @@ _LIGHT, _LETTER = 0.05, 0.25
 
 
 def turned_labels(ink: np.ndarray) -> np.ndarray:
-    """The ink (uint8 H x W, paper = 0) with such parts turned round; the same array if there are
-    none. They are rectangles of ink whose upper and lower edge is straight, with letters in
-    them."""
+    """The ink (uint8 H x W, paper = 0) with labels turned round; the same array if there are none.
+    They are rectangles of ink whose upper and lower edge is straight, with letters in them."""
     height, width = ink.shape
     mask = np.where(ink > _INK, np.uint8(255), np.uint8(0))
     # most lines have few columns as full as those of a label, and need no look at their marks

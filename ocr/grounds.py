@@ -1,0 +1,154 @@
+"""Parts of a line whose ground is darker than the paper beside them, with light letters: what is
+selected on a screen, the heading of a table, a label."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+from ocr.box import high_marks
+from ocr.grain import contrast_of
+
+# rows at which grounds are looked for
+_ROWS = 48
+# a side is where the means of so many columns (in heights) differ by so much of the contrast, and
+# by so many levels, in so many of the rows
+_REACH, _STEP, _LEVELS, _SIDE = 0.06, 0.22, 6.0, 0.62
+# in heights: what is narrower than the first is a stroke, than the second no ground for letters
+_STROKE, _WIDE = 0.35, 0.6
+# of the image's height
+_HIGH = 0.4
+# letters are lighter than their ground by so much of the step, have a share of it, and are so high;
+# next to nothing is as much darker
+_LETTER, _LIGHT, _TALL, _DARK = 0.3, 0.03, 0.25, 0.1
+# letters leave their ground's sides dark, but for such a share; a part that is not so many times as
+# wide as high has dark upper and lower edges, too, or it is bold letters that touch each other
+_OPEN, _SURE, _OPEN_IF_NARROW = 0.5, 1.3, 0.2
+# how soft an edge is, in heights
+_SOFT = 0.04
+
+
+class _Part(NamedTuple):
+    """Columns between two sides, and the median of what they hold."""
+
+    left: int
+    right: int
+    ground: float
+
+
+def turned_grounds(grey: np.ndarray) -> np.ndarray:
+    """The grey line (uint8 H x W) with such parts dark on light; the same array if it has none.
+
+    Their sides are where the ground steps up or down from one column to the next in most rows.
+    """
+    height, width = grey.shape
+    if height < 8 or width < 2 * height:
+        return grey
+    small = grey
+    if height > _ROWS:
+        size = (max(1, round(width * _ROWS / height)), _ROWS)
+        small = cv2.resize(grey, size, interpolation=cv2.INTER_LINEAR)
+    step = max(_LEVELS, _STEP * contrast_of(small))
+    sides = _sides(small, step)
+    if not sides:
+        return grey
+    parts = _parts(small, sides, step)
+    paper = max(part.ground for part in parts)
+    turned = grey
+    for i, part in enumerate(parts):
+        beside = max(p.ground for p in parts[max(0, i - 1) : i + 2])
+        rows = None
+        if part.right - part.left >= _WIDE * len(small) and beside - part.ground >= step:
+            rows = _rows(small[:, part.left : part.right], (beside + part.ground) / 2)
+        if rows is None or not _holds_letters(small, part, rows, beside - part.ground):
+            continue
+        if turned is grey:
+            turned = grey.copy()
+        scale = height / len(small)
+        box = [round(scale * x) for x in (rows.start, rows.stop, part.left, part.right)]
+        _turn(turned, slice(*box[:2]), slice(box[2], min(width, box[3])), paper)
+    return turned
+
+
+def _sides(small: np.ndarray, step: float) -> list[int]:
+    """Columns before which the ground steps up or down."""
+    height, width = small.shape
+    reach = max(2, round(_REACH * height))
+    padded = cv2.copyMakeBorder(small, 0, 0, reach, reach, cv2.BORDER_REPLICATE)
+    # of each column and those behind it
+    means = cv2.blur(padded, (reach, 1), anchor=(0, 0), borderType=cv2.BORDER_REPLICATE)
+    before, behind = means[:, : width + 1], means[:, reach : reach + width + 1]
+    down = np.count_nonzero(cv2.subtract(before, behind) > step, axis=0)
+    up = np.count_nonzero(cv2.subtract(behind, before) > step, axis=0)
+    many = np.maximum(up, down) > _SIDE * height
+    many[:reach] = many[width + 1 - reach :] = False
+    found = np.flatnonzero(many)
+    if not len(found):
+        return []
+    sharp = cv2.absdiff(before, behind)[:, found].mean(0)
+    groups = np.split(np.arange(len(found)), np.flatnonzero(np.diff(found) > 1) + 1)
+    return [int(found[g[np.argmax(sharp[g])]]) for g in groups]
+
+
+def _parts(small: np.ndarray, sides: list[int], step: float) -> list[_Part]:
+    """What lies between the sides. Strokes as high as the line are no parts, and neighbours of one
+    ground are one part."""
+    height, width = small.shape
+    middle = small[height // 5 : height - height // 5]
+
+    def part(left: int, right: int) -> _Part:
+        return _Part(left, right, float(np.median(middle[:, left:right])))
+
+    parts: list[_Part] = []
+    for left, right in zip([0, *sides], [*sides, width], strict=True):
+        if left > 0 and right < width and right - left < _STROKE * height:
+            continue
+        found = part(left, right)
+        if parts and abs(parts[-1].ground - found.ground) < step:
+            found = part(parts.pop().left, right)
+        parts.append(found)
+    return parts
+
+
+def _rows(columns: np.ndarray, dark: float) -> slice | None:
+    """The most rows on end of which a quarter is darker than `dark`; None if they are few."""
+    height = len(columns)
+    found = (np.percentile(columns, 25, axis=1) < dark).astype(np.uint8)[:, None]
+    gaps = np.ones((2 * (height // 16) + 1, 1), np.uint8)
+    rows = np.flatnonzero(cv2.morphologyEx(found, cv2.MORPH_CLOSE, gaps))
+    runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
+    longest = max(runs, key=len)
+    if len(longest) < _HIGH * height:
+        return None
+    return slice(int(longest[0]), int(longest[-1]) + 1)
+
+
+def _holds_letters(small: np.ndarray, part: _Part, rows: slice, step: float) -> bool:
+    """Whether what is lighter than the ground of a part may be letters."""
+    box = small[rows.start + 1 : rows.stop - 1, part.left + 1 : part.right - 1]
+    light = box > part.ground + _LETTER * step
+    dark = box < part.ground - _LETTER * step
+    if light.mean() < _LIGHT or dark.mean() > _DARK:
+        return False
+    sides = max(light[:, :2].mean(), light[:, -2:].mean())
+    if part.right - part.left < _SURE * len(small):
+        closed = max(sides, light[:2].mean(), light[-2:].mean()) <= _OPEN_IF_NARROW
+    else:
+        closed = sides <= _OPEN
+    return closed and high_marks(light, _TALL) > 0
+
+
+def _turn(grey: np.ndarray, rows: slice, columns: slice, paper: float) -> None:
+    """Mirror the levels of a part about its ground, which becomes paper, as its soft edges do."""
+    height, width = grey.shape
+    part = grey[rows, columns].astype(np.float32)
+    grey[rows, columns] = np.clip(paper + np.median(part) - part, 0, 255).astype(np.uint8)
+    soft = max(1, round(_SOFT * height))
+    for x in (columns.start, columns.stop):
+        if 0 < x < width:
+            grey[rows, max(0, x - soft) : x + soft] = round(paper)
+    for y in (rows.start, rows.stop):
+        if 0 < y < height:
+            grey[max(0, y - soft) : y + soft, columns] = round(paper)
