@@ -23,9 +23,11 @@ _HIGH = 0.4
 # letters are lighter than their ground by so much of the step, have a share of it, and are so high;
 # next to nothing is as much darker
 _LETTER, _LIGHT, _TALL, _DARK = 0.3, 0.03, 0.25, 0.1
-# letters leave their ground's sides dark, but for such a share; a part that is not so many times as
-# wide as high has dark upper and lower edges, too, or it is bold letters that touch each other
-_OPEN, _SURE, _OPEN_IF_NARROW = 0.5, 1.3, 0.2
+# letters leave open such a share of their ground's sides at most; they leave no column without it,
+# and less of a row near its upper edge or its lower one. What is not so many times as wide as high
+# may be bold letters that touch each other, and must have no edge so much open
+_OPEN, _ROW, _NEAR, _COLUMN = 0.5, 0.1, 0.2, 0.95
+_SURE, _OPEN_IF_NARROW = 1.3, 0.2
 # how soft an edge is, in heights
 _SOFT = 0.04
 
@@ -55,21 +57,31 @@ def turned_grounds(grey: np.ndarray) -> np.ndarray:
     if not sides:
         return grey
     parts = _parts(small, sides, step)
+    found = _grounds(small, parts, step)
+    if not found:
+        return grey
     paper = max(part.ground for part in parts)
-    turned = grey
+    dark = min(part.ground for part in parts)
+    if np.mean(small[[0, 1, -2, -1]] < (paper + dark) / 2) <= 0.5:
+        return _turned(grey, len(small), found, paper)
+    # a dark page with light letters: its parts of a lighter ground are turned instead
+    parts = [_Part(left, right, 255 - ground) for left, right, ground in parts]
+    found = _grounds(255 - small, parts, step)
+    return 255 - _turned(255 - grey, len(small), found, 255 - dark) if found else grey
+
+
+def _grounds(small: np.ndarray, parts: list[_Part], step: float) -> list[tuple[int, int, int, int]]:
+    """Parts darker than those beside them that hold lighter letters: first and last row and
+    column."""
+    found = []
     for i, part in enumerate(parts):
         beside = max(p.ground for p in parts[max(0, i - 1) : i + 2])
-        rows = None
-        if part.right - part.left >= _WIDE * len(small) and beside - part.ground >= step:
-            rows = _rows(small[:, part.left : part.right], (beside + part.ground) / 2)
-        if rows is None or not _holds_letters(small, part, rows, beside - part.ground):
+        if part.right - part.left < _WIDE * len(small) or beside - part.ground < step:
             continue
-        if turned is grey:
-            turned = grey.copy()
-        scale = height / len(small)
-        box = [round(scale * x) for x in (rows.start, rows.stop, part.left, part.right)]
-        _turn(turned, slice(*box[:2]), slice(box[2], min(width, box[3])), paper)
-    return turned
+        rows = _rows(small[:, part.left : part.right], (beside + part.ground) / 2)
+        if rows is not None and _holds_letters(small, part, rows, beside - part.ground):
+            found.append((rows.start, rows.stop, part.left, part.right))
+    return found
 
 
 def _sides(small: np.ndarray, step: float) -> list[int]:
@@ -116,8 +128,10 @@ def _rows(columns: np.ndarray, dark: float) -> slice | None:
     """The most rows on end of which a quarter is darker than `dark`; None if they are few."""
     height = len(columns)
     found = (np.percentile(columns, 25, axis=1) < dark).astype(np.uint8)[:, None]
-    gaps = np.ones((2 * (height // 16) + 1, 1), np.uint8)
-    rows = np.flatnonzero(cv2.morphologyEx(found, cv2.MORPH_CLOSE, gaps))
+    gap = height // 16
+    found = cv2.copyMakeBorder(found, gap, gap, 0, 0, cv2.BORDER_CONSTANT)
+    closed = cv2.morphologyEx(found, cv2.MORPH_CLOSE, np.ones((2 * gap + 1, 1), np.uint8))
+    rows = np.flatnonzero(closed[gap : gap + height])
     runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
     longest = max(runs, key=len)
     if len(longest) < _HIGH * height:
@@ -132,23 +146,36 @@ def _holds_letters(small: np.ndarray, part: _Part, rows: slice, step: float) -> 
     dark = box < part.ground - _LETTER * step
     if light.mean() < _LIGHT or dark.mean() > _DARK:
         return False
-    sides = max(light[:, :2].mean(), light[:, -2:].mean())
+    columns, rows_open = light.mean(0), light.mean(1)
+    near = max(2, round(_NEAR * len(box)))
+    above, below = rows_open[:near].min(), rows_open[-near:].min()
+    if columns.max() > _COLUMN or min(above, below) > _ROW:
+        return False
+    sides = max(columns[:2].mean(), columns[-2:].mean())
     if part.right - part.left < _SURE * len(small):
-        closed = max(sides, light[:2].mean(), light[-2:].mean()) <= _OPEN_IF_NARROW
+        closed = max(sides, above, below) <= _OPEN_IF_NARROW
     else:
         closed = sides <= _OPEN
     return closed and high_marks(light, _TALL) > 0
 
 
-def _turn(grey: np.ndarray, rows: slice, columns: slice, paper: float) -> None:
-    """Mirror the levels of a part about its ground, which becomes paper, as its soft edges do."""
+def _turned(
+    grey: np.ndarray, high: int, found: list[tuple[int, int, int, int]], paper: float
+) -> np.ndarray:
+    """The image with what was found at `high` rows mirrored about its ground, which becomes paper,
+    as the soft edges do."""
+    grey = grey.copy()
     height, width = grey.shape
-    part = grey[rows, columns].astype(np.float32)
-    grey[rows, columns] = np.clip(paper + np.median(part) - part, 0, 255).astype(np.uint8)
     soft = max(1, round(_SOFT * height))
-    for x in (columns.start, columns.stop):
-        if 0 < x < width:
-            grey[rows, max(0, x - soft) : x + soft] = round(paper)
-    for y in (rows.start, rows.stop):
-        if 0 < y < height:
-            grey[max(0, y - soft) : y + soft, columns] = round(paper)
+    for box in found:
+        top, bottom, left, right = (round(height / high * x) for x in box)
+        part = grey[top:bottom, left:right].astype(np.float32)
+        part = np.clip(paper + np.median(part) - part, 0, 255)
+        grey[top:bottom, left:right] = part.astype(np.uint8)
+        for x in (left, right):
+            if 0 < x < width:
+                grey[top:bottom, max(0, x - soft) : x + soft] = round(paper)
+        for y in (top, bottom):
+            if 0 < y < height:
+                grey[max(0, y - soft) : y + soft, left:right] = round(paper)
+    return grey

@@ -28,6 +28,7 @@ from ocr.neighbours import without_neighbours
 from ocr.polarity import is_light_on_dark
 from ocr.sheet import line_on_sheet
 from ocr.slope import levelled, slope
+from ocr.squares import without_squares
 
 MAX_PIXELS = 120_000_000
 # a file larger than this is no image of a line
@@ -231,7 +232,7 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     Steps: specks and grain smoothed away (`settings.smooth`), parts with a dark ground of their own
     turned round, ink made dark whatever the polarity, light and fading ink evened out
     (`settings.evened`), contrast stretched to ink = 255, labels turned round that the line's height
-    did not show, strokes of other lines taken out (`settings.alone`), margins
+    did not show, squared paper and strokes of other lines taken out (`settings.alone`), margins
     trimmed, a slope taken out (`settings.steepest`), height scaled with the aspect ratio kept, but
     for narrow writing, which is widened (`settings.closest`). Raises ImageError if the line would
     be wider than `settings.max_width` at model height.
@@ -265,7 +266,7 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         ink = ink_of(255 - grey, settings.faintest, settings.evened)
     if outside is not None:
         ink[outside] = 0
-    ink = turned_labels(ink)
+    ink = without_squares(turned_labels(ink))
     if settings.alone:
         ink = without_neighbours(ink)
     top, bottom, left, right = ink_box(ink, settings.margin)

@@ -1,0 +1,96 @@
+"""Squared paper: the lines that cross behind the writing are taken out of a line's ink."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+# ink, of 255, that may be a printed line
+_INK = 20
+# in heights: how long a line runs without a gap, across and down
+_ACROSS, _DOWN = 1.6, 0.85
+# in heights: nothing broader is one
+_BROAD = 0.14
+# lines across are seen over so much of the width
+_COVER = 0.7
+# so many lines down, at least, and so many of their distances are multiples of the usual one, which
+# is not less than a share of the height: letters' stems are closer, and at any distance
+_FEWEST, _EVEN, _OFF, _CLOSEST = 4, 0.7, 0.12, 0.1
+# strokes are so much darker than printed lines, of which those of more ink than the last are about
+# as dark as strokes
+_DARKER, _AND, _DARK = 1.3, 12, 110
+# in heights: what a faint line leaves around it
+_FRINGE = 0.045
+
+
+def without_squares(ink: np.ndarray) -> np.ndarray:
+    """The ink (uint8 H x W, paper = 0) without the lines of squared paper; the same array if there
+    are none.
+
+    Found by openings as long as the lines (Serra 1982), which letters are not; lines down are at
+    even distances, too. Where strokes cross them, strokes stay.
+    """
+    height, width = ink.shape
+    if height < 24 or width < 2 * height:
+        return ink
+    mask = (ink > _INK).view(np.uint8)
+    across = _thin(_runs(mask, 1, round(_ACROSS * height)))
+    if across.any(0).mean() < _COVER:
+        return ink
+    down = _runs(mask, round(_DOWN * height), 1)
+    if not _is_even(down):
+        return ink
+    return _filled(_filled(ink, down).T, across.T).T.copy()
+
+
+def _runs(mask: np.ndarray, high: int, wide: int) -> np.ndarray:
+    """Lines in a mask (uint8), as long as given in one direction or as they would be beyond its
+    edges; a pixel broader on both sides, as they may lean."""
+    down, right = (high, 0) if high > wide else (0, wide)
+    mask = cv2.dilate(mask, np.ones((1, 3) if down else (3, 1), np.uint8))
+    mask = cv2.copyMakeBorder(mask, down, down, right, right, cv2.BORDER_REPLICATE)
+    mask = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((high, wide), np.uint8))
+    return mask[down : len(mask) - down, right : mask.shape[1] - right]
+
+
+def _thin(across: np.ndarray) -> np.ndarray:
+    """Without what is broader, the ground of a label, say."""
+    broad = np.ones((round(_BROAD * len(across)) + 3, 1), np.uint8)
+    return cv2.subtract(across, cv2.morphologyEx(across, cv2.MORPH_OPEN, broad))
+
+
+def _is_even(down: np.ndarray) -> bool:
+    """Whether lines down a mask stand at even distances."""
+    height = len(down)
+    columns = np.flatnonzero(down.mean(0) > 0.5)
+    lines = np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)
+    middles = [float(x.mean()) for x in lines if 0 < len(x) <= _BROAD * height + 3]
+    if len(middles) < _FEWEST:
+        return False
+    distances = np.diff(middles)
+    usual = float(np.median(distances))
+    times = distances / usual
+    even = np.abs(times - np.round(times)) < _OFF
+    return usual >= _CLOSEST * height and float(even.mean()) >= _EVEN
+
+
+def _filled(ink: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """The ink with lines down (a mask, a pixel broader on both sides) as what is left and right of
+    them, but where it is darker than they are."""
+    height = min(ink.shape)
+    ink, lines = np.ascontiguousarray(ink), np.ascontiguousarray(lines)
+    inside = lines > 0
+    starts = int((inside[:, 1:] & ~inside[:, :-1]).sum() + inside[:, 0].sum())
+    broad = max(1, round(int(inside.sum()) / max(1, starts)) - 2)
+    # of a line its darkest column counts
+    level = float(np.median(cv2.dilate(ink, np.ones((1, 5), np.uint8))[inside]))
+    # strokes that cross a dark line are cut if much is taken, a faint one stands out from them
+    taken = broad + 1 if level >= _DARK else max(3, round(_FRINGE * height) | 1) + 2
+    kernel = np.ones((1, taken), np.uint8)
+    # an opening by hand: OpenCV's moves the image where a kernel has no middle
+    padded = cv2.copyMakeBorder(ink, 0, 0, taken, taken, cv2.BORDER_CONSTANT, value=0)
+    narrowed = cv2.erode(padded, kernel, anchor=(0, 0))
+    beside = cv2.dilate(narrowed, kernel, anchor=(taken - 1, 0))[:, taken:-taken]
+    change = cv2.dilate(lines, np.ones((1, 3), np.uint8)) > 0
+    change &= ink <= min(254.0, _DARKER * level + _AND)
+    return np.where(change, beside, ink)
