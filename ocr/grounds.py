@@ -28,6 +28,8 @@ _LETTER, _LIGHT, _TALL, _DARK = 0.3, 0.03, 0.25, 0.1
 # may be bold letters that touch each other, and must have no edge so much open
 _OPEN, _ROW, _NEAR, _COLUMN = 0.5, 0.1, 0.2, 0.95
 _SURE, _OPEN_IF_NARROW = 1.3, 0.2
+# of the levels of a part, letters and all: its ground's
+_GROUND = 30
 # how soft an edge is, in heights
 _SOFT = 0.04
 
@@ -60,10 +62,9 @@ def turned_grounds(grey: np.ndarray) -> np.ndarray:
     found = _grounds(small, parts, step)
     if not found:
         return grey
-    paper = max(part.ground for part in parts)
     dark = min(part.ground for part in parts)
-    if np.mean(small[[0, 1, -2, -1]] < (paper + dark) / 2) <= 0.5:
-        return _turned(grey, len(small), found, paper)
+    if not _is_surrounded(small, parts, found, dark):
+        return _turned(grey, len(small), found, max(part.ground for part in parts))
     # a dark page with light letters: its parts of a lighter ground are turned instead
     parts = [_Part(left, right, 255 - ground) for left, right, ground in parts]
     found = _grounds(255 - small, parts, step)
@@ -82,6 +83,19 @@ def _grounds(small: np.ndarray, parts: list[_Part], step: float) -> list[tuple[i
         if rows is not None and _holds_letters(small, part, rows, beside - part.ground):
             found.append((rows.start, rows.stop, part.left, part.right))
     return found
+
+
+def _is_surrounded(
+    small: np.ndarray, parts: list[_Part], found: list[tuple[int, int, int, int]], dark: float
+) -> bool:
+    """Whether what is not found is dark above and below, too: light parts of a dark page."""
+    lefts = {left for _, _, left, _ in found}
+    edges = [
+        (small[[0, 1, -2, -1], part.left : part.right] < (part.ground + dark) / 2).ravel()
+        for part in parts
+        if part.left not in lefts
+    ]
+    return float(np.concatenate(edges).mean()) > 0.5
 
 
 def _sides(small: np.ndarray, step: float) -> list[int]:
@@ -142,8 +156,8 @@ def _rows(columns: np.ndarray, dark: float) -> slice | None:
 def _holds_letters(small: np.ndarray, part: _Part, rows: slice, step: float) -> bool:
     """Whether what is lighter than the ground of a part may be letters."""
     box = small[rows.start + 1 : rows.stop - 1, part.left + 1 : part.right - 1]
-    light = box > part.ground + _LETTER * step
-    dark = box < part.ground - _LETTER * step
+    ground = np.percentile(box, _GROUND)
+    light, dark = box > ground + _LETTER * step, box < ground - _LETTER * step
     if light.mean() < _LIGHT or dark.mean() > _DARK:
         return False
     columns, rows_open = light.mean(0), light.mean(1)
@@ -151,11 +165,12 @@ def _holds_letters(small: np.ndarray, part: _Part, rows: slice, step: float) -> 
     above, below = rows_open[:near].min(), rows_open[-near:].min()
     if columns.max() > _COLUMN or min(above, below) > _ROW:
         return False
-    sides = max(columns[:2].mean(), columns[-2:].mean())
     if part.right - part.left < _SURE * len(small):
+        sides = max(columns[:2].mean(), columns[-2:].mean())
         closed = max(sides, above, below) <= _OPEN_IF_NARROW
     else:
-        closed = sides <= _OPEN
+        # next to a soft edge it is lighter
+        closed = max(columns[:4].min(), columns[-4:].min()) <= _OPEN
     return closed and high_marks(light, _TALL) > 0
 
 
@@ -170,7 +185,7 @@ def _turned(
     for box in found:
         top, bottom, left, right = (round(height / high * x) for x in box)
         part = grey[top:bottom, left:right].astype(np.float32)
-        part = np.clip(paper + np.median(part) - part, 0, 255)
+        part = np.clip(paper + np.percentile(part, _GROUND) - part, 0, 255)
         grey[top:bottom, left:right] = part.astype(np.uint8)
         for x in (left, right):
             if 0 < x < width:
