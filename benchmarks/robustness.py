@@ -153,6 +153,46 @@ def shaded(image: np.ndarray) -> np.ndarray:
     return (image * np.linspace(0.45, 1, image.shape[1])).astype(np.uint8)
 
 
+def squared(pitch: float, across: float, darkness: float) -> Change:
+    """On squared paper: lines so many heights apart, and as many times that from column to column,
+    a fiftieth of the height broad, so dark as a share of the ink."""
+
+    def change(image: np.ndarray) -> np.ndarray:
+        height, width = image.shape
+        ground, ink = paper(image), float(np.percentile(image, 2))
+        lines = np.zeros((4 * height, 4 * width), np.uint8)
+        broad = max(1, round(4 * height / 50))
+        for y in np.arange(0.6 * pitch, 1.0, pitch):
+            cv2.line(
+                lines, (0, round(4 * height * y)), (4 * width, round(4 * height * y)), 255, broad
+            )
+        step = pitch * across
+        for x in np.arange(0.4 * step, width / height, step):
+            cv2.line(
+                lines, (round(4 * height * x), 0), (round(4 * height * x), 4 * height), 255, broad
+            )
+        share = cv2.resize(lines, (width, height), interpolation=cv2.INTER_AREA) / 255
+        sheet = ground - share * darkness * (ground - ink)
+        return np.minimum(image, sheet).clip(0, 255).astype(np.uint8)
+
+    return change
+
+
+def selected(image: np.ndarray) -> np.ndarray:
+    """Light on dark between two blanks, about the middle two fifths."""
+    height, width = image.shape
+    ground, ink = paper(image), float(np.percentile(image, 2))
+    dark = cv2.dilate((image < (ground + ink) / 2).astype(np.uint8), np.ones((1, height // 8 | 1)))
+    blank = np.flatnonzero(~dark.any(0))
+    if not len(blank):
+        return image
+    left, right = (int(blank[np.abs(blank - share * width).argmin()]) for share in (0.3, 0.7))
+    image = image.copy()
+    part = image[:, left:right].astype(np.float32)
+    image[:, left:right] = (0.8 * ink + 0.2 * ground + ground - part).clip(0, 255)
+    return image
+
+
 def under_a_lid(image: np.ndarray) -> np.ndarray:
     """The light lid of a scanner above the line, a twentieth of its height."""
     high = max(2, image.shape[0] // 20)
@@ -191,6 +231,10 @@ CHANGES: dict[str, Change] = {
     "cropped by 8 %": cropped(0.08),
     "under a lid": under_a_lid,
     "on a sheet": on_a_sheet,
+    "squared paper": squared(0.42, 1, 0.4),
+    "dark squares": squared(0.42, 1, 0.75),
+    "school paper": squared(0.22, 4, 0.6),
+    "selected": selected,
     "shaded": shaded,
     "white on black": lambda image: 255 - image,
 }

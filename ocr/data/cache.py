@@ -23,12 +23,14 @@ from ocr import (
     colour,
     contrast,
     grain,
+    grounds,
     image,
     labels,
     neighbours,
     polarity,
     sheet,
     slope,
+    squares,
 )
 from ocr.border import cut_out
 from ocr.cores import cores
@@ -43,11 +45,13 @@ _PREPARING = (
     colour,
     contrast,
     grain,
+    grounds,
     labels,
     neighbours,
     polarity,
     sheet,
     slope,
+    squares,
 )
 
 # lines that are prepared between two writings
