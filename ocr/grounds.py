@@ -178,19 +178,46 @@ def _turned(
     grey: np.ndarray, high: int, found: list[tuple[int, int, int, int]], paper: float
 ) -> np.ndarray:
     """The image with what was found at `high` rows mirrored about its ground, which becomes paper,
-    as the soft edges do."""
-    grey = grey.copy()
+    as do the soft edges."""
+    turned = grey.copy()
     height, width = grey.shape
-    soft = max(1, round(_SOFT * height))
     for box in found:
         top, bottom, left, right = (round(height / high * x) for x in box)
+        # letters stand between its upper and its lower rows
+        strip = max(1, (bottom - top) // 8)
+        rows = np.r_[top + 1 : top + 1 + strip, bottom - 1 - strip : bottom - 1]
+        across = np.median(grey[rows], 0)
+        left, soft_left = _edge(across, left, 1)
+        right, soft_right = _edge(across, right, -1)
+        down = np.median(grey[:, left:right], 1)
+        top, soft_top = _edge(down, top, 1)
+        bottom, soft_bottom = _edge(down, bottom, -1)
         part = grey[top:bottom, left:right].astype(np.float32)
         part = np.clip(paper + np.percentile(part, _GROUND) - part, 0, 255)
-        grey[top:bottom, left:right] = part.astype(np.uint8)
-        for x in (left, right):
-            if 0 < x < width:
-                grey[top:bottom, max(0, x - soft) : x + soft] = round(paper)
-        for y in (top, bottom):
-            if 0 < y < height:
-                grey[max(0, y - soft) : y + soft, left:right] = round(paper)
-    return grey
+        turned[top:bottom, left:right] = part.astype(np.uint8)
+        for soft in (soft_left, soft_right):
+            turned[top:bottom, soft] = round(paper)
+        for soft in (soft_top, soft_bottom):
+            turned[soft, left:right] = round(paper)
+    return turned
+
+
+def _edge(levels: np.ndarray, at: int, inwards: int) -> tuple[int, slice]:
+    """Where exactly a part begins or ends, near `at`, and what is neither its ground nor paper.
+    levels: the median of each column or row; inwards: 1 at a beginning, -1 at an end."""
+    if not 0 < at < len(levels):
+        return at, slice(0, 0)
+    reach = 2 + round(_SOFT * min(len(levels), 4 * _ROWS))
+    first, last = max(0, at - reach), min(len(levels), at + reach)
+    near = levels[first:last][::inwards]
+    light, dark = float(near[0]), float(near[-1])
+    inside = near < (light + dark) / 2
+    if light <= dark or not inside.any():
+        return at, slice(0, 0)
+    begin = int(inside.argmax())
+    margin = 0.15 * (light - dark)
+    soft = np.flatnonzero((near > dark + margin) & (near < light - margin))
+    low, high = (int(soft[0]), int(soft[-1]) + 1) if len(soft) else (begin, begin)
+    if inwards > 0:
+        return first + begin, slice(first + low, first + high)
+    return last - begin, slice(last - high, last - low)
