@@ -60,6 +60,11 @@ def high_marks(mask: np.ndarray, share: float) -> int:
     return int((marks[1:, cv2.CC_STAT_HEIGHT] > share * len(mask)).sum())
 
 
+def runs(numbers: np.ndarray) -> list[np.ndarray]:
+    """Rising numbers, of rows or columns, parted wherever one is left out."""
+    return np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+
+
 def _without_dirt(ink: np.ndarray) -> tuple[np.ndarray, bool]:
     """Where there are marks (bool H x W), without specks, and whether strokes are broad: then it is
     what the median of nine leaves. It would take strokes of a pixel, so that small letters lost

@@ -22,7 +22,7 @@ from ocr.colour import is_faint, told_from_paper
 from ocr.contrast import ink_of
 from ocr.errors import OcrError
 from ocr.grain import smoothed, without_specks
-from ocr.grounds import turned_grounds
+from ocr.inverse import turned_inverse
 from ocr.labels import turned_labels
 from ocr.neighbours import without_neighbours
 from ocr.polarity import is_light_on_dark
@@ -229,10 +229,10 @@ def _flatten(rgba: np.ndarray) -> np.ndarray:
 def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Prepared:
     """Turn a grey line image (uint8 H x W) into what the network reads.
 
-    Steps: specks and grain smoothed away (`settings.smooth`), parts with a dark ground of their own
-    turned round, ink made dark whatever the polarity, light and fading ink evened out
-    (`settings.evened`), contrast stretched to ink = 255, labels turned round that the line's height
-    did not show, squared paper and strokes of other lines taken out (`settings.alone`), margins
+    Steps: specks and grain smoothed away (`settings.smooth`), inverse text turned round, ink made
+    dark whatever the polarity, light and fading ink evened out (`settings.evened`), contrast
+    stretched to ink = 255, labels turned round that the line's height did not show, squared paper
+    and strokes of other lines taken out (`settings.alone`), margins
     trimmed, a slope taken out (`settings.steepest`), height scaled with the aspect ratio kept, but
     for narrow writing, which is widened (`settings.closest`). Raises ImageError if the line would
     be wider than `settings.max_width` at model height.
@@ -256,7 +256,7 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         grey[outside] = most_common(grey[~outside])
     if settings.smooth:
         grey = smoothed(without_specks(grey))
-    grey = turned_grounds(grey)
+    grey = turned_inverse(grey)
     if is_light_on_dark(grey, outside):
         grey = 255 - grey
     ink = ink_of(grey, settings.faintest, settings.evened)

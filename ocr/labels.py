@@ -1,7 +1,7 @@
 """Labels in the ink of a line: rectangles of ink with letters left out of them.
 
-Most are turned round before there is ink, by their ground (`ocr.grounds`). These are too low for
-that, or their sides too much worn."""
+Most are turned round before there is ink, by their background (`ocr.inverse`). These are too low
+for that, or their sides too much worn."""
 
 from __future__ import annotations
 

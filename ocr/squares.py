@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ocr.box import runs
+
 # ink, of 255, that may be a printed line
 _INK = 20
 # in heights: how long a line runs without a gap, across and down
@@ -34,16 +36,16 @@ def without_squares(ink: np.ndarray) -> np.ndarray:
     if height < 24 or width < 2 * height:
         return ink
     mask = (ink > _INK).view(np.uint8)
-    across = _thin(_runs(mask, 1, round(_ACROSS * height)))
+    across = _thin(_lines(mask, 1, round(_ACROSS * height)))
     if across.any(0).mean() < _COVER:
         return ink
-    down = _runs(mask, round(_DOWN * height), 1)
+    down = _lines(mask, round(_DOWN * height), 1)
     if not _is_even(down):
         return ink
     return _filled(_filled(ink, down).T, across.T).T.copy()
 
 
-def _runs(mask: np.ndarray, high: int, wide: int) -> np.ndarray:
+def _lines(mask: np.ndarray, high: int, wide: int) -> np.ndarray:
     """Lines in a mask (uint8), as long as given in one direction or as they would be beyond its
     edges; a pixel broader on both sides, as they may lean."""
     down, right = (high, 0) if high > wide else (0, wide)
@@ -63,8 +65,7 @@ def _is_even(down: np.ndarray) -> bool:
     """Whether lines down a mask stand at even distances."""
     height = len(down)
     columns = np.flatnonzero(down.mean(0) > 0.5)
-    lines = np.split(columns, np.flatnonzero(np.diff(columns) > 1) + 1)
-    middles = [float(x.mean()) for x in lines if 0 < len(x) <= _BROAD * height + 3]
+    middles = [float(x.mean()) for x in runs(columns) if 0 < len(x) <= _BROAD * height + 3]
     if len(middles) < _FEWEST:
         return False
     distances = np.diff(middles)

@@ -1,4 +1,4 @@
-"""Parts of a line with a dark ground of their own."""
+"""Inverse text in a part of a line."""
 
 import cv2
 import numpy as np
@@ -7,8 +7,8 @@ from conftest import draw_text, likeness
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr.grounds import turned_grounds
 from ocr.image import Preparation, prepare
+from ocr.inverse import turned_inverse
 
 PLAIN = draw_text("TOTAL due 19.97 on the day", 44, ink=40, paper=220)
 HEIGHT, WIDTH = PLAIN.shape
@@ -26,7 +26,7 @@ def selected(first, last, ground=90, letters=230, top=0, bottom=HEIGHT):
 
 @pytest.mark.parametrize("first, last", [(0.0, 0.455), (0.262, 0.615), (0.615, 1.0), (0.262, 0.41)])
 @pytest.mark.parametrize("ground, letters", [(90, 230), (150, 230), (0, 120), (60, 255)])
-def test_letters_on_a_ground_of_their_own_are_read_as_the_rest(first, last, ground, letters):
+def test_inverse_text_is_prepared_as_the_rest(first, last, ground, letters):
     found = prepare(selected(first, last, ground, letters), SETTINGS).pixels
     assert likeness(found, prepare(PLAIN, SETTINGS).pixels) > 0.85
 
@@ -43,7 +43,7 @@ def test_poor_scans_of_it(blur):
 
 def test_what_lies_above_and_below_stays():
     image = selected(0.262, 0.615, 60, 230, 6, HEIGHT - 6)
-    found = turned_grounds(image)
+    found = turned_inverse(image)
     inside = slice(int(0.3 * WIDTH), int(0.55 * WIDTH))
     assert (found[:3, inside] == image[:3, inside]).all()
     assert abs(float(np.median(found[8:-8, inside])) - 220) < 3
@@ -52,9 +52,9 @@ def test_what_lies_above_and_below_stays():
 @pytest.mark.parametrize("text", ["XIII", "MINIMUM", "HE HID", "BEE 888 @@@", "#### ####", "IIII"])
 def test_bold_letters_are_none(text):
     image = cv2.erode(draw_text(text, 44, ink=0, paper=255), np.ones((5, 5), np.uint8))
-    assert turned_grounds(image) is image
+    assert turned_inverse(image) is image
     tight = image[6:-6, 4:-4]
-    assert turned_grounds(tight) is tight
+    assert turned_inverse(tight) is tight
 
 
 def test_shadows_markers_bars_and_frames_are_none():
@@ -64,7 +64,7 @@ def test_shadows_markers_bars_and_frames_are_none():
     bar[:, -30:] = 15
     cv2.rectangle(framed, (0, 0), (WIDTH - 1, HEIGHT - 1), 30, 5)
     for image in (PLAIN, 255 - PLAIN, shadow, marker, bar, framed):
-        assert turned_grounds(image) is image
+        assert turned_inverse(image) is image
 
 
 @settings(max_examples=60, deadline=None)
@@ -75,5 +75,5 @@ def test_any_image_is_taken(height, width, seed, block):
     grey = np.repeat(np.repeat(grey, block, 1)[:, :width], height, 0)
     grey = np.where(rng.random(grey.shape) < 0.2, 255, grey).astype(np.uint8)
     before = grey.copy()
-    found = turned_grounds(grey)
+    found = turned_inverse(grey)
     assert found.shape == grey.shape and found.dtype == np.uint8 and (grey == before).all()
