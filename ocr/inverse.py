@@ -194,9 +194,13 @@ def _turned(grey: np.ndarray, high: int, found: list[_Inverse], paper: float) ->
         across = np.median(grey[clear], 0)
         left, soft_left = _edge(across, left, 1)
         right, soft_right = _edge(across, right, -1)
+        if left >= right:  # of a handful of pixels nothing may be left
+            continue
         down = np.median(grey[:, left:right], 1)
         top, soft_top = _edge(down, top, 1)
         bottom, soft_bottom = _edge(down, bottom, -1)
+        if top >= bottom:
+            continue
         part = grey[top:bottom, left:right].astype(np.float32)
         part = np.clip(paper + np.percentile(part, _BACKGROUND) - part, 0, 255)
         turned[top:bottom, left:right] = part.astype(np.uint8)
