@@ -193,6 +193,16 @@ def selected(image: np.ndarray) -> np.ndarray:
     return image
 
 
+def boxed(image: np.ndarray) -> np.ndarray:
+    """In a box a sixth of the height around it, half as dark as the ink, with paper around it."""
+    height = image.shape[0]
+    ground, ink = paper(image), float(np.percentile(image, 2))
+    room, broad = height // 6, max(1, height // 40)
+    image = cv2.copyMakeBorder(image, *4 * (2 * room,), cv2.BORDER_CONSTANT, value=ground)
+    far = image.shape[1] - room, image.shape[0] - room
+    return cv2.rectangle(image, (room, room), far, (ground + ink) / 2, broad)
+
+
 def under_a_lid(image: np.ndarray) -> np.ndarray:
     """The light lid of a scanner above the line, a twentieth of its height."""
     high = max(2, image.shape[0] // 20)
@@ -235,6 +245,7 @@ CHANGES: dict[str, Change] = {
     "dark squares": squared(0.42, 1, 0.75),
     "school paper": squared(0.22, 4, 0.6),
     "selected": selected,
+    "boxed": boxed,
     "shaded": shaded,
     "white on black": lambda image: 255 - image,
 }

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ocr.border import most_common, outside_of_cut, without_frame
 from ocr.box import ink_box, is_writing
+from ocr.boxed import without_box
 from ocr.colour import is_faint, told_from_paper
 from ocr.contrast import ink_of
 from ocr.errors import OcrError
@@ -266,7 +267,7 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         ink = ink_of(255 - grey, settings.faintest, settings.evened)
     if outside is not None:
         ink[outside] = 0
-    ink = without_squares(turned_labels(ink))
+    ink = without_box(without_squares(turned_labels(ink)))
     if settings.alone:
         ink = without_neighbours(ink)
     top, bottom, left, right = ink_box(ink, settings.margin)

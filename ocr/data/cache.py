@@ -20,6 +20,7 @@ import numpy as np
 from ocr import (
     border,
     box,
+    boxed,
     colour,
     contrast,
     grain,
@@ -42,6 +43,7 @@ _PREPARING = (
     image,
     border,
     box,
+    boxed,
     colour,
     contrast,
     grain,
