@@ -1,4 +1,5 @@
 import gzip
+import re
 import unicodedata
 
 import numpy as np
@@ -11,6 +12,7 @@ from ocr.data.corpus import Corpus
 from ocr.data.letters import foreign
 from ocr.data.phrases import phrase
 from ocr.data.receipts import receipt
+from ocr.data.signs import signs
 from ocr.text import TextError
 
 PROSE = [
@@ -77,6 +79,34 @@ def test_every_letter_is_met(prose):
 @given(seed=st.integers(0, 2**32 - 1), word=st.text(min_size=1, max_size=20))
 def test_phrases_take_any_word(seed, word):
     assert phrase(np.random.default_rng(seed), lambda: word) != ""
+
+
+@settings(max_examples=200, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), word=st.text(min_size=1, max_size=20))
+def test_signs_take_any_word(seed, word):
+    assert signs(np.random.default_rng(seed), lambda: word) != ""
+
+
+def test_signs_stand_among_letters_of_either_case_among_digits_and_alone():
+    rng = np.random.default_rng(3)
+    lines = " ".join(signs(rng, lambda: "olive") for _ in range(4000))
+    for sign in "/€$£•–—©®±×“”‘’*":
+        assert lines.count(sign) > 25, sign
+    for place in ("[A-Z]/[A-Z]", "[a-z]/[a-z]", "[0-9]/[0-9]", " / "):
+        assert len(re.findall(place, lines)) > 30, place
+    alphabet = set(Alphabet.latin().characters)
+    assert set(lines) <= alphabet
+
+
+def test_signs_are_a_share_of_what_is_generated(prose):
+    def slashes(share):
+        corpus, rng = Corpus([prose], generated=1, signs=share), np.random.default_rng(1)
+        return sum("/" in corpus.line(rng) for _ in range(600))
+
+    assert slashes(1.0) > 4 * slashes(0.0)
+    assert [Corpus([prose], signs=0.0).line(np.random.default_rng(i)) for i in range(50)] == [
+        Corpus([prose]).line(np.random.default_rng(i)) for i in range(50)
+    ]
 
 
 def test_foreign_words_have_the_letters_of_one_language():

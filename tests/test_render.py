@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from ocr.data import ink, paper
+from ocr.data.digits import slant
 from ocr.data.folder import DataError
 from ocr.data.fonts import Font, FontError, find_fonts
+from ocr.data.leaning import LeaningSigns
 from ocr.data.render import TALLEST, LineRenderer
 from ocr.data.rendered import render_folder
 from ocr.data.writing import Hand, metrics, write
@@ -206,6 +208,36 @@ def test_hands_are_unsteady_only_where_that_is_asked_for():
             for share in (0.0, 1.0)
         )
         assert np.array_equal(steady, unsteady) is same
+
+
+def test_slashes_lean_only_where_that_is_asked_for():
+    for font, text, same in (
+        (LORA, "AC/DC", False),
+        (LORA, "a\\b | c", False),
+        (LORA, "hello", True),
+        (ZEYADA, "AC/DC", True),
+    ):
+        mask, changed = (
+            write(text, font, 48, Hand(), rng(4), leaning=leaning).mask for leaning in (False, True)
+        )
+        assert np.array_equal(mask, changed) is same, (font, text)
+
+
+def test_slashes_of_any_slope():
+    leans = []
+    for seed in range(60):
+        signs = LeaningSigns(48.0, 5.0, rng(seed))
+        slash, left, top, advance = signs.draw("/")
+        back, bar = signs.draw("\\")[0], signs.draw("|")[0]
+        assert np.array_equal(slash, back[:, ::-1])
+        assert left >= 0 and 30 <= -top <= 40 and advance >= slash.shape[1]
+        # as broad as the stems, whatever the slope
+        breadth = slash.sum(1)[2:-2] / 255
+        assert breadth.min() > 3 and breadth.max() < 7
+        assert slant(bar) == pytest.approx(0, abs=0.01)
+        leans.append(slant(slash))
+    assert min(leans) < 0.17 and max(leans) > 0.4
+    assert "/" in signs and "1" not in signs
 
 
 def test_a_pen_draws_strokes_of_one_width():

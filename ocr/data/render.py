@@ -37,8 +37,9 @@ class LineRenderer:
     damage. mixed: share of lines in two fonts. empty: share of lines with nothing on them, whose
     text is empty. screen: share of print of few pixels, as on a screen (of other kinds a fifth of
     it). unsteady: share of hands that write no letter twice alike, two in five of them with a pen
-    of one width. digits: written by people, in two of three lines in place of the fonts' own where
-    these are no print. Raises FontError when there is no font of any weighted kind.
+    of one width. leaning: share of print whose slashes lean as those of no font. digits: written by
+    people, in two of three lines in place of the fonts' own where these are no print. Raises
+    FontError when there is no font of any weighted kind.
     """
 
     def __init__(
@@ -52,11 +53,12 @@ class LineRenderer:
         empty: float = 0.0,
         screen: float = 0.0,
         unsteady: float = 0.0,
+        leaning: float = 0.0,
         digits: Mapping[str, Sequence[Digit]] | None = None,
     ):
         weights = KINDS if kinds is None else kinds
         self.texts, self.clean, self.mixed, self.empty = texts, clean, mixed, empty
-        self.screen, self.unsteady, self.digits = screen, unsteady, digits
+        self.screen, self.unsteady, self.leaning, self.digits = screen, unsteady, leaning, digits
         self._fonts = {
             kind: [f for f in fonts if f.kind == kind for _ in range(f.share)]
             for kind, weight in weights.items()
@@ -120,7 +122,8 @@ class LineRenderer:
         if len(text) <= NARROW and rng.random() < (0.15 if font.kind == "print" else 0.07):
             style = replace(style, columns=1 + int(rng.random() > 0.7))
         digits = self.digits if self.digits and rng.random() < 2 / 3 else None
-        written = write(text, font, height, style, rng, others, digits)
+        leaning = self.leaning > 0 and rng.random() < self.leaning
+        written = write(text, font, height, style, rng, others, digits, leaning)
         mask, baseline = _inked(written, font, clean, self.unsteady, rng)
         if font.kind == "print" and len(written.words) > 1 and rng.random() < 0.025:
             _invert_words(mask, written, baseline, rng)

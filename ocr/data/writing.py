@@ -16,6 +16,7 @@ from PIL import ImageFont
 
 from ocr.data.digits import Digit, DigitHand
 from ocr.data.fonts import Font, FontError
+from ocr.data.leaning import LeaningSigns
 
 SIZES = (34, 40, 48, 56, 66)  # pixels from the lowest tail to the highest head of hdlpgH
 _PROBE = 64
@@ -115,12 +116,13 @@ def write(
     rng: np.random.Generator,
     others: Mapping[int, Font] | None = None,
     digits: Mapping[str, Sequence[Digit]] | None = None,
+    leaning: bool = False,
 ) -> Written:
     """Draw `text` so that tall letters and tails (hdlpgH) are `height` pixels high together.
 
     others: the font of some words, by their number, where it is not `font`: emphasis in print, a
     form filled in by hand, a hand that changes its style. digits: written by people, in place of
-    the fonts' own where these are no print.
+    the fonts' own where these are no print. leaning: slashes of any slope where they are print.
     Raises FontError when a font lacks a character (a box would stand under a wrong label).
     """
     words = text.split(" ")
@@ -133,6 +135,7 @@ def write(
     sizes = {f: round(height / metrics(str(f.path), f.index).height, 1)
              for f in (font, *others.values())}  # fmt: skip
     digit_hand = _digit_hand(digits, height, measure, sizes[font], rng) if digits else None
+    signs = LeaningSigns(height, measure.stroke * sizes[font], rng) if leaning else None
     pieces = []  # (mask, x, y from the baseline)
     spans = []
     x = 0.0
@@ -144,11 +147,11 @@ def write(
         start = x
         own = others.get(i, font)
         path, size = str(own.path), sizes[own]
-        by_people = digit_hand if own.kind != "print" else None
+        own_signs = signs if own.kind == "print" else digit_hand
         if hand.letters:
             letters = rng.normal(size=(len(word), 3))
             for letter, (l_x, l_y, l_ink) in zip(word, letters, strict=True):
-                mask, left, top, advance = _letter(path, own.index, size, letter, by_people)
+                mask, left, top, advance = _letter(path, own.index, size, letter, own_signs)
                 if hand.uneven:
                     # a weak key leaves less ink, never none
                     mask = cv2.convertScaleAbs(mask, alpha=max(0.45, 1 - hand.uneven * abs(l_ink)))
@@ -164,8 +167,8 @@ def write(
                 and rng.random() < hand.raised
             ):
                 word, raised = word[:-2], word[-2:]
-            if by_people and any(letter in by_people for letter in word):
-                mask, left, top = _spelled(path, own.index, size, word, by_people)
+            if own_signs and any(letter in own_signs for letter in word):
+                mask, left, top = _spelled(path, own.index, size, word, own_signs)
             else:
                 mask, left, top = _draw(face_of(path, own.index, size), word)
             if mask.size:
@@ -200,18 +203,18 @@ def _digit_hand(digits, height: int, measure: Metrics, size: float, rng) -> Digi
     return DigitHand(digits, height * 0.6 * float(np.exp(rng.normal(0, 0.15))), pen, rng)
 
 
-def _letter(path: str, index: int, size: float, letter: str, digit_hand: DigitHand | None):
-    """As `_glyph`, digits by `digit_hand`."""
-    if digit_hand and letter in digit_hand:
-        return digit_hand.draw(letter)
+def _letter(path: str, index: int, size: float, letter: str, own: DigitHand | LeaningSigns | None):
+    """As `_glyph`, what `own` has by it."""
+    if own and letter in own:
+        return own.draw(letter)
     return _glyph(path, index, size, letter)
 
 
-def _spelled(path: str, index: int, size: float, word: str, digit_hand: DigitHand):
-    """As `_draw`, letter by letter, digits by `digit_hand`."""
+def _spelled(path: str, index: int, size: float, word: str, own: DigitHand | LeaningSigns):
+    """As `_draw`, letter by letter, what `own` has by it."""
     placed, x = [], 0.0
     for letter in word:
-        mask, left, top, advance = _letter(path, index, size, letter, digit_hand)
+        mask, left, top, advance = _letter(path, index, size, letter, own)
         if mask.size:
             placed.append((mask, round(x) + left, top))
         x += advance

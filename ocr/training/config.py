@@ -65,6 +65,10 @@ class RenderedData(_Strict):
     empty: float = Field(0.03, ge=0, le=1)
     # share of texts that are generated: numbers, names, codes and what else prose seldom holds
     generated: float = Field(0.25, ge=0, le=1)
+    # share of those that are full of signs: slashes, bullets, quotes, currencies
+    signs: float = Field(0.15, ge=0, le=1)
+    # share of print whose slashes lean as those of no font
+    leaning: float = Field(0.5, ge=0, le=1)
     # share of print of few pixels, as on a screen
     screen: float = Field(0.15, ge=0, le=1)
     # share of hands that write no letter twice alike, as fonts do

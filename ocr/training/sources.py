@@ -109,7 +109,9 @@ def rendered_source(data: RenderedData, settings: Preparation, name: str) -> Dat
     from ocr.data.render import LineRenderer
 
     fonts = [f for f in find_fonts(data.fonts) if f.split != "heldout"]
-    corpus = Corpus(list(data.texts), list(data.texts.values()), generated=data.generated)
+    corpus = Corpus(
+        list(data.texts), list(data.texts.values()), generated=data.generated, signs=data.signs
+    )
     renderer = LineRenderer(
         fonts,
         corpus,
@@ -117,6 +119,7 @@ def rendered_source(data: RenderedData, settings: Preparation, name: str) -> Dat
         empty=data.empty,
         screen=data.screen,
         unsteady=data.unsteady,
+        leaning=data.leaning,
         digits=read_digits(data.digits) if data.digits else None,
     )
 
