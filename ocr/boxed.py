@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ocr.box import high_marks
+from ocr.box import high_marks, runs
 
 # ink, of 255, that may be a drawn line
 _INK = 40
 # of the image's height: a box is so high
 _HIGH = 0.45
+# of the columns from the first ink to the last: a box has so many without a gap
+_WHOLE = 0.6
 # of the ink inside: there is no more left and right of a box
 _BESIDE = 0.3
 # so many marks, the largest, may be one
@@ -41,6 +43,9 @@ def without_box(ink: np.ndarray) -> np.ndarray:
     if min(ink.shape) < 12:
         return ink
     mask = (ink > _INK).view(np.uint8)
+    columns = np.flatnonzero(mask.any(0))
+    if not len(columns) or max(map(len, runs(columns))) < _WHOLE * (columns[-1] - columns[0]):
+        return ink  # words with gaps between them, as most lines are
     _, labels, marks, _ = cv2.connectedComponentsWithStats(mask)
     # what is large may be rules that cross outside of the box
     sizes = marks[:, cv2.CC_STAT_WIDTH] * marks[:, cv2.CC_STAT_HEIGHT]
