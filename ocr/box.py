@@ -65,6 +65,15 @@ def runs(numbers: np.ndarray) -> list[np.ndarray]:
     return np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
 
 
+def opened(ink: np.ndarray, long: int) -> np.ndarray:
+    """The ink (uint8 H x W) without what is less than `long` rows high (an opening, Serra 1982)."""
+    # by hand: OpenCV's moves the image where a kernel has no middle
+    kernel = np.ones((long, 1), np.uint8)
+    padded = cv2.copyMakeBorder(ink, long, long, 0, 0, cv2.BORDER_CONSTANT, value=0)
+    narrowed = cv2.erode(padded, kernel, anchor=(0, 0))
+    return cv2.dilate(narrowed, kernel, anchor=(0, long - 1))[long:-long]
+
+
 def _without_dirt(ink: np.ndarray) -> tuple[np.ndarray, bool]:
     """Where there are marks (bool H x W), without specks, and whether strokes are broad: then it is
     what the median of nine leaves. It would take strokes of a pixel, so that small letters lost

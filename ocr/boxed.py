@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ocr.box import high_marks, runs
+from ocr.box import high_marks, opened, runs
 
 # ink, of 255, that may be a drawn line
 _INK = 40
@@ -73,8 +73,8 @@ def _holds_all(mask, box: tuple[slice, slice], frame: _Frame, lines: np.ndarray)
 def _emptied(ink: np.ndarray, box: tuple[slice, slice], frame: _Frame) -> np.ndarray:
     """The ink without the frame, and without what lies around it."""
     rest = ink.copy()
-    rest[box] = _opened(rest[box], frame.across, frame.breadth)
-    rest[box] = _opened(rest[box].T, frame.down.T, frame.breadth).T
+    rest[box] = _without(rest[box], frame.across, frame.breadth)
+    rest[box] = _without(rest[box].T, frame.down.T, frame.breadth).T
     inside = np.zeros(ink.shape, bool)
     inside[box] = frame.within
     # tails that cross the box belong to its letters
@@ -154,15 +154,9 @@ def _side(mask: np.ndarray) -> _Side:
     return _Side(begins, float(near.mean()), bare, len(mask))
 
 
-def _opened(ink: np.ndarray, lines: np.ndarray, breadth: int) -> np.ndarray:
-    """The ink without lines across it, a mask, but with the strokes that cross them: an opening
-    (Serra 1982) a little longer than they are broad."""
-    long = breadth + 2 * _FADES + 1
-    kernel = np.ones((long, 1), np.uint8)
-    # by hand: OpenCV's moves the image where a kernel has no middle
-    padded = cv2.copyMakeBorder(ink, long, long, 0, 0, cv2.BORDER_CONSTANT, value=0)
-    narrowed = cv2.erode(padded, kernel, anchor=(0, 0))
-    opened = cv2.dilate(narrowed, kernel, anchor=(0, long - 1))[long:-long]
+def _without(ink: np.ndarray, lines: np.ndarray, breadth: int) -> np.ndarray:
+    """The ink without lines across it, a mask, but with the strokes that cross them: what is a
+    little higher than they are broad."""
     around = np.ones((2 * _FADES + 1, 1), np.uint8)
     covered = cv2.dilate(np.ascontiguousarray(lines).view(np.uint8), around)
-    return np.where(covered > 0, opened, ink)
+    return np.where(covered > 0, opened(ink, breadth + 2 * _FADES + 1), ink)

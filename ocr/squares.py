@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ocr.box import runs
+from ocr.box import opened, runs
 
 # ink, of 255, that may be a printed line
 _INK = 20
@@ -87,11 +87,7 @@ def _filled(ink: np.ndarray, lines: np.ndarray) -> np.ndarray:
     level = float(np.median(cv2.dilate(ink, np.ones((1, 5), np.uint8))[inside]))
     # strokes that cross a dark line are cut if much is taken, a faint one stands out from them
     taken = broad + 1 if level >= _DARK else max(3, round(_FRINGE * height) | 1) + 2
-    kernel = np.ones((1, taken), np.uint8)
-    # an opening by hand: OpenCV's moves the image where a kernel has no middle
-    padded = cv2.copyMakeBorder(ink, 0, 0, taken, taken, cv2.BORDER_CONSTANT, value=0)
-    narrowed = cv2.erode(padded, kernel, anchor=(0, 0))
-    beside = cv2.dilate(narrowed, kernel, anchor=(taken - 1, 0))[:, taken:-taken]
+    beside = opened(ink.T, taken).T
     change = cv2.dilate(lines, np.ones((1, 3), np.uint8)) > 0
     change &= ink <= min(254.0, _DARKER * level + _AND)
     return np.where(change, beside, ink)
