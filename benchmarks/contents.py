@@ -240,8 +240,7 @@ def main() -> None:
             sums[name][1].extend(readings)
             print(f"{errors(texts, readings).cer:9.2f}", end="", flush=True)
         print()
-    whole = (f"{errors(*both).cer:9.2f}" for both in sums.values() if both[0])
-    print(f"{'all':24}" + "".join(whole))
+    print(f"{'all':24}" + "".join(f"{errors(*both).cer:9.2f}" for both in sums.values()))
 
 
 if __name__ == "__main__":

@@ -38,7 +38,8 @@ def without_box(ink: np.ndarray) -> np.ndarray:
     outside of it and does not reach into it; the same array if there is none.
 
     A box is one mark around all writing, whose outline is straight above, below and at one end at
-    least. It may lean, and letters may touch or cross it.
+    least, with letters inside of which one at least stands free: small letters that run together
+    have straight outlines, too. It may lean, and other letters may touch or cross it.
     """
     if min(ink.shape) < 12:
         return ink
@@ -54,8 +55,9 @@ def without_box(ink: np.ndarray) -> np.ndarray:
         fits = high >= max(10, _HIGH * len(ink)) and wide >= _NARROWEST * high
         if fits and area <= _FULLEST * wide * high:
             box = slice(top, top + high), slice(left, left + wide)
-            frame = _frame_of(labels[box] == number)
-            if frame and _holds_all(mask, box, frame, labels[box] == number):
+            lines = labels[box] == number
+            frame = _frame_of(lines)
+            if frame and _holds_all(mask, box, frame, lines):
                 return _emptied(ink, box, frame)
     return ink
 
@@ -118,7 +120,7 @@ class _Side:
 def _frame_of(mask: np.ndarray) -> _Frame | None:
     """The frame that a mark is: bool H x W, cropped to it."""
     broadest = max(2.0, _BROAD * len(mask))
-    sides = [_side(view) for view in (mask, mask[::-1], mask.T, mask.T[::-1])]
+    sides = [_side(view) for view in _views(mask)]
     drawn = [
         side.is_drawn(least, broadest)
         for side, least in zip(sides, (_LONG, _LONG, _UPRIGHT, _UPRIGHT), strict=True)
@@ -126,18 +128,19 @@ def _frame_of(mask: np.ndarray) -> _Frame | None:
     if not (drawn[0] and drawn[1] and (drawn[2] or drawn[3])):
         return None
     across, down, beyond = (np.zeros_like(mask) for _ in range(3))
-    for number, side in enumerate(sides):
-        if not drawn[number]:
-            continue
-        lines = across if number < 2 else down.T
-        out = beyond if number < 2 else beyond.T
-        if number % 2:
-            lines, out = lines[::-1], out[::-1]
-        rows = np.arange(len(lines))[:, None] - np.round(side.begins)
-        lines |= (rows >= -_STRAYS) & (rows < side.breadth)
-        out |= rows < side.breadth
+    lines = (*_views(across)[:2], *_views(down)[2:])
+    for side, is_drawn, line, out in zip(sides, drawn, lines, _views(beyond), strict=True):
+        if is_drawn:
+            rows = np.arange(side.depth)[:, None] - np.round(side.begins)
+            line |= (rows >= -_STRAYS) & (rows < side.breadth)
+            out |= rows < side.breadth
     breadth = max(side.breadth for side, is_drawn in zip(sides, drawn, strict=True) if is_drawn)
     return _Frame(across, down, ~beyond, int(np.ceil(breadth)))
+
+
+def _views(mask: np.ndarray) -> tuple[np.ndarray, ...]:
+    """The same pixels with its upper side, lower side, beginning and end uppermost."""
+    return mask, mask[::-1], mask.T, mask.T[::-1]
 
 
 def _side(mask: np.ndarray) -> _Side:

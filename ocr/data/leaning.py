@@ -1,6 +1,7 @@
 """Slashes and bars of any slope, in place of a font's own.
 
-Ours lean by 15 to 25 degrees in most fonts; a steeper one, as Arial's, was read as an I or a 1.
+Nine in ten of the print fonts to train on lean theirs by 13 to 31 degrees; those of Liberation Sans
+Bold, the stand-in of Arial Bold, lean by 11 and were read as I or 1.
 """
 
 from __future__ import annotations

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
+from typing import TypeVar
 
 import numpy as np
 
 from ocr.alphabet import Alphabet
 
 Word = Callable[[], str]
+Option = TypeVar("Option")
 
 
 def one(rng: np.random.Generator, options):
@@ -19,6 +21,14 @@ def one(rng: np.random.Generator, options):
 
 def integer(rng: np.random.Generator, low: int, high: int) -> int:
     return int(rng.integers(low, high))
+
+
+def weighted(options: Sequence[tuple[Option, float]]) -> Callable[[np.random.Generator], Option]:
+    """Draws one of the options, (what, weight)."""
+    values = [value for value, _ in options]
+    weights = np.array([weight for _, weight in options], float)
+    cumulative = np.cumsum(weights) / weights.sum()
+    return lambda rng: values[int(np.searchsorted(cumulative, rng.random()))]
 
 
 @cache

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ocr.data.letters import Word, accents, foreign, initials, integer, one, short, soup
+from ocr.data.letters import Word, accents, foreign, initials, integer, one, short, soup, weighted
 from ocr.data.receipts import receipt
 
 _MONTHS = str.split(
@@ -315,16 +315,14 @@ def reference(rng: np.random.Generator, word: Word) -> str:
     )  # fmt: skip
 
 
-_KINDS: tuple[tuple[Callable[[np.random.Generator, Word], str], float], ...] = (
+_kind: Callable[[np.random.Generator], Callable[[np.random.Generator, Word], str]] = weighted((
     (number, 16), (date, 16), (time, 3), (amount, 10), (phone, 4), (name, 14), (address, 10),
     (page, 7), (cell, 8), (measure, 7), (abbreviation, 6), (quoted, 12), (reference, 6),
     (accents, 10), (soup, 4), (initials, 3), (receipt, 14), (foreign, 44), (short, 6), (link, 9),
     (program, 7), (code, 10),
-)  # fmt: skip
-_CUMULATIVE = np.cumsum([w for _, w in _KINDS]) / sum(w for _, w in _KINDS)
+))  # fmt: skip
 
 
 def phrase(rng: np.random.Generator, word: Word) -> str:
     """One generated text of 1 to about 80 characters; `word()` gives a word of the corpus."""
-    kind = _KINDS[int(np.searchsorted(_CUMULATIVE, rng.random()))][0]
-    return kind(rng, word)
+    return _kind(rng)(rng, word)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ocr.data.letters import Word, integer, one
+from ocr.data.letters import Word, integer, one, weighted
 
 Rng = np.random.Generator
 
@@ -25,7 +25,7 @@ _SPECIAL = str.split(
     "Noël NOËL naïf naïve maïs haïr héroïne égoïste laïque LAÏQUE Israël Joël Raphaël Citroën Zoë "
     "Chloë canoë ambiguë aiguë Haïti Caraïbes mosaïque coïncidence cœur CŒUR sœur sœurs œuvre "
     "ŒUVRES bœuf vœux nœud œil œufs mœurs manœuvre Île ÎLE Îles île maître dîner août goût sûr "
-    "où ÉTÉ ÂGE À Ô Ç’est français FRANÇAIS GARÇON reçu leçon Übung über ÜBER Ärzte Äpfel Öl "
+    "où ÉTÉ ÂGE À Ô Ça français FRANÇAIS GARÇON reçu leçon Übung über ÜBER Ärzte Äpfel Öl "
     "Straße Fuß groß Größe heiß muß così lunedì martedì sì più però città perché caffè È niño año "
     "señor España mañana ¿Qué? ¿Cómo? ¡Hola! ¿y? ¡Sí! Müller Köln Zürich Genève Orléans Nîmes"
 )
@@ -151,18 +151,17 @@ def special(rng: Rng, word: Word) -> str:
     return text.upper() if rng.random() < 0.2 else text
 
 
-_KINDS: tuple[tuple[Callable[[Rng, Word], str], float], ...] = (
+_kind: Callable[[Rng], Callable[[Rng, Word], str]] = weighted((
     (slashed, 34), (marked, 20), (quotations, 14), (alone, 12), (special, 10), (money, 8),
     (sums, 8),
-)  # fmt: skip
-_CUMULATIVE = np.cumsum([w for _, w in _KINDS]) / sum(w for _, w in _KINDS)
+))  # fmt: skip
 
 
 def signs(rng: Rng, word: Word) -> str:
     """One text of one to three such pieces, some with words around them; `word()` gives a word."""
     pieces = []
     for _ in range(integer(rng, 1, 4)):
-        piece = _KINDS[int(np.searchsorted(_CUMULATIVE, rng.random()))][0](rng, word)
+        piece = _kind(rng)(rng, word)
         draw = rng.random()
         if draw < 0.3:
             piece = f"{_cased(rng, word())} {piece}"
