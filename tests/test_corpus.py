@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from ocr.alphabet import Alphabet
 from ocr.data.corpus import Corpus
+from ocr.data.documents import document
 from ocr.data.letters import foreign
 from ocr.data.phrases import phrase
 from ocr.data.receipts import receipt
@@ -89,7 +90,7 @@ def test_signs_take_any_word(seed, word):
 
 def test_signs_stand_among_letters_of_either_case_among_digits_and_alone():
     rng = np.random.default_rng(3)
-    lines = " ".join(signs(rng, lambda: "olive") for _ in range(4000))
+    lines = " ".join(signs(rng, lambda: "olive") for _ in range(8000))
     for sign in "/€$£•–—©®±×“”‘’*":
         assert lines.count(sign) > 25, sign
     for place in ("[A-Z]/[A-Z]", "[a-z]/[a-z]", "[0-9]/[0-9]", " / "):
@@ -107,6 +108,23 @@ def test_signs_are_a_share_of_what_is_generated(prose):
     assert [Corpus([prose], signs=0.0).line(np.random.default_rng(i)) for i in range(50)] == [
         Corpus([prose]).line(np.random.default_rng(i)) for i in range(50)
     ]
+
+
+@settings(max_examples=200, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), word=st.text(min_size=1, max_size=20))
+def test_documents_take_any_word(seed, word):
+    assert document(np.random.default_rng(seed), lambda: word) != ""
+
+
+def test_documents_hold_what_prose_lacks():
+    rng = np.random.default_rng(3)
+    lines = [document(rng, lambda: "olive") for _ in range(4000)]
+    for kind in (
+        r" (\. ){5}", r"\.{5}", r"^\d+\.\d+ Olive", r"\[\d+\]", r"^\\olive", r"\{olive\}", r"\w@\w",
+        r"[a-z]\d", r"[A-Z]\d", r"\d[a-z]", r"oliveOlive", r"\w_\w", r"\w–\w", r"(\b[A-Z] ){4}",
+    ):  # fmt: skip
+        assert sum(bool(re.search(kind, line)) for line in lines) > 20, kind
+    assert not Alphabet.latin().unknown("".join(lines))
 
 
 def test_foreign_words_have_the_letters_of_one_language():

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ocr.data.documents import document
 from ocr.data.letters import Word, integer, one, weighted
 
 Rng = np.random.Generator
@@ -30,6 +31,9 @@ _SPECIAL = str.split(
     "señor España mañana ¿Qué? ¿Cómo? ¡Hola! ¿y? ¡Sí! Müller Köln Zürich Genève Orléans Nîmes"
 )
 _UNITS = str.split("mm cm m km kg g % °C °F V W Hz dB px pt min µm µg m² m³ cm² km²")
+
+# of these texts: whole lines of documents
+_DOCUMENTS = 0.45
 
 
 def _number(rng: Rng) -> str:
@@ -158,7 +162,10 @@ _kind: Callable[[Rng], Callable[[Rng, Word], str]] = weighted((
 
 
 def signs(rng: Rng, word: Word) -> str:
-    """One text of one to three such pieces, some with words around them; `word()` gives a word."""
+    """One text of one to three such pieces, some with words around them, or one of those that
+    documents hold; `word()` gives a word."""
+    if rng.random() < _DOCUMENTS:
+        return document(rng, word)
     pieces = []
     for _ in range(integer(rng, 1, 4)):
         piece = _kind(rng)(rng, word)
