@@ -110,6 +110,27 @@ def test_no_character_costs_more_than_the_floor(floor):
         )
 
 
+@pytest.mark.parametrize(("floor", "of_quotes"), [(-8.0, -2.0), (-8.0, -1.0), (-0.5, -2.0)])
+def test_a_quotation_mark_has_a_floor_of_its_own(floor, of_quotes):
+    alphabet = Alphabet('a "')
+    lm = estimate(["a aa", "aa a", 'a "a" a'] * 3, 3)
+    weights = {"lm_weight": 0.7, "length_bonus": 0.4, "lm_floor": floor, "quote_floor": of_quotes}
+    scores = emissions(2)
+
+    def price(text):
+        state, total = lm.start, 0.0
+        for character in [*text, None]:
+            symbol = lm.symbols.index(character) if character else lm.end
+            log_prob, state = advance(state, symbol, *lm.packed)
+            total += max(log_prob, floor, of_quotes if character == '"' else -math.inf)
+        return total
+
+    for hypothesis in BeamDecoder(alphabet, settings(**weights), lm).decode(scores)[:80]:
+        text = alphabet.decode(hypothesis.labels)
+        expected = log_probability(scores, hypothesis.labels) + 0.7 * price(text) + 0.4 * len(text)
+        assert hypothesis.score == pytest.approx(expected, abs=1e-4)
+
+
 def test_a_model_decides_between_equal_readings():
     # the image cannot tell a from b: 'ab' and 'aa' are equally likely
     frames = np.full((3, 4), 1e-6)

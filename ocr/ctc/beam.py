@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from ocr.lm.ngram import NGram
 
 
+_QUOTES = '"“”„«»'
+
+
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
     """One text: its labels, log p(text | line) of CTC as far as the beam summed it, and the score
@@ -41,7 +44,8 @@ class BeamSettings:
     `symbols` are. `beam_threshold`: prefixes less likely than this share of the best one go.
     `lm_weight` (alpha) and `length_bonus` (beta, per character) belong to the character model;
     its log-probability of a character counts as `lm_floor` at least, for what it has hardly seen it
-    cannot judge. `word_weight` and `outside_price` (a log-probability) to the lexicon.
+    cannot judge, and that of a double quotation mark as `quote_floor`: any word may be quoted, few
+    were in its text. `word_weight` and `outside_price` (a log-probability) to the lexicon.
     """
 
     width: int = BEAM_WIDTH
@@ -51,6 +55,7 @@ class BeamSettings:
     lm_weight: float = 0.5
     length_bonus: float = 0.5
     lm_floor: float = -8.0
+    quote_floor: float = -2.0
     word_weight: float = 0.3
     outside_price: float = 4.0
 
@@ -91,9 +96,12 @@ class BeamDecoder:
             if lexicon.model is not None:
                 word_model = lexicon.model.packed
                 word_start, word_end = lexicon.model.start, lexicon.model.end
+        floors = np.full(classes, settings.lm_floor)  # the end of a line has the place of blank
+        for i, character in enumerate(alphabet.characters, start=1):
+            if character in _QUOTES:
+                floors[i] = max(settings.lm_floor, settings.quote_floor)
         weights = (
-            settings.lm_weight, length_bonus, settings.word_weight, settings.outside_price,
-            settings.lm_floor,
+            settings.lm_weight, length_bonus, settings.word_weight, settings.outside_price, floors,
         )  # fmt: skip
         self._before = (settings.width, log_threshold, settings.symbols, settings.beam_threshold)
         self._models = (

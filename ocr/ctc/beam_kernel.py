@@ -337,7 +337,7 @@ def search(
         log_probs[i] = score - priors[node]
         if len(character_model[0]) > 1 and character_end >= 0:
             log_prob, _ = advance(nodes[node, CHARACTER_STATE], character_end, *character_model)
-            score += settings[0] * max(log_prob, settings[4])
+            score += settings[0] * max(log_prob, settings[4][0])  # the end has the place of blank
         if words[0].size > 1:
             state = nodes[node, WORD_STATE]
             if nodes[node, TRIE] != BETWEEN:

@@ -49,12 +49,12 @@ def end_word(trie, word_state, words, word_model, outside_price):
 def grow(parent, label, nodes, in_word, characters, character_model, words, word_model, settings):
     """What language models say of one more label behind a prefix: (log-score, character state, trie
     position, word state)."""
-    character_weight, length_bonus, word_weight, outside_price, floor = settings
+    character_weight, length_bonus, word_weight, outside_price, floors = settings
     score = length_bonus
     state = nodes[parent, CHARACTER_STATE]
     if len(character_model[0]) > 1:
         log_prob, state = advance(state, characters[label], *character_model)
-        score += character_weight * max(log_prob, floor)
+        score += character_weight * max(log_prob, floors[label])
     trie, word_state = nodes[parent, TRIE], nodes[parent, WORD_STATE]
     if words[0].size > 1:
         if in_word[label]:
