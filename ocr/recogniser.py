@@ -15,6 +15,7 @@ from ocr.ctc.greedy import Path, greedy
 from ocr.emissions import Emissions
 from ocr.image import ImageError, Prepared, Source, describe, load
 from ocr.line import Character, Line, Word
+from ocr.quotes import settle_labels
 from ocr.scripts import Homographs
 
 # lines taken from the input at once, so that a batch finds neighbours of about its own width
@@ -115,6 +116,9 @@ class Recogniser:
         kept = ~space | (behind_letters & before_letter)
         return Path(path.labels[kept], path.starts[kept], path.ends[kept], path.probabilities[kept])
 
+    def _settled(self, labels: np.ndarray) -> np.ndarray:
+        return settle_labels(self._homographs.settle_labels(labels), self.alphabet)
+
     def emit(self, lines: Sequence[Prepared]) -> list[np.ndarray]:
         """Emissions T x C of prepared lines, in their order."""
         out: list[np.ndarray] = [np.zeros((0, len(self.alphabet)), np.float32)] * len(lines)
@@ -163,10 +167,10 @@ class Recogniser:
         self, decoded: Decoded, line: Prepared, name: str = "", *, known: bool = False
     ) -> Line:
         """What was decoded from a prepared line, with spans in pixels of its original image. Words
-        in two scripts are settled (`ocr.scripts`), and spaces dropped at the ends and beside
-        another, unless the text is `known`."""
+        in two scripts are settled (`ocr.scripts`), quotation marks of two kinds (`ocr.quotes`), and
+        spaces dropped at the ends and beside another, unless the text is `known`."""
         path = decoded.path if known else self._single_spaces(decoded.path)
-        settle = (lambda labels: labels) if known else self._homographs.settle_labels
+        settle = (lambda labels: labels) if known else self._settled
         labels = settle(path.labels)
         step = self.card.architecture.frame_width
         # the last frame may reach beyond the line
