@@ -57,6 +57,9 @@ CONTENTS: dict[str, str] = {
     "notes": "call mum re: dentist 4pm|milk, eggs, bread|meeting w/ Bob @ 3:30|pick up kids!!|"
     "to do: pay rent|buy 2kg apples & tea|Ch. 4 pp. 12-19 by Fri|ask Tom re: invoice|"
     "don't forget keys!!|ring Gran @ noon",
+    "crowded": "OAT MILK 1L 2.19|RETURN VALUE 4.99|THANK YOU FOR SHOPPING|AUTH CODE 004471|"
+    "PLUM TOMATOES 6PK|CHANGE DUE 0.00|LARGE EGGS FREE RANGE|TOTAL TO PAY 38.75|VAT NO 884 2210 37|"
+    "MEMBER PRICE SAVED 1.20|CHEESE AND ONION ROLL|KEEP THIS RECEIPT",
 }
 PROSE = (
     "the harbour lay still under a thin mist|He turned the key, and listened for a while.|"
@@ -143,6 +146,18 @@ def boxed(font: Font, text: str, rng: np.random.Generator) -> np.ndarray:
     return np.pad(image, ((9, 9), (9, 9), (0, 0)), constant_values=255)
 
 
+def crowded(font: Font, text: str, rng: np.random.Generator) -> np.ndarray:
+    """In capitals between two such lines, close and cut, as on a receipt; its own turned round."""
+    image = drawn(font, text)[10:-10]
+    other = drawn(font, text[::-1])[10:-10]
+    part = round(float(rng.uniform(0.25, 0.45)) * len(other))
+    between = [np.full((int(rng.integers(3, 7)), image.shape[1], 3), 255, np.uint8)] * 2
+    wide = min(image.shape[1], other.shape[1])
+    above, below = (np.full((part, image.shape[1], 3), 255, np.uint8) for _ in range(2))
+    above[:, :wide], below[:, :wide] = other[len(other) - part :, :wide], other[:part, :wide]
+    return np.vstack([above, between[0], image, between[1], below])
+
+
 def in_a_notebook(font: Font, text: str, rng: np.random.Generator) -> np.ndarray:
     """Blue ink, ruled paper, a red margin."""
     image = drawn(font, text, 44, ink=(30, 40, 110))
@@ -175,6 +190,7 @@ LOOKS: dict[str, Look] = {
     "needles": needles,
     "selected": selected,
     "boxed": boxed,
+    "crowded": crowded,
     "marked": marked((255, 255, 60)),
     "yellow on white": plain(ink=(240, 220, 40)),
     "red on green": plain(ink=(230, 20, 20), paper=(0, 138, 0)),

@@ -25,6 +25,10 @@ _ROOM = 0.8
 # share of the line's width that foreign strokes take at an edge: dots and quotes of a tight crop
 # take less
 _WIDE = 0.08
+# where there is no such room, as in lines of capitals, it takes so many side by side, no further
+# apart than the line is high, that fill so much of their width (accents fill less), and so much of
+# the line's; they may stand closer to the line
+_MANY, _FILL, _LEAST, _CLOSE = 4, 0.55, 0.15, 0.04
 
 
 def without_neighbours(ink: np.ndarray) -> np.ndarray:
@@ -44,17 +48,21 @@ def without_neighbours(ink: np.ndarray) -> np.ndarray:
     first = stats[:, cv2.CC_STAT_TOP]
     last = first + stats[:, cv2.CC_STAT_HEIGHT]
     high = band[1] - band[0]
-    apart = _APART * high
     foreign = np.zeros(len(stats), bool)
-    for room, touching, outer, inner in (
-        (band[0], first == 0, last, last < band[0] - apart),
-        (size[1] - band[1], last == size[1], size[1] - first, first > band[1] + apart),
+    for room, touching, outer, between in (
+        (band[0], first == 0, last, band[0] - last),
+        (size[1] - band[1], last == size[1], size[1] - first, first - band[1]),
     ):
-        if room < _ROOM * high:
-            continue
+        tight = room < _ROOM * high
+        inner = between > (_CLOSE if tight else _APART) * high
         these = touching & inner
         these[0] = False
-        if stats[these, cv2.CC_STAT_WIDTH].sum() >= _WIDE * size[0]:
+        wide = stats[these, cv2.CC_STAT_WIDTH]
+        if tight:
+            there = _row_of_letters(stats[these, cv2.CC_STAT_LEFT], wide, high, size[0])
+        else:
+            there = wide.sum() >= _WIDE * size[0]
+        if there:
             # what lies no further inside is theirs, too
             foreign |= inner & (outer <= outer[these].max())
     if not foreign.any():
@@ -66,6 +74,21 @@ def without_neighbours(ink: np.ndarray) -> np.ndarray:
     if scale < 1:
         gone = cv2.resize(gone, (width, height), interpolation=cv2.INTER_NEAREST)
     return np.where(gone > 0, np.uint8(0), ink)
+
+
+def _row_of_letters(lefts: np.ndarray, wide: np.ndarray, high: int, width: int) -> bool:
+    """Whether some of these marks, given by their left sides and widths, stand side by side as the
+    letters of a line do."""
+    order = np.argsort(lefts)
+    lefts, wide = lefts[order], wide[order]
+    rights = np.maximum.accumulate(lefts + wide)
+    splits = np.flatnonzero(lefts[1:] - rights[:-1] > high) + 1
+    for group in np.split(np.arange(len(lefts)), splits):
+        if len(group) >= _MANY:
+            filled = wide[group].sum()
+            if filled >= max(_FILL * (rights[group[-1]] - lefts[group[0]]), _LEAST * width):
+                return True
+    return False
 
 
 def line_rows(mask: np.ndarray) -> tuple[int, int] | None:

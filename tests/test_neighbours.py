@@ -27,12 +27,12 @@ def ink_of(font, text, size=40):
     return mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def between(font, gap=6, part=0.4):
+def between(font, gap=6, part=0.4, texts=(ABOVE, TEXT, BELOW)):
     """A rectangle cut out of three lines, with parts of the outer two; and the middle one alone."""
-    own = ink_of(font, TEXT)
+    own = ink_of(font, texts[1])
     alone = cv2.copyMakeBorder(own, 0, 0, 10, 10, cv2.BORDER_CONSTANT, value=0)
     crop = alone
-    for text, above in ((ABOVE, True), (BELOW, False)):
+    for text, above in ((texts[0], True), (texts[2], False)):
         other = ink_of(font, text)
         high = round(part * len(other))
         strip = np.zeros((high + gap, alone.shape[1]), np.uint8)
@@ -43,7 +43,7 @@ def between(font, gap=6, part=0.4):
         else:
             strip[gap:, :wide] = other[:high, :wide]
             crop = np.vstack([crop, strip])
-    first = round(part * len(ink_of(font, ABOVE))) + gap
+    first = round(part * len(ink_of(font, texts[0]))) + gap
     expected = np.zeros_like(crop)
     expected[first : first + len(alone)] = alone
     return crop, expected
@@ -59,6 +59,15 @@ def test_parts_of_the_lines_above_and_below_go_and_the_line_stays(lora, part):
     assert (found[expected > 0] == expected[expected > 0]).all()
 
 
+@pytest.mark.parametrize("gap", [3, 6])
+def test_capitals_stand_closer_to_the_lines_around_them(lora, gap):
+    texts = "THANK YOU FOR SHOPPING", "RETURN VALUE 4.99", "CHANGE DUE 0.00"
+    crop, expected = between(lora, gap=gap, part=0.35, texts=texts)
+    found = without_neighbours(crop)
+    assert (found[expected > 0] == expected[expected > 0]).all()
+    assert int(found.sum()) - int(expected.sum()) < 0.05 * (int(crop.sum()) - int(expected.sum()))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -72,6 +81,9 @@ def test_parts_of_the_lines_above_and_below_go_and_the_line_stays(lora, part):
         "_____________ (signed)",
         "a*b*c*d*e*f*g* “““”””",
         "ÄÖÜ ÉÈÊ ĎŤŇ",
+        "PŘÍLIŠ ŽLUŤOUČKÝ KŮŇ",
+        "ZAŻÓŁĆ GĘŚLĄ JAŹŃ",
+        "ÁRVÍZTŰRŐ TÜKÖRFÚRÓGÉP",
     ],
 )
 def test_a_line_that_is_cut_out_exactly_is_left_as_it_is(lora, text):
