@@ -60,6 +60,8 @@ CONTENTS: dict[str, str] = {
     "crowded": "OAT MILK 1L 2.19|RETURN VALUE 4.99|THANK YOU FOR SHOPPING|AUTH CODE 004471|"
     "PLUM TOMATOES 6PK|CHANGE DUE 0.00|LARGE EGGS FREE RANGE|TOTAL TO PAY 38.75|VAT NO 884 2210 37|"
     "MEMBER PRICE SAVED 1.20|CHEESE AND ONION ROLL|KEEP THIS RECEIPT",
+    "cells": "JOHNSON|MARGARET|27041958|LONDON|NW16XE|4539148803436467|GB29NWBK601613|DUPONT|"
+    "PARIS|75011|MUENCHEN|SINGLE|BRITISH|ABCDEFGHIJ|KLMNOPQRST|1234567890",
 }
 PROSE = (
     "the harbour lay still under a thin mist|He turned the key, and listened for a while.|"
@@ -146,6 +148,20 @@ def boxed(font: Font, text: str, rng: np.random.Generator) -> np.ndarray:
     return np.pad(image, ((9, 9), (9, 9), (0, 0)), constant_values=255)
 
 
+def in_cells(font: Font, text: str, rng: np.random.Generator) -> np.ndarray:
+    """A field of a form: a cell for each character."""
+    face = ImageFont.truetype(str(font.path), 36, index=font.index)
+    across, high, broad = 34, 50, int(rng.integers(1, 4))
+    image = Image.new("L", (across * len(text) + 16, high + 16), 255)
+    draw = ImageDraw.Draw(image)
+    grey = int(rng.integers(0, 150))
+    for i, character in enumerate(text):
+        corner = 8 + i * across
+        draw.rectangle((corner, 8, corner + across, 8 + high), outline=grey, width=broad)
+        draw.text((corner + across // 2, 44), character, 0, face, anchor="ms")
+    return np.asarray(image.convert("RGB")).copy()
+
+
 def crowded(font: Font, text: str, rng: np.random.Generator) -> np.ndarray:
     """In capitals between two such lines, close and cut, as on a receipt; its own turned round."""
     image = drawn(font, text)[10:-10]
@@ -191,6 +207,7 @@ LOOKS: dict[str, Look] = {
     "selected": selected,
     "boxed": boxed,
     "crowded": crowded,
+    "cells": in_cells,
     "marked": marked((255, 255, 60)),
     "yellow on white": plain(ink=(240, 220, 40)),
     "red on green": plain(ink=(230, 20, 20), paper=(0, 138, 0)),

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from ocr.border import most_common, outside_of_cut, without_frame
 from ocr.box import ink_box, is_writing
 from ocr.boxed import without_box
+from ocr.cells import without_cells
 from ocr.colour import is_faint, told_from_paper
 from ocr.contrast import ink_of
 from ocr.errors import OcrError
@@ -232,8 +233,8 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
 
     Steps: specks and grain smoothed away (`settings.smooth`), inverse text turned round, ink made
     dark whatever the polarity, light and fading ink evened out (`settings.evened`), contrast
-    stretched to ink = 255, labels turned round that the line's height did not show, squared paper
-    and strokes of other lines taken out (`settings.alone`), margins
+    stretched to ink = 255, labels turned round that the line's height did not show, squared paper,
+    boxes, walls of cells and strokes of other lines taken out (`settings.alone`), margins
     trimmed, a slope taken out (`settings.steepest`), height scaled with the aspect ratio kept, but
     for narrow writing, which is widened (`settings.closest`). Raises ImageError if the line would
     be wider than `settings.max_width` at model height.
@@ -267,7 +268,7 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         ink = ink_of(255 - grey, settings.faintest, settings.evened)
     if outside is not None:
         ink[outside] = 0
-    ink = without_box(without_squares(turned_labels(ink)))
+    ink = without_cells(without_box(without_squares(turned_labels(ink))))
     if settings.alone:
         ink = without_neighbours(ink)
     top, bottom, left, right = ink_box(ink, settings.margin)
