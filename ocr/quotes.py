@@ -1,7 +1,7 @@
 """Quotation marks of one line are of one kind: no hand and no printer mixes “ with ".
 
-Of 5,900 labelled lines with quotation marks or apostrophes none mixes straight and curly ones; a
-network that sees each mark alone does, in a tenth of the lines that have some.
+Of 746 labelled lines with such marks none mixes straight and curly ones; a network that sees each
+mark alone does, in an eighth of the lines that have some.
 """
 
 from __future__ import annotations
