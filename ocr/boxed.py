@@ -29,8 +29,6 @@ _BROAD, _LETTER = 0.16, 0.25
 _BARE = 0.25
 # of the way across a box: a side begins there
 _NEAR = 0.25
-# of the height within: a line so long parts two cells
-_WALL = 0.9
 # pixels that a straight line's edge strays, and that it fades into the paper
 _STRAYS, _FADES = 1.5, 1
 
@@ -136,22 +134,8 @@ def _frame_of(mask: np.ndarray) -> _Frame | None:
             rows = np.arange(side.depth)[:, None] - np.round(side.begins)
             line |= (rows >= -_STRAYS) & (rows < side.breadth)
             out |= rows < side.breadth
-    down |= _walls(mask, ~beyond, broadest)
     breadth = max(side.breadth for side, is_drawn in zip(sides, drawn, strict=True) if is_drawn)
     return _Frame(across, down, ~beyond, int(np.ceil(breadth)))
-
-
-def _walls(mask: np.ndarray, within: np.ndarray, broadest: float) -> np.ndarray:
-    """Thin lines from top to bottom inside of a frame, between the cells of a row or the fields of
-    letters: bool H x W."""
-    near = cv2.dilate(mask.view(np.uint8), np.ones((1, 3), np.uint8)) > 0
-    room = within.sum(0)
-    full = (near & within).sum(0) >= np.maximum(_WALL * room, 1)
-    walls = np.zeros_like(mask)
-    for columns in runs(np.flatnonzero(full & (room > 0))):
-        if len(columns) and len(columns) - 2 <= broadest:
-            walls[:, columns] = True
-    return walls
 
 
 def _views(mask: np.ndarray) -> tuple[np.ndarray, ...]:

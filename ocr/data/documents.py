@@ -172,8 +172,16 @@ def specimen(rng: Rng, word: Word) -> str:
     )  # fmt: skip
 
 
+def divider(rng: Rng, word: Word) -> str:
+    """A row of one sign, as between the parts of a receipt, with words in it or without."""
+    sign, n, title = one(rng, "*****---===___~+#.·•x"), integer(rng, 3, 40), _title(rng, word)
+    few = sign * integer(rng, 2, 9)
+    return one(rng, [sign * n, sign * n, f"{few} {title[:30]} {few}", f"{few}{title[:30]}{few}"])
+
+
 _kind: Callable[[Rng], Callable[[Rng, Word], str]] = weighted((
     (identifier, 26), (command, 20), (reference, 18), (heading, 14), (contents, 12), (specimen, 10),
+    (divider, 4),
 ))  # fmt: skip
 
 
