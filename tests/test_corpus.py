@@ -121,7 +121,8 @@ def test_documents_hold_what_prose_lacks():
     lines = [document(rng, lambda: "olive") for _ in range(4000)]
     for kind in (
         r" (\. ){5}", r"\.{5}", r"^\d+\.\d+ Olive", r"\[\d+\]", r"^\\olive", r"\{olive\}", r"\w@\w",
-        r"[a-z]\d", r"[A-Z]\d", r"\d[a-z]", r"oliveOlive", r"\w_\w", r"\w–\w", r"(\b[A-Z] ){4}", r"\*{5}",
+        r"[a-z]\d", r"[A-Z]\d", r"\d[a-z]", r"oliveOlive", r"\w_\w", r"\w–\w", r"(\b[A-Z] ){4}",
+        r"\*{5}",
     ):  # fmt: skip
         assert sum(bool(re.search(kind, line)) for line in lines) > 20, kind
     assert not Alphabet.latin().unknown("".join(lines))
