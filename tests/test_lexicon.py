@@ -110,15 +110,11 @@ def test_no_character_costs_more_than_the_floor(floor):
         )
 
 
-@pytest.mark.parametrize(
-    ("floor", "own"), [(-8.0, (-2.0, -4.0)), (-8.0, (-1.0, -0.5)), (-0.5, (-2.0, -4.0))]
-)
-def test_quotation_marks_and_digits_have_floors_of_their_own(floor, own):
-    alphabet = Alphabet('a"7')
-    lm = estimate(["aa", 'a"a', "a7a", "aaa"] * 3, 3)
-    weights = {"lm_weight": 0.7, "length_bonus": 0.4, "lm_floor": floor}
-    weights |= {"quote_floor": own[0], "digit_floor": own[1]}
-    floors = {'"': own[0], "7": own[1]}
+@pytest.mark.parametrize(("floor", "of_quotes"), [(-8.0, -2.0), (-8.0, -1.0), (-0.5, -2.0)])
+def test_quotation_marks_have_a_floor_of_their_own(floor, of_quotes):
+    alphabet = Alphabet('a "')
+    lm = estimate(["a aa", "aa a", 'a "a" a'] * 3, 3)
+    weights = {"lm_weight": 0.7, "length_bonus": 0.4, "lm_floor": floor, "quote_floor": of_quotes}
     scores = emissions(2)
 
     def price(text):
@@ -126,7 +122,7 @@ def test_quotation_marks_and_digits_have_floors_of_their_own(floor, own):
         for character in [*text, None]:
             symbol = lm.symbols.index(character) if character else lm.end
             log_prob, state = advance(state, symbol, *lm.packed)
-            total += max(log_prob, floor, floors.get(character, -math.inf))
+            total += max(log_prob, floor, of_quotes if character == '"' else -math.inf)
         return total
 
     for hypothesis in BeamDecoder(alphabet, settings(**weights), lm).decode(scores)[:80]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ocr.lm.ngram import NGram
 
 
-_DIGITS, _QUOTES = "0123456789", '"“”„«»'
+_QUOTES = '"“”„«»'
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,8 @@ class BeamSettings:
     `symbols` are. `beam_threshold`: prefixes less likely than this share of the best one go.
     `lm_weight` (alpha) and `length_bonus` (beta, per character) belong to the character model;
     its log-probability of a character counts as `lm_floor` at least, for what it has hardly seen it
-    cannot judge; that of a digit as `digit_floor` and of a double quotation mark as `quote_floor`:
-    any number may come, and any word may be quoted. `word_weight` and `outside_price` (a
-    log-probability) belong to the lexicon.
+    cannot judge; that of a double quotation mark as `quote_floor`: any word may be quoted.
+    `word_weight` and `outside_price` (a log-probability) belong to the lexicon.
     """
 
     width: int = BEAM_WIDTH
@@ -56,7 +55,6 @@ class BeamSettings:
     lm_weight: float = 0.5
     length_bonus: float = 0.5
     lm_floor: float = -8.0
-    digit_floor: float = -4.0
     quote_floor: float = -2.0
     word_weight: float = 0.3
     outside_price: float = 4.0
@@ -99,9 +97,8 @@ class BeamDecoder:
                 word_model = lexicon.model.packed
                 word_start, word_end = lexicon.model.start, lexicon.model.end
         floors = np.full(classes, settings.lm_floor)  # the end of a line has the place of blank
-        for kind, floor in ((_DIGITS, settings.digit_floor), (_QUOTES, settings.quote_floor)):
-            own = [alphabet.characters.index(c) + 1 for c in kind if c in alphabet]
-            floors[own] = max(settings.lm_floor, floor)
+        quotes = [alphabet.characters.index(c) + 1 for c in _QUOTES if c in alphabet]
+        floors[quotes] = max(settings.lm_floor, settings.quote_floor)
         weights = (
             settings.lm_weight, length_bonus, settings.word_weight, settings.outside_price, floors,
         )  # fmt: skip
