@@ -11,7 +11,7 @@ import numpy as np
 
 # rows at which they are looked for
 _ROWS = 64
-# heights that an image must be wide: in a word or two anything may touch the edges
+# heights: in a narrower image, a word or two, anything may touch the edges
 _LONG = 2.0
 # ink that counts as a stroke there
 _STROKE = 64
@@ -25,17 +25,18 @@ _ROOM = 0.8
 # share of the line's width that foreign strokes take at an edge: dots and quotes of a tight crop
 # take less
 _WIDE = 0.08
-# where there is no such room, as in lines of capitals, it takes so many side by side, no further
-# apart than the line is high, that fill so much of their width (accents fill less), and so much of
-# the line's; they may stand closer to the line
-_MANY, _FILL, _LEAST, _CLOSE = 4, 0.55, 0.15, 0.04
+# there, and where there is no such room, as in lines of capitals, it takes so many side by side, no
+# further apart than the line is high, that fill so much of their width (accents fill less), and so
+# much of the line's; they may stand closer to the line. Of a word, dots may fill as much: there they
+# are so high
+_MANY, _FILL, _LEAST, _CLOSE, _DEEP = 4, 0.55, 0.15, 0.04, 0.2
 
 
 def without_neighbours(ink: np.ndarray) -> np.ndarray:
     """The ink (uint8 H x W, paper = 0) without strokes of other lines; the same array if there are
     none."""
     height, width = ink.shape
-    if height < 16 or width < _LONG * height:
+    if height < 16:
         return ink
     scale = min(1.0, _ROWS / height)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -53,15 +54,16 @@ def without_neighbours(ink: np.ndarray) -> np.ndarray:
         (band[0], first == 0, last, band[0] - last),
         (size[1] - band[1], last == size[1], size[1] - first, first - band[1]),
     ):
-        tight = room < _ROOM * high
+        narrow = width < _LONG * height
+        tight = narrow or room < _ROOM * high
         inner = between > (_CLOSE if tight else _APART) * high
         these = touching & inner
         these[0] = False
-        wide = stats[these, cv2.CC_STAT_WIDTH]
         if tight:
-            there = _row_of_letters(stats[these, cv2.CC_STAT_LEFT], wide, high, size[0])
+            deep = outer >= (_DEEP * high if narrow else 0)
+            there = _row_of_letters(stats[these & deep], high, size[0])
         else:
-            there = wide.sum() >= _WIDE * size[0]
+            there = stats[these, cv2.CC_STAT_WIDTH].sum() >= _WIDE * size[0]
         if there:
             # what lies no further inside is theirs, too
             foreign |= inner & (outer <= outer[these].max())
@@ -76,11 +78,10 @@ def without_neighbours(ink: np.ndarray) -> np.ndarray:
     return np.where(gone > 0, np.uint8(0), ink)
 
 
-def _row_of_letters(lefts: np.ndarray, wide: np.ndarray, high: int, width: int) -> bool:
-    """Whether some of these marks, given by their left sides and widths, stand side by side as the
-    letters of a line do."""
-    order = np.argsort(lefts)
-    lefts, wide = lefts[order], wide[order]
+def _row_of_letters(stats: np.ndarray, high: int, width: int) -> bool:
+    """Whether some of these marks stand side by side as the letters of a line do."""
+    stats = stats[np.argsort(stats[:, cv2.CC_STAT_LEFT])]
+    lefts, wide = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_WIDTH]
     rights = np.maximum.accumulate(lefts + wide)
     splits = np.flatnonzero(lefts[1:] - rights[:-1] > high) + 1
     for group in np.split(np.arange(len(lefts)), splits):

@@ -68,6 +68,14 @@ def test_capitals_stand_closer_to_the_lines_around_them(lora, gap):
     assert int(found.sum()) - int(expected.sum()) < 0.05 * (int(crop.sum()) - int(expected.sum()))
 
 
+def test_a_price_loses_those_above_and_below_it(lora):
+    crop, expected = between(lora, part=0.35, texts=("19884", "10.00", "65538"))
+    assert crop.shape[1] < 2 * crop.shape[0]
+    found = without_neighbours(crop)
+    assert (found[expected > 0] == expected[expected > 0]).all()
+    assert int(found.sum()) - int(expected.sum()) < 0.05 * (int(crop.sum()) - int(expected.sum()))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -84,6 +92,8 @@ def test_capitals_stand_closer_to_the_lines_around_them(lora, gap):
         "PŘÍLIŠ ŽLUŤOUČKÝ KŮŇ",
         "ZAŻÓŁĆ GĘŚLĄ JAŹŃ",
         "ÁRVÍZTŰRŐ TÜKÖRFÚRÓGÉP",
+        "ÉÈ",
+        "ÄÖÜ",
     ],
 )
 def test_a_line_that_is_cut_out_exactly_is_left_as_it_is(lora, text):
