@@ -27,8 +27,8 @@ _ROOM = 0.8
 _WIDE = 0.08
 # there, and where there is no such room, as in lines of capitals, it takes so many side by side, no
 # further apart than the line is high, that fill so much of their width (accents fill less), and so
-# much of the line's; they may stand closer to the line. Of a word, dots may fill as much: there they
-# are so high
+# much of the line's; they may stand closer to the line. Dots may fill as much of a word: there it
+# takes marks so high
 _MANY, _FILL, _LEAST, _CLOSE, _DEEP = 4, 0.55, 0.15, 0.04, 0.2
 
 
