@@ -167,11 +167,11 @@ def crowded(font: Font, text: str, rng: np.random.Generator) -> np.ndarray:
     image = drawn(font, text)[10:-10]
     other = drawn(font, text[::-1])[10:-10]
     part = round(float(rng.uniform(0.25, 0.45)) * len(other))
-    between = [np.full((int(rng.integers(3, 7)), image.shape[1], 3), 255, np.uint8)] * 2
+    gap = np.full((int(rng.integers(3, 7)), image.shape[1], 3), 255, np.uint8)
     wide = min(image.shape[1], other.shape[1])
     above, below = (np.full((part, image.shape[1], 3), 255, np.uint8) for _ in range(2))
     above[:, :wide], below[:, :wide] = other[len(other) - part :, :wide], other[:part, :wide]
-    return np.vstack([above, between[0], image, between[1], below])
+    return np.vstack([above, gap, image, gap, below])
 
 
 def in_a_notebook(font: Font, text: str, rng: np.random.Generator) -> np.ndarray:

@@ -6,16 +6,15 @@
     python benchmarks/recognition.py OUT --limit 1000 --engines ours-greedy,rapidocr,tesserocr
 
 A PDF file that was set, not scanned, says which characters stand where. Of each file two pages are
-looked at, of each page's fonts a line or two is taken, of each font 12 in all, drawn at 100, 150,
-200 or 300 dots an inch. Lines with raised signs, signs outside of our alphabet or little text are
-left out, and what is not drawn (the text behind a scan). Some files label their signs wrongly; the
+looked at, of up to four fonts of a page a line each is taken, of each font 12 in all, drawn at 100,
+150, 200 or 300 dpi. Lines with raised glyphs, characters outside of our alphabet or little text are
+left out, and what is not drawn (the text behind a scan). Some files label their glyphs wrongly; the
 same lines count against all engines. OUT becomes a labelled folder.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import ctypes
 import sys
 import unicodedata
@@ -27,10 +26,11 @@ from typing import NamedTuple
 import numpy as np
 import pypdfium2 as pdfium
 import pypdfium2.raw as raw
+from contents import write
 
 from ocr.alphabet import Alphabet
 
-DENSITIES = (100, 150, 200, 300)
+RESOLUTIONS = (100, 150, 200, 300)
 PAGES, OF_PAGE, OF_FONT = 2, 4, 12
 _LARGEST = 12e6  # bytes of a file
 _SIZES = 5, 40  # points
@@ -46,7 +46,7 @@ class Line(NamedTuple):
     box: tuple[float, float, float, float]  # left, bottom, right, top, in points
 
 
-class Sign(NamedTuple):
+class Glyph(NamedTuple):
     character: str
     font: str
     size: float
@@ -54,7 +54,7 @@ class Sign(NamedTuple):
     box: tuple[float, float, float, float]
 
 
-def sign_of(page: pdfium.PdfTextPage, i: int) -> Sign | None:
+def glyph_of(page: pdfium.PdfTextPage, i: int) -> Glyph | None:
     """A drawn, upright character of the page; None for one that is not."""
     part = raw.FPDFText_GetTextObject(page, i)
     if part and raw.FPDFTextObj_GetTextRenderMode(part) == raw.FPDF_TEXTRENDERMODE_INVISIBLE:
@@ -70,35 +70,35 @@ def sign_of(page: pdfium.PdfTextPage, i: int) -> Sign | None:
     matrix = raw.FS_MATRIX()
     raw.FPDFText_GetMatrix(page, i, matrix)
     character = chr(raw.FPDFText_GetUnicode(page, i))
-    return Sign(character, font, height * abs(matrix.d), y.value, page.get_charbox(i, loose=True))
+    return Glyph(character, font, height * abs(matrix.d), y.value, page.get_charbox(i, loose=True))
 
 
 def lines_of(page: pdfium.PdfTextPage) -> Iterator[Line]:
     known = set(Alphabet.latin().characters)
-    signs: list[Sign | None] = []
+    glyphs: list[Glyph | None] = []
     for i in range(page.count_chars()):
         if raw.FPDFText_IsGenerated(page, i):
-            if raw.FPDFText_GetUnicode(page, i) == ord(" ") and signs and signs[-1]:
-                signs.append(signs[-1]._replace(character=" "))
+            if raw.FPDFText_GetUnicode(page, i) == ord(" ") and glyphs and glyphs[-1]:
+                glyphs.append(glyphs[-1]._replace(character=" "))
             else:
-                yield from _line(signs, known)
-                signs = []
+                yield from _line(glyphs, known)
+                glyphs = []
             continue
-        sign = sign_of(page, i)
-        if sign and signs and signs[-1] and sign.box[0] - signs[-1].box[2] > _GAP * sign.size:
-            yield from _line(signs, known)
-            signs = []
-        signs.append(sign)
-    yield from _line(signs, known)
+        glyph = glyph_of(page, i)
+        if glyph and glyphs and glyphs[-1] and glyph.box[0] - glyphs[-1].box[2] > _GAP * glyph.size:
+            yield from _line(glyphs, known)
+            glyphs = []
+        glyphs.append(glyph)
+    yield from _line(glyphs, known)
 
 
-def _line(signs: list[Sign | None], known: set[str]) -> Iterator[Line]:
-    drawn = [s for s in signs if s]
+def _line(glyphs: list[Glyph | None], known: set[str]) -> Iterator[Line]:
+    drawn = [s for s in glyphs if s]
     text = "".join(s.character for s in drawn)
     text = " ".join(unicodedata.normalize("NFC", text).split())
     inked = [s for s in drawn if not s.character.isspace()]
     level = len({round(s.baseline, 1) for s in inked}) == 1
-    if not inked or len(drawn) < len(signs) or not level or not set(text) <= known:
+    if not inked or len(drawn) < len(glyphs) or not level or not set(text) <= known:
         return
     if not _LENGTHS[0] <= len(text) <= _LENGTHS[1] or sum(map(str.isalpha, text)) < 4:
         return
@@ -111,17 +111,19 @@ def _line(signs: list[Sign | None], known: set[str]) -> Iterator[Line]:
     yield Line(text, font, size, (left, base - _BELOW * size, right, base + _ABOVE * size))
 
 
-def drawn(page: pdfium.PdfPage, line: Line, density: int) -> np.ndarray:
+def drawn(page: pdfium.PdfPage, line: Line, dpi: int) -> np.ndarray:
     """Grey pixels of the line, H x W."""
     across, down = page.get_size()
     left, bottom, right, top = line.box
     # pypdfium2 has no clip in points: what is not wanted of each side
     crop = max(0, left), max(0, bottom), max(0, across - right), max(0, down - top)
-    return page.render(scale=density / 72, crop=crop, grayscale=True).to_numpy()
+    return page.render(scale=dpi / 72, crop=crop, grayscale=True).to_numpy()
 
 
-def chosen(document: pdfium.PdfDocument, rng: np.random.Generator, seen: Counter[str]):
-    """Some lines of it, each of another font of its page, as (line, density, pixels)."""
+def chosen(
+    document: pdfium.PdfDocument, rng: np.random.Generator, seen: Counter[str]
+) -> Iterator[tuple[Line, np.ndarray]]:
+    """Some lines of it with their pixels, each of another font of its page."""
     for number in rng.permutation(len(document))[:PAGES].tolist():
         page = document[number]
         by_font: dict[str, list[Line]] = {}
@@ -131,8 +133,7 @@ def chosen(document: pdfium.PdfDocument, rng: np.random.Generator, seen: Counter
             if seen[font] < OF_FONT:
                 seen[font] += 1
                 line = by_font[font][int(rng.integers(len(by_font[font])))]
-                density = int(rng.choice(DENSITIES))
-                yield line, density, drawn(page, line, density)
+                yield line, drawn(page, line, int(rng.choice(RESOLUTIONS)))
 
 
 def main() -> None:
@@ -144,35 +145,27 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=7)
     args = parser.parse_args()
-    from PIL import Image
-
     files = sorted(p for p in args.documents.rglob("*.pdf") if p.stat().st_size < _LARGEST)
     if not files:
         parser.error(f"{args.documents}: no PDF files")
     rng = np.random.default_rng(args.seed)
     seen: Counter[str] = Counter()
-    rows: list[tuple[str, str, str, int, str]] = []
-    (args.out / "lines").mkdir(parents=True, exist_ok=True)
+    lines: list[tuple[Line, np.ndarray]] = []
     for place in rng.permutation(len(files)).tolist():
         try:
             document = pdfium.PdfDocument(files[place])
-            for line, density, pixels in chosen(document, rng, seen):
-                if min(pixels.shape) < 6 or pixels.min() == pixels.max():
-                    continue  # off the page, or white on white
-                path = f"lines/{len(rows):05}.png"
-                Image.fromarray(pixels).save(args.out / path)
-                rows.append((path, line.text, line.font, density, files[place].name))
+            for line, pixels in chosen(document, rng, seen):
+                # others are off the page, or white on white
+                if min(pixels.shape) >= 6 and pixels.min() < pixels.max():
+                    lines.append((line, pixels))
         except (pdfium.PdfiumError, ValueError) as error:
             print(f"{files[place]}: {error}", file=sys.stderr)
-        if len(rows) >= args.lines:
+        if len(lines) >= args.lines:
             break
-    del rows[args.lines :]
-    with open(args.out / "labels.tsv", "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None)
-        writer.writerow(("path", "text", "font", "density", "document"))
-        writer.writerows(rows)
-    fonts = len({font for _, _, font, *_ in rows})
-    print(f"{len(rows)} lines in {fonts} fonts of {args.documents} -> {args.out}")
+    del lines[args.lines :]
+    write([(pixels, line.text) for line, pixels in lines], args.out)
+    fonts = len({line.font for line, _ in lines})
+    print(f"{len(lines)} lines in {fonts} fonts of {args.documents} -> {args.out}")
 
 
 if __name__ == "__main__":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -63,6 +65,13 @@ def high_marks(mask: np.ndarray, share: float) -> int:
 def runs(numbers: np.ndarray) -> list[np.ndarray]:
     """Rising numbers, of rows or columns, parted wherever one is left out."""
     return np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+
+
+def spacing(lines: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
+    """The usual distance between the middles of two or more such runs, and each one in it."""
+    distances = np.diff([line.mean() for line in lines])
+    usual = float(np.median(distances))
+    return usual, distances / usual
 
 
 def opened(ink: np.ndarray, long: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ocr.box import opened, runs
+from ocr.box import opened, runs, spacing
 
 # ink, of 255, that may be a wall
 _INK = 40
@@ -57,10 +57,9 @@ def without_cells(ink: np.ndarray) -> np.ndarray:
 
 
 def _even(walls: list[np.ndarray], high: int) -> bool:
-    gaps = np.diff([columns.mean() for columns in walls])
-    usual = float(np.median(gaps))
-    times = np.round(gaps / usual)
-    even = (times > 0) & (np.abs(gaps / np.maximum(times, 1) - usual) <= _OFF * usual)
+    usual, times = spacing(walls)
+    whole = np.round(times)  # a wall may be missing
+    even = (whole > 0) & (np.abs(times - whole) <= _OFF * whole)
     return bool(even.all()) and _NEAREST * high <= usual <= _FARTHEST * high
 
 

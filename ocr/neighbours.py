@@ -49,12 +49,12 @@ def without_neighbours(ink: np.ndarray) -> np.ndarray:
     first = stats[:, cv2.CC_STAT_TOP]
     last = first + stats[:, cv2.CC_STAT_HEIGHT]
     high = band[1] - band[0]
+    narrow = width < _LONG * height
     foreign = np.zeros(len(stats), bool)
     for room, touching, outer, between in (
         (band[0], first == 0, last, band[0] - last),
         (size[1] - band[1], last == size[1], size[1] - first, first - band[1]),
     ):
-        narrow = width < _LONG * height
         tight = narrow or room < _ROOM * high
         inner = between > (_CLOSE if tight else _APART) * high
         these = touching & inner

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ocr.box import opened, runs
+from ocr.box import opened, runs, spacing
 
 # ink, of 255, that may be a printed line
 _INK = 20
@@ -65,12 +65,10 @@ def _is_even(down: np.ndarray) -> bool:
     """Whether lines down a mask stand at even distances."""
     height = len(down)
     columns = np.flatnonzero(down.mean(0) > 0.5)
-    middles = [float(x.mean()) for x in runs(columns) if 0 < len(x) <= _BROAD * height + 3]
-    if len(middles) < _FEWEST:
+    lines = [x for x in runs(columns) if 0 < len(x) <= _BROAD * height + 3]
+    if len(lines) < _FEWEST:
         return False
-    distances = np.diff(middles)
-    usual = float(np.median(distances))
-    times = distances / usual
+    usual, times = spacing(lines)
     even = np.abs(times - np.round(times)) < _OFF
     return usual >= _CLOSEST * height and float(even.mean()) >= _EVEN
 

@@ -1,4 +1,4 @@
-"""What printed documents hold besides prose: contents, headings, references, names of machines,
+"""What printed documents hold besides prose: contents, headings, references, identifiers,
 commands, alphabets of type.
 
 Letters and digits that stand together (p1, T1, utf8, LY1) are told apart by their shape alone; dots
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ocr.data.letters import Word, integer, one, weighted
+from ocr.data.letters import Word, integer, magnitude, one, weighted
 
 Rng = np.random.Generator
 
@@ -37,7 +37,7 @@ _COMMANDS = str.split(
 
 
 def _number(rng: Rng, digits: float = 3) -> str:
-    return str(int(10 ** rng.uniform(0, digits)))
+    return str(magnitude(rng, digits))
 
 
 def _title(rng: Rng, word: Word) -> str:

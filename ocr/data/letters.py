@@ -23,6 +23,11 @@ def integer(rng: np.random.Generator, low: int, high: int) -> int:
     return int(rng.integers(low, high))
 
 
+def magnitude(rng: np.random.Generator, digits: float) -> int:
+    """A number up to 10 ** digits, whose count of digits, not its size, is uniform."""
+    return int(10 ** rng.uniform(0, digits))
+
+
 def weighted(options: Sequence[tuple[Option, float]]) -> Callable[[np.random.Generator], Option]:
     """Draws one of the options, (what, weight)."""
     values = [value for value, _ in options]

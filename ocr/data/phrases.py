@@ -7,7 +7,18 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ocr.data.letters import Word, accents, foreign, initials, integer, one, short, soup, weighted
+from ocr.data.letters import (
+    Word,
+    accents,
+    foreign,
+    initials,
+    integer,
+    magnitude,
+    one,
+    short,
+    soup,
+    weighted,
+)
 from ocr.data.receipts import receipt
 
 _MONTHS = str.split(
@@ -44,13 +55,8 @@ def _roman(n: int) -> str:
     return out
 
 
-def _magnitude(rng: np.random.Generator) -> int:
-    """A number whose count of digits, not its size, is uniform."""
-    return int(10 ** rng.uniform(0, 7))
-
-
 def number(rng: np.random.Generator, word: Word) -> str:
-    n = _magnitude(rng)
+    n = magnitude(rng, 7)
     shape = integer(rng, 0, 9)
     if shape < 3:
         return str(n)
@@ -59,7 +65,7 @@ def number(rng: np.random.Generator, word: Word) -> str:
     if shape == 4:
         return f"{n / 100:.2f}".replace(".", one(rng, ",."))
     if shape == 5:
-        return " ".join(str(_magnitude(rng)) for _ in range(integer(rng, 2, 7)))
+        return " ".join(str(magnitude(rng, 7)) for _ in range(integer(rng, 2, 7)))
     if shape == 6:
         return str(integer(rng, 1400, 2035)) + one(rng, ["", "", "-", "–", "/"])
     if shape == 7:
@@ -97,7 +103,7 @@ def time(rng: np.random.Generator, word: Word) -> str:
 
 
 def amount(rng: np.random.Generator, word: Word) -> str:
-    n, c = int(10 ** rng.uniform(0, 6)), integer(rng, 0, 100)
+    n, c = magnitude(rng, 6), integer(rng, 0, 100)
     thousands = f"{n:,}".replace(",", one(rng, [",", ".", " ", ""]))
     text = f"{thousands}{one(rng, ',.')}{c:02}" if rng.random() < 0.6 else thousands
     sign = one(rng, "€£$¥¢¤€£$")
@@ -246,7 +252,7 @@ def page(rng: np.random.Generator, word: Word) -> str:
 
 
 def cell(rng: np.random.Generator, word: Word) -> str:
-    n = _magnitude(rng)
+    n = magnitude(rng, 7)
     return one(
         rng,
         [
@@ -260,7 +266,7 @@ def cell(rng: np.random.Generator, word: Word) -> str:
 
 
 def measure(rng: np.random.Generator, word: Word) -> str:
-    n, u = _magnitude(rng), one(rng, _UNITS)
+    n, u = magnitude(rng, 7), one(rng, _UNITS)
     return one(
         rng,
         [

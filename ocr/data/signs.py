@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ocr.data.documents import document
-from ocr.data.letters import Word, integer, one, weighted
+from ocr.data.letters import Word, integer, magnitude, one, weighted
 
 Rng = np.random.Generator
 
@@ -37,7 +37,7 @@ _DOCUMENTS = 0.45
 
 
 def _number(rng: Rng) -> str:
-    return str(int(10 ** rng.uniform(0, 4.5)))
+    return str(magnitude(rng, 4.5))
 
 
 def _cased(rng: Rng, text: str) -> str:
