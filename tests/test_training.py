@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image, ImageDraw, ImageFont
 from safetensors import safe_open
@@ -122,17 +123,27 @@ def test_killed_and_resumed_equals_uninterrupted(lines, tmp_path):
     assert steps == [8]
 
 
-def test_two_ranks_in_pieces_equal_one_go(lines, tmp_path):
-    whole = write_config(lines, tmp_path / "whole", devices=2, optimisation={"steps": 4})
-    pieces = write_config(lines, tmp_path / "pieces", devices=2, optimisation={"steps": 4})
+def in_pieces_as_in_one_go(lines, tmp_path, **changes):
+    """What a training of four steps says that ends with what two pieces of it end with."""
+    folders = [tmp_path / "whole", tmp_path / "pieces"]
+    optimisation = {"steps": 4, "optimiser": "muon"}
+    whole, pieces = (
+        write_config(lines, folder, optimisation=optimisation, **changes) for folder in folders
+    )
     output = finish(start(whole))
-    assert "2 processes" in output
     finish(start(pieces, "--stop-after", "2"))
     finish(start(pieces, "--resume"))
-    same_state(
-        tmp_path / "whole" / "checkpoint.safetensors",
-        tmp_path / "pieces" / "checkpoint.safetensors",
-    )
+    same_state(*(folder / "checkpoint.safetensors" for folder in folders))
+    return output
+
+
+def test_two_ranks_in_pieces_equal_one_go(lines, tmp_path):
+    assert "2 processes" in in_pieces_as_in_one_go(lines, tmp_path, devices=2)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_pieces_on_a_gpu_equal_one_go(lines, tmp_path):
+    in_pieces_as_in_one_go(lines, tmp_path, accelerator="gpu")
 
 
 def test_a_schedule_of_minutes_ends_by_the_clock(lines, tmp_path):

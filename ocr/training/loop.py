@@ -113,7 +113,8 @@ def train(
         frame_width = model.architecture.frame_width
         found = inspect(labelled.samples, labelled.lines, alphabet, frame_width, config.max_width)
         display.console.print(found.table())
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    # on its device before there are an optimiser and averages: what a checkpoint restores lands there
+    model.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     card = Card(
         name=config.name,
         architecture=model.architecture,
