@@ -262,7 +262,7 @@ def main() -> None:
     sums: dict[str, tuple[list[str], list[str]]] = {name: ([], []) for name in classes}
     print(f"CER %, {options.weights}, {options.decoder}")
     print(" " * 24 + "".join(f"{name:>9}" for name in classes))
-    for kind in [*CONTENTS, *LOOKS]:
+    for kind in CONTENTS | LOOKS:
         print(f"{kind:24}", end="", flush=True)
         for name, fonts in classes.items():
             lines = lines_of(kind, fonts, options.each, rng)

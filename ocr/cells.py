@@ -1,10 +1,12 @@
-"""Fields of a form, a cell for each letter: the walls between the cells, taken out of the ink."""
+"""Fields of a form, a cell for each letter: the walls between the cells, taken out of the ink, and
+the spaces that a network reads between letters so far apart."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
+from ocr.alphabet import BLANK
 from ocr.box import opened, runs, spacing
 
 # ink, of 255, that may be a wall
@@ -20,20 +22,24 @@ _NEAREST, _FARTHEST, _OFF = 0.4, 1.6, 0.15
 _FREE, _LETTER = 0.05, 0.25
 # of the cells between walls: so many hold a letter
 _FILLED = 0.4
+# of the walls, so few are crossed where each letter has its cell
+_CROSSED = 0.25
 # pixels that a wall fades into the paper
 _FADES = 1
+# nats that a space within a word loses: enough for any search, and a known text may still have one
+_UNLIKELY = 20.0
 
 
-def without_cells(ink: np.ndarray) -> np.ndarray:
+def without_cells(ink: np.ndarray) -> tuple[np.ndarray, float]:
     """The ink (uint8 H x W, paper = 0) without the walls of cells; the same array if there are
-    none.
+    none. And the width of a cell in pixels if each letter has its own, or 0.
 
     Walls are thin, upright, at even distances, and higher than all else on both sides.
     """
     mask = (ink > _INK).view(np.uint8)
     rows = np.flatnonzero(mask.any(1))
     if min(ink.shape) < 12 or ink.shape[1] < 2 * ink.shape[0] or not len(rows):
-        return ink
+        return ink, 0.0
     first, last = int(rows[0]), int(rows[-1]) + 1
     high = last - first
     near = cv2.dilate(mask, np.ones((1, 3), np.uint8))  # a wall may lean a little
@@ -43,17 +49,46 @@ def without_cells(ink: np.ndarray) -> np.ndarray:
         if 0 < len(columns) <= _BROAD * high + 2
     ]
     if len(walls) < _FEWEST or not _even(walls, high):
-        return ink
+        return ink, 0.0
     standing = np.zeros(ink.shape, bool)
     for columns in walls:
         standing[:, columns[0] : columns[-1] + 1] = True
     letters = np.where(standing, 0, mask)
     if not _hold_letters(letters[first:last], walls):
-        return ink
+        return ink, 0.0
     broad = max(map(len, walls)) + 2 * _FADES
     covered = cv2.dilate(standing.view(np.uint8), np.ones((1, 2 * _FADES + 1), np.uint8))
     # strokes that cross a wall are longer than it is broad
-    return np.where(covered > 0, opened(ink.T, broad + 1).T, ink)
+    found = np.where(covered > 0, opened(ink.T, broad + 1).T, ink)
+    return found, spacing(walls)[0] if _apart(letters, walls) else 0.0
+
+
+def _apart(letters: np.ndarray, walls: list[np.ndarray]) -> bool:
+    """Whether strokes of a mask (H x W) hardly ever go on behind a wall."""
+    last = letters.shape[1] - 1
+    beside = [(letters[:, max(0, w[0] - 1)], letters[:, min(last, w[-1] + 1)]) for w in walls]
+    return float(np.mean([bool((before & behind).any()) for before, behind in beside])) <= _CROSSED
+
+
+def close_up(
+    emissions: np.ndarray, pixels: np.ndarray, pitch: float, space: int, frame_width: int
+) -> np.ndarray:
+    """Emissions T x C (log-probabilities) of letters that stood in cells of so many pixels: the
+    space goes to the blank, but where a cell is empty.
+
+    pixels: uint8 H x W, the prepared line, `frame_width` columns a frame; space: its label.
+    """
+    paper = ~(pixels > _INK).any(0)
+    empty = np.zeros(len(emissions) * frame_width, bool)
+    for columns in runs(np.flatnonzero(paper)):
+        if len(columns) >= pitch:
+            empty[columns] = True
+    within = ~empty.reshape(-1, frame_width).any(1)
+    closed = emissions.copy()
+    both = closed[within][:, [BLANK, space]]
+    closed[within, BLANK] = np.logaddexp(both[:, 0], both[:, 1])
+    closed[within, space] = both[:, 1] - _UNLIKELY
+    return closed
 
 
 def _even(walls: list[np.ndarray], high: int) -> bool:

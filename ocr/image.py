@@ -6,7 +6,7 @@ A prepared line is uint8, `height` x W, with paper = 0 and ink up to 255.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -88,11 +88,13 @@ class Preparation(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A prepared line and its way back: x in the original = x / scale + left."""
+    """A prepared line and its way back: x in the original = x / scale + left. `pitch`: width of the
+    cells of a form, one a letter, that it stood in, in prepared pixels; 0 if in none."""
 
     pixels: np.ndarray
     scale: float
     left: float
+    pitch: float = 0.0
 
 
 def read(source: Source, name: str | None = None) -> np.ndarray:
@@ -268,7 +270,8 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         ink = ink_of(255 - grey, settings.faintest, settings.evened)
     if outside is not None:
         ink[outside] = 0
-    ink = without_cells(without_box(without_squares(turned_labels(ink))))
+    ink, square = without_squares(turned_labels(ink))
+    ink, cell = without_cells(without_box(ink))
     if settings.alone:
         ink = without_neighbours(ink)
     top, bottom, left, right = ink_box(ink, settings.margin)
@@ -289,7 +292,7 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     pixels = _to_height(ink, settings, name)
     scale = pixels.shape[1] / ink.shape[1]
     shrunk = grey.shape[1] / width
-    return Prepared(pixels, scale * shrunk, left / shrunk)
+    return Prepared(pixels, scale * shrunk, left / shrunk, max(square, cell) * scale)
 
 
 def _prepare_part(
@@ -297,7 +300,7 @@ def _prepare_part(
 ) -> Prepared:
     """What lies in these rows and columns, as if nothing were around it."""
     line = prepare(grey[part], settings, name)
-    return Prepared(line.pixels, line.scale, line.left + part[1].start)
+    return replace(line, left=line.left + part[1].start)
 
 
 def _to_height(ink: np.ndarray, settings: Preparation, name: str) -> np.ndarray:

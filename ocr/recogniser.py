@@ -9,6 +9,7 @@ from os import PathLike
 import numpy as np
 
 from ocr.alphabet import BLANK, Alphabet
+from ocr.cells import close_up
 from ocr.confidence import Logistic, word_probabilities, word_spans
 from ocr.ctc.decoding import Decoded, Decoder, Greedy
 from ocr.ctc.greedy import Path, greedy
@@ -161,7 +162,14 @@ class Recogniser:
         images = np.zeros((len(lines), 1, lines[0].pixels.shape[0], wide), np.uint8)
         for row, line in zip(images, lines, strict=True):
             row[0, :, : line.pixels.shape[1]] = line.pixels
-        return self.emissions(images, widths)
+        scores = self.emissions(images, widths)
+        if self._space == BLANK:
+            return scores
+        step = self.card.architecture.frame_width
+        return [
+            close_up(s, line.pixels, line.pitch, self._space, step) if line.pitch else s
+            for s, line in zip(scores, lines, strict=True)
+        ]
 
     def line(
         self, decoded: Decoded, line: Prepared, name: str = "", *, known: bool = False

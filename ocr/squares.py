@@ -23,26 +23,33 @@ _FEWEST, _EVEN, _OFF, _CLOSEST = 4, 0.7, 0.12, 0.1
 _DARKER, _AND, _DARK = 1.3, 12, 110
 # in heights: what a faint line leaves around it
 _FRINGE = 0.045
+# letters that have a square each: in so many squares, at least, and of the lines between two of
+# them so few are crossed, by ink of more than a share of the height
+_LETTERS, _CROSSED, _STROKE = 3, 0.25, 0.06
 
 
-def without_squares(ink: np.ndarray) -> np.ndarray:
+def without_squares(ink: np.ndarray) -> tuple[np.ndarray, float]:
     """The ink (uint8 H x W, paper = 0) without the lines of squared paper; the same array if there
-    are none.
+    are none. And the width of a square if each letter stands in its own, as in forms, or 0.
 
     Found by openings as long as the lines (Serra 1982), which letters are not; lines down are at
     even distances, too. Where strokes cross them, strokes stay.
     """
     height, width = ink.shape
     if height < 24 or width < 2 * height:
-        return ink
+        return ink, 0.0
     mask = (ink > _INK).view(np.uint8)
     across = _thin(_lines(mask, 1, round(_ACROSS * height)))
     if across.any(0).mean() < _COVER:
-        return ink
+        return ink, 0.0
     down = _lines(mask, round(_DOWN * height), 1)
-    if not _is_even(down):
-        return ink
-    return _filled(_filled(ink, down).T, across.T).T.copy()
+    lines = _even(down)
+    if not lines:
+        return ink, 0.0
+    found = _filled(_filled(ink, down).T, across.T).T.copy()
+    # a form has a line above and one below, paper has more
+    form = len(runs(np.flatnonzero(across.mean(1) > 0.5))) <= 2
+    return found, spacing(lines)[0] if form and _hold_letters(found > _DARK, lines) else 0.0
 
 
 def _lines(mask: np.ndarray, high: int, wide: int) -> np.ndarray:
@@ -61,16 +68,28 @@ def _thin(across: np.ndarray) -> np.ndarray:
     return cv2.subtract(across, cv2.morphologyEx(across, cv2.MORPH_OPEN, broad))
 
 
-def _is_even(down: np.ndarray) -> bool:
-    """Whether lines down a mask stand at even distances."""
+def _even(down: np.ndarray) -> list[np.ndarray]:
+    """The columns of each of the lines down a mask if they stand at even distances, or nothing."""
     height = len(down)
     columns = np.flatnonzero(down.mean(0) > 0.5)
     lines = [x for x in runs(columns) if 0 < len(x) <= _BROAD * height + 3]
     if len(lines) < _FEWEST:
-        return False
+        return []
     usual, times = spacing(lines)
     even = np.abs(times - np.round(times)) < _OFF
-    return usual >= _CLOSEST * height and float(even.mean()) >= _EVEN
+    return lines if usual >= _CLOSEST * height and float(even.mean()) >= _EVEN else []
+
+
+def _hold_letters(mask: np.ndarray, lines: list[np.ndarray]) -> bool:
+    """Whether ink (a mask without the lines) stands between lines down and hardly crosses any."""
+    least = _STROKE * len(mask)
+    squares = zip(lines, lines[1:], strict=False)
+    filled = np.array([mask[:, a[-1] : b[0]].any(1).sum() > least for a, b in squares])
+    crossed = np.array([mask[:, line].any(1).sum() > least for line in lines[1:-1]])
+    between = filled[:-1] & filled[1:]
+    return (
+        int(filled.sum()) >= _LETTERS and float(crossed[between].sum()) <= _CROSSED * between.sum()
+    )
 
 
 def _filled(ink: np.ndarray, lines: np.ndarray) -> np.ndarray:

@@ -29,7 +29,7 @@ def test_lines_without_texts(tmp_path):
     write_lines(folder, texts)
     (folder / "labels.tsv").unlink()
     for path in folder.iterdir():
-        cv2.imwrite(str(path), cv2.GaussianBlur(cv2.imread(str(path)), (0, 0), 3.0))
+        cv2.imwrite(str(path), cv2.GaussianBlur(cv2.imread(str(path)), (0, 0), 2.5))
     (folder / "broken.png").write_bytes(b"no image")
     out = tmp_path / "scans.safetensors"
     config = tmp_path / "short.yaml"

@@ -113,7 +113,7 @@ def train(
         frame_width = model.architecture.frame_width
         found = inspect(labelled.samples, labelled.lines, alphabet, frame_width, config.max_width)
         display.console.print(found.table())
-    # on its device before there are an optimiser and averages: what a checkpoint restores lands there
+    # on its device before there is an optimiser: what a checkpoint restores lands where weights are
     model.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     card = Card(
         name=config.name,
