@@ -6,7 +6,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ocr.alphabet import BLANK
+from ocr.apart import without_spaces
 from ocr.box import opened, runs, spacing
 
 # ink, of 255, that may be a wall
@@ -26,8 +26,6 @@ _FILLED = 0.4
 _CROSSED = 0.25
 # pixels that a wall fades into the paper
 _FADES = 1
-# nats that a space within a word loses: enough for any search, and a known text may still have one
-_UNLIKELY = 20.0
 
 
 def without_cells(ink: np.ndarray) -> tuple[np.ndarray, float]:
@@ -83,12 +81,8 @@ def close_up(
     for columns in runs(np.flatnonzero(paper)):
         if len(columns) >= pitch:
             empty[columns] = True
-    within = ~empty.reshape(-1, frame_width).any(1)
-    closed = emissions.copy()
-    both = closed[within][:, [BLANK, space]]
-    closed[within, BLANK] = np.logaddexp(both[:, 0], both[:, 1])
-    closed[within, space] = both[:, 1] - _UNLIKELY
-    return closed
+    frames = empty.reshape(-1, frame_width).any(1)
+    return without_spaces(emissions, np.logical_not(frames), space)
 
 
 def _even(walls: list[np.ndarray], high: int) -> bool:

@@ -9,6 +9,7 @@ from os import PathLike
 import numpy as np
 
 from ocr.alphabet import BLANK, Alphabet
+from ocr.apart import join_letters
 from ocr.cells import close_up
 from ocr.confidence import Logistic, word_probabilities, word_spans
 from ocr.ctc.decoding import Decoded, Decoder, Greedy
@@ -165,11 +166,14 @@ class Recogniser:
         scores = self.emissions(images, widths)
         if self._space == BLANK:
             return scores
+        return [self._joined(s, line) for s, line in zip(scores, lines, strict=True)]
+
+    def _joined(self, scores: np.ndarray, line: Prepared) -> np.ndarray:
+        """Without spaces between letters in cells of a form, or set apart."""
         step = self.card.architecture.frame_width
-        return [
-            close_up(s, line.pixels, line.pitch, self._space, step) if line.pitch else s
-            for s, line in zip(scores, lines, strict=True)
-        ]
+        if line.pitch:
+            return close_up(scores, line.pixels, line.pitch, self._space, step)
+        return join_letters(scores, line.pixels, self.alphabet, step)
 
     def line(
         self, decoded: Decoded, line: Prepared, name: str = "", *, known: bool = False

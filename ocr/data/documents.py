@@ -157,16 +157,15 @@ def command(rng: Rng, word: Word) -> str:
 
 
 def specimen(rng: Rng, word: Word) -> str:
-    """Runs of the alphabet, close or apart, and words set apart."""
+    """Runs of the alphabet, close or apart. (A word set apart is a word: without spaces.)"""
     letters = one(rng, [_UPPER, _LOWER, _DIGITS, _UPPER + _LOWER, _LOWER + _DIGITS, _PUNCTUATION])
     start = integer(rng, 0, max(1, len(letters) - 4))
     run = letters[start : start + integer(rng, 4, 34)]
-    spread = word()[: integer(rng, 3, 12)].upper()
     return one(
         rng,
         [
             run, run, " ".join(run), " ".join(run), ", ".join(run), f"{word().title()}: {run}",
-            f"{word().title()}: {' '.join(run)}", " ".join(spread),
+            f"{word().title()}: {' '.join(run)}",
             " ".join(f"{c}{c.lower()}" for c in run if c.isalpha()) or run,
         ],
     )  # fmt: skip
