@@ -110,11 +110,13 @@ def test_no_character_costs_more_than_the_floor(floor):
         )
 
 
-@pytest.mark.parametrize(("floor", "of_quotes"), [(-8.0, -2.0), (-8.0, -1.0), (-0.5, -2.0)])
-def test_quotation_marks_have_a_floor_of_their_own(floor, of_quotes):
-    alphabet = Alphabet('a "')
-    lm = estimate(["a aa", "aa a", 'a "a" a'] * 3, 3)
-    weights = {"lm_weight": 0.7, "length_bonus": 0.4, "lm_floor": floor, "quote_floor": of_quotes}
+@pytest.mark.parametrize("sign", ['"', "7"])
+@pytest.mark.parametrize(("floor", "of_signs"), [(-8.0, -2.0), (-8.0, -1.0), (-0.5, -2.0)])
+def test_quotation_marks_and_digits_have_floors_of_their_own(sign, floor, of_signs):
+    alphabet = Alphabet(f"a {sign}")
+    lm = estimate(["a aa", "aa a", f"a {sign}a{sign} a"] * 3, 3)
+    name = "quote_floor" if sign == '"' else "digit_floor"
+    weights = {"lm_weight": 0.7, "length_bonus": 0.4, "lm_floor": floor, name: of_signs}
     scores = emissions(2)
 
     def price(text):
@@ -122,7 +124,7 @@ def test_quotation_marks_have_a_floor_of_their_own(floor, of_quotes):
         for character in [*text, None]:
             symbol = lm.symbols.index(character) if character else lm.end
             log_prob, state = advance(state, symbol, *lm.packed)
-            total += max(log_prob, floor, of_quotes if character == '"' else -math.inf)
+            total += max(log_prob, floor, of_signs if character == sign else -math.inf)
         return total
 
     for hypothesis in BeamDecoder(alphabet, settings(**weights), lm).decode(scores)[:80]:

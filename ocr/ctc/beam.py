@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 
 _QUOTES = '"“”„«»'
+_DIGITS = "0123456789"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ class BeamSettings:
     `symbols` are. `beam_threshold`: prefixes less likely than this share of the best one go.
     `lm_weight` (alpha) and `length_bonus` (beta, per character) belong to the character model;
     its log-probability of a character counts as `lm_floor` at least, for what it has hardly seen it
-    cannot judge; that of a double quotation mark as `quote_floor`: any word may be quoted.
+    cannot judge; that of a double quotation mark as `quote_floor` and that of a digit as
+    `digit_floor`: any word may be quoted, and any number written.
     `word_weight` and `outside_price` (a log-probability) belong to the lexicon.
     """
 
@@ -56,6 +58,7 @@ class BeamSettings:
     length_bonus: float = 0.5
     lm_floor: float = -8.0
     quote_floor: float = -2.0
+    digit_floor: float = -3.0
     word_weight: float = 0.3
     outside_price: float = 4.0
 
@@ -97,8 +100,9 @@ class BeamDecoder:
                 word_model = lexicon.model.packed
                 word_start, word_end = lexicon.model.start, lexicon.model.end
         floors = np.full(classes, settings.lm_floor)  # the end of a line has the place of blank
-        quotes = [alphabet.characters.index(c) + 1 for c in _QUOTES if c in alphabet]
-        floors[quotes] = max(settings.lm_floor, settings.quote_floor)
+        for these, floor in ((_QUOTES, settings.quote_floor), (_DIGITS, settings.digit_floor)):
+            labels = [alphabet.characters.index(c) + 1 for c in these if c in alphabet]
+            floors[labels] = max(settings.lm_floor, floor)
         weights = (
             settings.lm_weight, length_bonus, settings.word_weight, settings.outside_price, floors,
         )  # fmt: skip
