@@ -6,8 +6,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ocr.apart import without_spaces
 from ocr.box import opened, runs, spacing
+from ocr.letterspacing import without_spaces
 
 # ink, of 255, that may be a wall
 _INK = 40
@@ -58,10 +58,10 @@ def without_cells(ink: np.ndarray) -> tuple[np.ndarray, float]:
     covered = cv2.dilate(standing.view(np.uint8), np.ones((1, 2 * _FADES + 1), np.uint8))
     # strokes that cross a wall are longer than it is broad
     found = np.where(covered > 0, opened(ink.T, broad + 1).T, ink)
-    return found, spacing(walls)[0] if _apart(letters, walls) else 0.0
+    return found, spacing(walls)[0] if _one_each(letters, walls) else 0.0
 
 
-def _apart(letters: np.ndarray, walls: list[np.ndarray]) -> bool:
+def _one_each(letters: np.ndarray, walls: list[np.ndarray]) -> bool:
     """Whether strokes of a mask (H x W) hardly ever go on behind a wall."""
     last = letters.shape[1] - 1
     beside = [(letters[:, max(0, w[0] - 1)], letters[:, min(last, w[-1] + 1)]) for w in walls]

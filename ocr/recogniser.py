@@ -9,13 +9,13 @@ from os import PathLike
 import numpy as np
 
 from ocr.alphabet import BLANK, Alphabet
-from ocr.apart import join_letters
 from ocr.cells import close_up
 from ocr.confidence import Logistic, word_probabilities, word_spans
 from ocr.ctc.decoding import Decoded, Decoder, Greedy
 from ocr.ctc.greedy import Path, greedy
 from ocr.emissions import Emissions
 from ocr.image import ImageError, Prepared, Source, describe, load
+from ocr.letterspacing import join_letterspaced
 from ocr.line import Character, Line, Word
 from ocr.quotes import settle_labels
 from ocr.scripts import Homographs
@@ -169,11 +169,11 @@ class Recogniser:
         return [self._joined(s, line) for s, line in zip(scores, lines, strict=True)]
 
     def _joined(self, scores: np.ndarray, line: Prepared) -> np.ndarray:
-        """Without spaces between letters in cells of a form, or set apart."""
+        """Without spaces between letters in cells of a form, and within letterspaced words."""
         step = self.card.architecture.frame_width
         if line.pitch:
             return close_up(scores, line.pixels, line.pitch, self._space, step)
-        return join_letters(scores, line.pixels, self.alphabet, step)
+        return join_letterspaced(scores, line.pixels, self.alphabet, step)
 
     def line(
         self, decoded: Decoded, line: Prepared, name: str = "", *, known: bool = False

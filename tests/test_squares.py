@@ -30,8 +30,8 @@ def squared(ink, pitch, level, broad=1, lean=0.0):
 @pytest.mark.parametrize("lean", [0.0, 0.01])
 def test_squares_are_taken_out_and_letters_stay(pitch, level, broad, lean):
     image = squared(INK, pitch, level, broad, lean)
-    found, pitch = without_squares(image)
-    assert not pitch  # its letters have no square each
+    found, square = without_squares(image)
+    assert not square  # its letters have no square each
     paper = INK < 8
     assert image[paper].mean() > 3 and found[paper].mean() < 0.2 * image[paper].mean()
     assert likeness(found, INK) > 0.9

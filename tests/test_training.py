@@ -123,10 +123,10 @@ def test_killed_and_resumed_equals_uninterrupted(lines, tmp_path):
     assert steps == [8]
 
 
-def in_pieces_as_in_one_go(lines, tmp_path, **changes):
+def in_pieces_as_in_one_go(lines, tmp_path, optimiser, **changes):
     """What a training of four steps says that ends with what two pieces of it end with."""
     folders = [tmp_path / "whole", tmp_path / "pieces"]
-    optimisation = {"steps": 4, "optimiser": "muon"}
+    optimisation = {"steps": 4, "optimiser": optimiser}
     whole, pieces = (
         write_config(lines, folder, optimisation=optimisation, **changes) for folder in folders
     )
@@ -138,12 +138,13 @@ def in_pieces_as_in_one_go(lines, tmp_path, **changes):
 
 
 def test_two_ranks_in_pieces_equal_one_go(lines, tmp_path):
-    assert "2 processes" in in_pieces_as_in_one_go(lines, tmp_path, devices=2)
+    assert "2 processes" in in_pieces_as_in_one_go(lines, tmp_path, "adamw", devices=2)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
-def test_pieces_on_a_gpu_equal_one_go(lines, tmp_path):
-    in_pieces_as_in_one_go(lines, tmp_path, accelerator="gpu")
+@pytest.mark.parametrize("optimiser", ["adamw", "muon"])
+def test_pieces_on_a_gpu_equal_one_go(lines, tmp_path, optimiser):
+    in_pieces_as_in_one_go(lines, tmp_path, optimiser, accelerator="gpu")
 
 
 def test_a_schedule_of_minutes_ends_by_the_clock(lines, tmp_path):

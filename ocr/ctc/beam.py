@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from string import digits
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 
 
 _QUOTES = '"“”„«»'
-_DIGITS = "0123456789"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class BeamDecoder:
                 word_model = lexicon.model.packed
                 word_start, word_end = lexicon.model.start, lexicon.model.end
         floors = np.full(classes, settings.lm_floor)  # the end of a line has the place of blank
-        for these, floor in ((_QUOTES, settings.quote_floor), (_DIGITS, settings.digit_floor)):
+        for these, floor in ((_QUOTES, settings.quote_floor), (digits, settings.digit_floor)):
             labels = [alphabet.characters.index(c) + 1 for c in these if c in alphabet]
             floors[labels] = max(settings.lm_floor, floor)
         weights = (

@@ -157,7 +157,7 @@ def command(rng: Rng, word: Word) -> str:
 
 
 def specimen(rng: Rng, word: Word) -> str:
-    """Runs of the alphabet, close or apart. (A word set apart is a word: without spaces.)"""
+    """Runs of the alphabet, close or apart. (Letterspaced words have no spaces.)"""
     letters = one(rng, [_UPPER, _LOWER, _DIGITS, _UPPER + _LOWER, _LOWER + _DIGITS, _PUNCTUATION])
     start = integer(rng, 0, max(1, len(letters) - 4))
     run = letters[start : start + integer(rng, 4, 34)]

@@ -1,7 +1,7 @@
-"""Words set apart, letter by letter, as in titles and in old German print: no spaces within them.
+"""Letterspaced words, as in titles and in old German print: no spaces within them.
 
-How far apart letters stand says whether a gap is a space: a network sees too little of a line at
-once to know how far apart the others stand. Lists of letters and of numbers keep their spaces.
+Only the whole line tells whether a gap is a space: the network takes each gap by itself. Lists of
+letters and of numbers keep their spaces.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from ocr.ctc.greedy import greedy
 
 # ink, of 255, in a prepared line
 _INK = 96
-# letters stand apart where there is a gap between most of them, and so many, the usual one such a
-# share of the height, and hardly any less than half of it: among short words that may be a space
-_GAPS, _FEWEST, _APART, _HALVES = 0.8, 6, 0.125, 0.1
-# a space is so many times as wide as that
-_WIDER = 1.6
+# letterspaced: a gap between most letters, and so many, the usual one such a share of the height,
+# and hardly any less than half of it, for among short words the usual one may be a space
+_GAPS, _FEWEST, _WIDE, _HALVES = 0.8, 6, 0.125, 0.1
+# a space is so many times as wide as the usual gap
+_SPACE = 1.6
 # nats that a space within a word loses: enough for any search, and a known text may still have one
 _UNLIKELY = 20.0
 
 
-def join_letters(
+def join_letterspaced(
     emissions: np.ndarray, pixels: np.ndarray, alphabet: Alphabet, frame_width: int
 ) -> np.ndarray:
     """Emissions T x C (log-probabilities) of a prepared line (uint8 H x W, `frame_width` columns a
-    frame) without the spaces between letters of a word set apart; the same array if there are none.
+    frame) without the spaces within letterspaced words; the same array if there are none.
     """
     columns = np.flatnonzero((pixels > _INK).any(0))
     inked = runs(columns)
@@ -36,7 +36,7 @@ def join_letters(
         return emissions
     widths = np.diff(gaps)
     usual = float(np.median(widths))
-    if usual < _APART * len(pixels) or np.mean(2 * widths < usual) > _HALVES:
+    if usual < _WIDE * len(pixels) or np.mean(2 * widths < usual) > _HALVES:
         return emissions
     path = greedy(emissions)
     space = int(alphabet.encode(" ")[0])
@@ -49,7 +49,7 @@ def join_letters(
         before, after = (alphabet.decode(path.labels[[k]]) for k in (i, j))
         first, last = path.starts[i] * frame_width, path.ends[j] * frame_width
         wide = max((b - a for a, b in gaps if a < last and b > first), default=0)
-        if before.isalpha() and after.isalpha() and wide < _WIDER * usual:
+        if before.isalpha() and after.isalpha() and wide < _SPACE * usual:
             frames[path.ends[i] : path.starts[j]] = True
             spaces += j > i + 1
             listed += j > i + 1 and ord(after) - ord(before) == 1

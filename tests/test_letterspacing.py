@@ -1,4 +1,4 @@
-"""Words set apart are words, lists are lists, and nothing else changes."""
+"""Letterspaced words are words, lists are lists, and nothing else changes."""
 
 import numpy as np
 import pytest
@@ -6,8 +6,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ocr import load
 from ocr.alphabet import Alphabet
-from ocr.apart import join_letters, without_spaces
 from ocr.data.fonts import find_fonts
+from ocr.letterspacing import join_letterspaced, without_spaces
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def line(face, text, apart):
 
 @pytest.mark.parametrize("apart", [0.0, 0.15, 0.3])
 @pytest.mark.parametrize("text", ["THE HISTORY OF ROME", "gesperrt gedruckt", "INTRODUCTION"])
-def test_words_set_apart_are_words(readers, face, text, apart):
+def test_letterspaced_words_are_words(readers, face, text, apart):
     for reader in readers:
         (found,) = reader.read(line(face, text, apart))
         assert found.text == text
@@ -47,7 +47,7 @@ def test_lists_and_short_words_keep_their_spaces(readers, face, text):
     assert found.text == text
 
 
-def test_joined_letters_are_no_letters_set_apart():
+def test_joined_letters_are_not_letterspaced():
     """A hand that joins them: all gaps are spaces."""
     alphabet = Alphabet.latin()
     text = "qa dz me ty wo ri up sh"
@@ -60,12 +60,12 @@ def test_joined_letters_are_no_letters_set_apart():
     for i, character in enumerate(text):
         if character != " ":
             pixels[20:40, 16 * i : 16 * i + 16] = 255
-    assert join_letters(emissions, pixels, alphabet, 4) is emissions
+    assert join_letterspaced(emissions, pixels, alphabet, 4) is emissions
     # the same text where each letter stands alone
     apart = np.repeat(np.arange(16) < 6, 64).reshape(16, 64).T
     for i in range(len(text)):
         pixels[:, 16 * i : 16 * i + 16] *= apart
-    found = join_letters(emissions, pixels, alphabet, 4)
+    found = join_letterspaced(emissions, pixels, alphabet, 4)
     within = found[:, alphabet.encode(" ")[0]] < emissions[:, alphabet.encode(" ")[0]]
     assert 8 <= within.sum() < len(text) * 4 and (found[within, 0] > emissions[within, 0]).all()
 
