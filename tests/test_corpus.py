@@ -185,3 +185,16 @@ def test_unreadable_files_are_named(tmp_path):
     for path in (damaged, tmp_path / "missing.txt", tmp_path):
         with pytest.raises(TextError, match=path.name):
             Corpus([path])
+
+
+def test_numbers_are_a_share_of_what_is_generated(prose):
+    """They have digits where phrases seldom do; without a share of them all is as it was."""
+
+    def with_digits(share):
+        corpus, rng = Corpus([prose], generated=1, numbers=share), np.random.default_rng(1)
+        return np.mean([any(c.isdigit() for c in corpus.line(rng)) for _ in range(800)])
+
+    assert with_digits(0.0) < 0.6 < 0.97 < with_digits(1.0)
+    assert [Corpus([prose], numbers=0.0).line(np.random.default_rng(i)) for i in range(50)] == [
+        Corpus([prose]).line(np.random.default_rng(i)) for i in range(50)
+    ]

@@ -9,7 +9,7 @@ from ocr.data.digits import slant
 from ocr.data.folder import DataError
 from ocr.data.fonts import Font, FontError, find_fonts
 from ocr.data.leaning import LeaningSigns
-from ocr.data.render import TALLEST, LineRenderer
+from ocr.data.render import TALLEST, LineRenderer, letterspaced
 from ocr.data.rendered import render_folder
 from ocr.data.writing import Hand, metrics, write
 
@@ -335,3 +335,22 @@ def test_some_lines_have_columns():
     widths = [renderer.line(rng(i))[0].shape[1] for i in range(150)]
     typical = np.median(widths)
     assert 5 <= sum(w > 2.5 * typical for w in widths) <= 40
+
+
+def test_letterspaced_words_stay_words():
+    """Letters stand apart in print, and the gaps between words are wider by more than that."""
+
+    def drawn(font, share, seed):
+        renderer = LineRenderer([font], Sentences("ONE TWO"), clean=1.0, letterspaced=share)
+        return renderer.line(rng(seed))[0]
+
+    for seed in range(5):
+        assert np.array_equal(drawn(ZEYADA, 0.0, seed), drawn(ZEYADA, 1.0, seed))
+    usual, apart = (
+        np.median([drawn(LORA, share, seed).shape[1] for seed in range(30)]) for share in (0.0, 1.0)
+    )
+    assert apart > 1.2 * usual
+    for seed in range(200):
+        style = letterspaced(Hand(gap=0.25), 30, rng(seed))
+        assert style.letters and 0.04 <= style.tracking <= 0.3
+        assert style.gap >= 0.25 + 1.2 * style.tracking

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ocr.alphabet import normalise
+from ocr.data.phrases import numbers as some_numbers
 from ocr.data.phrases import phrase
 from ocr.data.signs import signs
 from ocr.text import TextError, raw_lines
@@ -54,8 +55,8 @@ class Corpus:
     files: UTF-8 text files, plain or gzip, one paragraph a line. weights: how often each is drawn
     (default: by the square root of its size, so that small languages are not drowned). generated:
     share of lines that are generated phrases. signs: share of those that are full of signs.
-    longest: most characters of a line. megabytes: most text kept of each file (a random sample of a
-    larger one).
+    numbers: share of the rest of those that are numbers, dates and amounts. longest: most
+    characters of a line. megabytes: most text kept of each file (a random sample of a larger one).
     Raises TextError for a file that cannot be read or holds no text.
     """
 
@@ -66,11 +67,13 @@ class Corpus:
         *,
         generated: float = 0.25,
         signs: float = 0.0,
+        numbers: float = 0.0,
         longest: int = 75,
         megabytes: float = 16,
     ):
         rng = np.random.default_rng(0)
-        self.generated, self.signs, self.longest = generated, signs, longest
+        self.generated, self.signs, self.numbers = generated, signs, numbers
+        self.longest = longest
         self._files = [_Paragraphs(Path(f), int(megabytes * 2**20), rng) for f in files]
         if not self._files:
             raise TextError("a corpus needs at least one text file")
@@ -85,8 +88,12 @@ class Corpus:
         """One line, NFC: 1 to `longest` characters, single spaces, none at the ends."""
         while True:
             if rng.random() < self.generated:
-                full = self.signs > 0 and rng.random() < self.signs
-                text = (signs if full else phrase)(rng, lambda: self.word(rng))
+                made = phrase
+                if self.signs > 0 and rng.random() < self.signs:
+                    made = signs
+                elif self.numbers > 0 and rng.random() < self.numbers:
+                    made = some_numbers
+                text = made(rng, lambda: self.word(rng))
             else:
                 text = self._prose(rng)
             # a control character can stand in a corpus, never in an image

@@ -321,14 +321,21 @@ def reference(rng: np.random.Generator, word: Word) -> str:
     )  # fmt: skip
 
 
+_numbers = ((number, 16), (date, 16), (time, 3), (amount, 10), (phone, 4))
 _kind: Callable[[np.random.Generator], Callable[[np.random.Generator, Word], str]] = weighted((
-    (number, 16), (date, 16), (time, 3), (amount, 10), (phone, 4), (name, 14), (address, 10),
+    *_numbers, (name, 14), (address, 10),
     (page, 7), (cell, 8), (measure, 7), (abbreviation, 6), (quoted, 12), (reference, 6),
     (accents, 10), (soup, 4), (initials, 3), (receipt, 14), (foreign, 44), (short, 6), (link, 9),
     (program, 7), (code, 10),
 ))  # fmt: skip
+_number_kind = weighted((*_numbers, (code, 6)))
 
 
 def phrase(rng: np.random.Generator, word: Word) -> str:
     """One generated text of 1 to about 80 characters; `word()` gives a word of the corpus."""
     return _kind(rng)(rng, word)
+
+
+def numbers(rng: np.random.Generator, word: Word) -> str:
+    """As `phrase`, of digits for the most part."""
+    return _number_kind(rng)(rng, word)

@@ -37,9 +37,10 @@ class LineRenderer:
     damage. mixed: share of lines in two fonts. empty: share of lines with nothing on them, whose
     text is empty. screen: share of print of few pixels, as on a screen (of other kinds a fifth of
     it). unsteady: share of hands that write no letter twice alike, two in five of them with a pen
-    of one width. leaning: share of print whose slashes lean as those of no font. digits: written by
-    people, in two of three lines in place of the fonts' own where these are no print. Raises
-    FontError when there is no font of any weighted kind.
+    of one width. leaning: share of print whose slashes lean as those of no font. letterspaced:
+    share of print whose letters stand apart, with words still told from one another. digits:
+    written by people, in two of three lines in place of the fonts' own where these are no print.
+    Raises FontError when there is no font of any weighted kind.
     """
 
     def __init__(
@@ -54,11 +55,13 @@ class LineRenderer:
         screen: float = 0.0,
         unsteady: float = 0.0,
         leaning: float = 0.0,
+        letterspaced: float = 0.0,
         digits: Mapping[str, Sequence[Digit]] | None = None,
     ):
         weights = KINDS if kinds is None else kinds
         self.texts, self.clean, self.mixed, self.empty = texts, clean, mixed, empty
         self.screen, self.unsteady, self.leaning, self.digits = screen, unsteady, leaning, digits
+        self.letterspaced = letterspaced
         self._fonts = {
             kind: [f for f in fonts if f.kind == kind for _ in range(f.share)]
             for kind, weight in weights.items()
@@ -121,6 +124,8 @@ class LineRenderer:
         style = hand(font, clean, rng)
         if len(text) <= NARROW and rng.random() < (0.15 if font.kind == "print" else 0.07):
             style = replace(style, columns=1 + int(rng.random() > 0.7))
+        if self.letterspaced and font.kind == "print" and rng.random() < self.letterspaced:
+            style = letterspaced(style, len(text), rng)
         digits = self.digits if self.digits and rng.random() < 2 / 3 else None
         leaning = self.leaning > 0 and rng.random() < self.leaning
         written = write(text, font, height, style, rng, others, digits, leaning)
@@ -187,6 +192,16 @@ def hand(font: Font, clean: bool, rng: np.random.Generator) -> Hand:
         raised=0.0 if clean or rng.random() < 0.8 else 0.08,
         uneven=0.0 if rng.random() < 0.6 else 0.12 * loose,
     )
+
+
+def letterspaced(style: Hand, length: int, rng: np.random.Generator) -> Hand:
+    """The same with letters apart, from a little to as far as words are elsewhere; what stands
+    between words is wider by as much."""
+    # a long line becomes wider than any that is read
+    most = float(np.interp(length, (15, 45), (0.45, 0.15)))
+    tracking = float(rng.uniform(0.04, most))
+    gap = style.gap + tracking * float(rng.uniform(1.2, 2.5))
+    return replace(style, letters=True, tracking=tracking, gap=gap)
 
 
 def _inked(written: Written, font: Font, clean: bool, unsteady: float, rng: np.random.Generator):

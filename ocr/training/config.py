@@ -67,6 +67,12 @@ class RenderedData(_Strict):
     generated: float = Field(0.25, ge=0, le=1)
     # share of those that are full of signs: slashes, bullets, quotes, currencies
     signs: float = Field(0.15, ge=0, le=1)
+    # share of the rest of them that are numbers, dates and amounts
+    numbers: float = Field(0.0, ge=0, le=1)
+    # share of lines without damage
+    clean: float = Field(0.33, ge=0, le=1)
+    # share of print whose letters stand apart as titles have them: words all the same
+    letterspaced: float = Field(0.0, ge=0, le=1)
     # share of print whose slashes lean as those of no font
     leaning: float = Field(0.5, ge=0, le=1)
     # share of print of few pixels, as on a screen

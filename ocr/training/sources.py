@@ -110,16 +110,22 @@ def rendered_source(data: RenderedData, settings: Preparation, name: str) -> Dat
 
     fonts = [f for f in find_fonts(data.fonts) if f.split != "heldout"]
     corpus = Corpus(
-        list(data.texts), list(data.texts.values()), generated=data.generated, signs=data.signs
+        list(data.texts),
+        list(data.texts.values()),
+        generated=data.generated,
+        signs=data.signs,
+        numbers=data.numbers,
     )
     renderer = LineRenderer(
         fonts,
         corpus,
         kinds=data.classes if any(f.kind for f in fonts) else None,
+        clean=data.clean,
         empty=data.empty,
         screen=data.screen,
         unsteady=data.unsteady,
         leaning=data.leaning,
+        letterspaced=data.letterspaced,
         digits=read_digits(data.digits) if data.digits else None,
     )
 
