@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from ocr.alphabet import Alphabet
     from ocr.ctc.decoding import Decoder
     from ocr.lm.ngram import NGram
+    from ocr.lm.recurrent import RecurrentModel
 
 DEFAULT = "latin-small"
 INT8 = ".int8.onnx"
+LSTM = ".lstm.onnx"
 
 # in a wheel the weights lie inside the package, in a checkout beside it
 _PLACES = (Path(__file__).parent / "shipped", Path(__file__).parent.parent / "weights")
@@ -54,6 +56,16 @@ def find_language_model(name: Path | str) -> Path:
             return path
         raise WeightsError(f"{path}: no such file")
     return _shipped(str(name), (".ngram",), "language model")
+
+
+def find_recurrent_model(name: Path | str = "auto") -> Path:
+    """A path as it is; a bare name among the shipped recurrent language models."""
+    path = Path(name)
+    if path.suffix:
+        if path.is_file():
+            return path
+        raise WeightsError(f"{path}: no such file")
+    return _shipped(str(name), (LSTM,), "recurrent language model")
 
 
 def _shipped(name: str, suffixes: tuple[str, ...], what: str) -> Path:
@@ -94,13 +106,15 @@ def load(
     length_bonus: float | None = None,
     lexicon: Path | str | None = None,
     nbest: int = 0,
+    rescore: bool = True,
 ) -> Recogniser:
     """A recogniser with shipped weights (by name), or with those of a file.
 
     `.onnx` runs in onnxruntime with `threads`; `.safetensors`, or another `device` than "cpu",
     needs torch (the extra `train`). `decoder="beam"` searches with a language model: "auto" (that
     of each line's language), a shipped name, a file (.ngram or .arpa), or "none"; its weight and
-    bonus are the tuned ones unless given.
+    bonus are the tuned ones unless given. What "auto" finds, a recurrent model ranks anew
+    (`rescore`), unless `lm_weight` is 0.
     `lexicon` is a file of words, one a line, or an n-gram model of words. `nbest` asks for
     alternatives. Raises WeightsError, LanguageModelError.
     """
@@ -134,6 +148,7 @@ def load(
             lexicon=lexicon,
             nbest=nbest,
             threads=threads,
+            rescore=rescore,
         )
     return recogniser
 
@@ -152,6 +167,20 @@ def _read_once(path: Path, changed: int) -> NGram:
     from ocr.lm.storage import read_model
 
     return read_model(path)
+
+
+def load_recurrent_model(name: Path | str = "auto", threads: int = 1) -> RecurrentModel:
+    """A shipped recurrent model by name, or a file. Those who ask for one share it. Raises
+    WeightsError, LanguageModelError."""
+    path = find_recurrent_model(name)
+    return _load_once(path, path.stat().st_mtime_ns, threads)
+
+
+@lru_cache(maxsize=4)
+def _load_once(path: Path, changed: int, threads: int) -> RecurrentModel:
+    from ocr.lm.recurrent import RecurrentModel
+
+    return RecurrentModel(path, threads)
 
 
 def check_characters(lm: NGram, alphabet: Alphabet, name: str) -> list[str]:
@@ -201,11 +230,13 @@ def load_beam(
     lexicon: Path | str | None = None,
     nbest: int = 0,
     threads: int = 1,
+    rescore: bool = True,
 ) -> tuple[Decoder, Logistic]:
     """The beam search that `load` gives a recogniser of these weights, and the confidence of words
     that belongs to it. Cheap once the language models are there."""
     from ocr.ctc.beam import BeamDecoder, BeamSettings
     from ocr.ctc.decoding import AutoBeam, Beam
+    from ocr.ctc.rescoring import Rescorer
     from ocr.lm.languages import MIXED, LanguageChooser
     from ocr.lm.lexicon import Lexicon
     from ocr.lm.tune import load_tuning
@@ -237,7 +268,10 @@ def load_beam(
 
         choose = LanguageChooser(load_language_model)
         plain = BeamDecoder(alphabet, settings_for("none"), None, words)
-        auto = AutoBeam(alphabet, choose, load_one, plain, nbest, threads, label, sure)
+        rescorer = None
+        if rescore and settings_for(MIXED).lm_weight:
+            rescorer = Rescorer(alphabet, load_recurrent_model(threads=threads))
+        auto = AutoBeam(alphabet, choose, load_one, plain, nbest, threads, label, sure, rescorer)
         return auto, sure_words
     settings = settings_for(lm)
     model = None

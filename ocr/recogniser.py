@@ -26,6 +26,8 @@ WINDOW = 64
 # valid lines two have as many, and those are read no better
 _LONGER = 1.5
 _NOTHING = Decoded(greedy(np.zeros((0, 1), np.float32)))
+# a recurrent language model is faster at the texts of many lines than of a few
+DECODED_AT_ONCE = 32
 # pixels of a batch: more is no faster on a CPU, and takes memory
 BATCH_AREA = 8 * 768 * 48
 
@@ -89,10 +91,16 @@ class Recogniser:
         """Lines of prepared images, in their order."""
         names = names or [""] * len(lines)
         read: list[Line | None] = [None] * len(lines)
-        for batch in self._batches(lines):
-            scores = self._emit([lines[i] for i in batch])
-            for i, decoded in zip(batch, self._decode(scores), strict=True):
-                read[i] = self.line(decoded, lines[i], names[i])
+        waiting: list[int] = []
+        scores: list[np.ndarray] = []
+        batches = list(self._batches(lines))
+        for number, batch in enumerate(batches, start=1):
+            waiting += batch
+            scores += self._emit([lines[i] for i in batch])
+            if len(waiting) >= DECODED_AT_ONCE or number == len(batches):
+                for i, decoded in zip(waiting, self._decode(scores), strict=True):
+                    read[i] = self.line(decoded, lines[i], names[i])
+                waiting, scores = [], []
         return [line for line in read if line is not None]
 
     def _decode(self, scores: Sequence[np.ndarray]) -> list[Decoded]:

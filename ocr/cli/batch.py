@@ -16,6 +16,7 @@ from ocr.cli.options import (
     LengthBonus,
     LexiconFile,
     LmWeight,
+    Rescore,
     Weights,
 )
 from ocr.ctc import BEAM_WIDTH
@@ -64,6 +65,7 @@ def batch(
     lm_weight: LmWeight = None,
     length_bonus: LengthBonus = None,
     lexicon: LexiconFile = None,
+    rescore: Rescore = True,
     weights: Weights = "latin-small",
 ) -> None:
     """Read many line images, unattended.
@@ -104,6 +106,7 @@ def batch(
             lm_weight=lm_weight,
             length_bonus=length_bonus,
             lexicon=lexicon,
+            rescore=rescore,
             weights=weights,
         )
     before = f", {summary.resumed:,} of them by earlier runs" if summary.resumed else ""

@@ -1,4 +1,4 @@
-"""Commands for language models: lm build, score, tune."""
+"""Commands for language models: lm build, train, score, tune."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ocr.cli.options import (
 from ocr.ctc import BEAM_WIDTH
 from ocr.errors import OcrError
 
-app = typer.Typer(no_args_is_help=True, help="Language models: build, score, tune.")
+app = typer.Typer(no_args_is_help=True, help="Language models: build, train, score, tune.")
 
 
 @app.command()
@@ -118,9 +118,97 @@ def build(
     typer.echo(f"{out}: {len(model):,} n-grams of {len(model.symbols):,} symbols")
 
 
+# of the lines that a recurrent model learns: those of labelled folders, those made up
+_LABELLED, _MADE_UP = 0.06, 0.08
+
+
+@app.command()
+def train(
+    text: Annotated[
+        list[Path],
+        typer.Argument(help="text files, .txt or .txt.gz, or labelled folders (their train lines)"),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help=".lstm.onnx file")],
+    shares: Annotated[
+        str,
+        typer.Option(
+            help="how often each text file is drawn: 5,4,1; default: the root of its size"
+        ),
+    ] = "",
+    units: Annotated[int, typer.Option(min=8, help="of the LSTM")] = 1024,
+    minutes: Annotated[float, typer.Option(min=0.01, help="of training")] = 4.0,
+    device: Annotated[
+        str, typer.Option(help="cpu, cuda, ...; default: a GPU if there is one")
+    ] = "",
+) -> None:
+    """Train a recurrent model of characters, which ranks what a beam search found.
+
+    It needs a GPU: four minutes of one are a day of a processor. `ocr read` uses the one that is
+    shipped as auto.lstm.onnx.
+
+    Example: `ocr lm train english.txt.gz french.txt.gz my-lines --shares 5,4 -o auto.lstm.onnx`
+    """
+    import numpy as np
+    import torch
+
+    from ocr.alphabet import Alphabet
+    from ocr.data.corpus import typeset
+    from ocr.lm.lines import phrases, within
+    from ocr.lm.recurrent_export import export
+    from ocr.lm.recurrent_training import Settings, Source
+    from ocr.lm.recurrent_training import train as run
+    from ocr.progress import bar
+    from ocr.text import read_lines
+
+    if not out.name.endswith(".onnx"):
+        raise OcrError(f"{out}: the name of a recurrent language model ends in .onnx")
+    if not out.resolve().parent.is_dir():
+        raise OcrError(f"{out}: there is no folder {out.resolve().parent}")
+    files = [path for path in text if not path.is_dir()]
+    try:
+        given = [float(share) for share in shares.split(",")] if shares else []
+    except ValueError:
+        raise OcrError(f"--shares {shares}: wanted are numbers, for instance 5,4,1") from None
+    if given and len(given) != len(files):
+        raise OcrError(f"--shares {shares}: {len(given)} for {len(files)} text files")
+    alphabet, rng = Alphabet.latin(), np.random.default_rng(1)
+    read = [within(read_lines([path]), alphabet)[0] for path in files]
+    if not all(read):
+        raise OcrError(f"{files[[bool(k) for k in read].index(False)]}: no text in our alphabet")
+    given = given or [sum(map(len, kept)) ** 0.5 for kept in read]
+    prose = 1 - _LABELLED - _MADE_UP
+    sources = [
+        Source([typeset(line.replace("_", ""), rng) for line in kept], prose * share / sum(given))
+        for kept, share in zip(read, given, strict=True)
+    ]
+    labelled = [s.text for path in text if path.is_dir() for s in samples_of_or_all(path, "train")]
+    if labelled:
+        sources.append(Source(labelled, _LABELLED, cut=False))
+    if words := [line for kept in read for line in kept[:20000]]:
+        made_up = phrases(words, 150_000, alphabet)
+        sources.append(Source(made_up, _MADE_UP, cut=False))
+    if not sources:
+        raise OcrError("nothing to learn from: no text files and no labelled lines")
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    latest = [0.0]
+    with bar("training", 1000) as progress:
+        shown = 0
+
+        def advance(share: float, lines: int, bits: float) -> None:
+            nonlocal shown
+            progress(int(1000 * share) - shown)
+            shown = int(1000 * share)
+            latest[0] = bits
+
+        tensors, seen = run(sources, alphabet, Settings(units, minutes), device, advance)
+    card = {"units": units, "lines_seen": seen, "texts": [path.name for path in text]}
+    export(tensors, ["", *alphabet.characters], card, out)
+    typer.echo(f"{out}: {seen:,} lines seen; {latest[0]:.2f} bits a character at the end")
+
+
 @app.command()
 def score(
-    lm: Annotated[str, typer.Argument(help="shipped name, .ngram or .arpa file")],
+    lm: Annotated[str, typer.Argument(help="shipped name, .ngram, .arpa or .lstm.onnx file")],
     text: Annotated[list[Path], typer.Argument(help="text files, a line a sentence")],
     format: FormatOption = Format.text,
 ) -> None:
@@ -128,10 +216,10 @@ def score(
 
     Example: `ocr lm score english letters.txt`
     """
-    from ocr.loading import load_language_model
+    from ocr.loading import load_language_model, load_recurrent_model
     from ocr.text import read_lines
 
-    model = load_language_model(lm)
+    model = load_recurrent_model(lm) if lm.endswith(".onnx") else load_language_model(lm)
     lines = list(read_lines(text))
     if not any(lines):
         raise OcrError(f"{', '.join(map(str, text))}: no text")

@@ -36,6 +36,13 @@ LexiconFile = Annotated[
 LmWeight = Annotated[
     float | None, typer.Option(help="weight of the language model; default: the tuned one")
 ]
+Rescore = Annotated[
+    bool,
+    typer.Option(
+        "--rescore/--no-rescore",
+        help="let a recurrent language model rank what the search finds (with --lm auto)",
+    ),
+]
 LengthBonus = Annotated[
     float | None, typer.Option(help="bonus for each character; default: the tuned one")
 ]

@@ -20,6 +20,7 @@ from ocr.cli.options import (
     LengthBonus,
     LexiconFile,
     LmWeight,
+    Rescore,
     Split,
     Threads,
     Weights,
@@ -37,6 +38,7 @@ def read(
     lm_weight: LmWeight = None,
     length_bonus: LengthBonus = None,
     lexicon: LexiconFile = None,
+    rescore: Rescore = True,
     nbest: Annotated[int, typer.Option(min=0, help="alternatives in JSON (with a beam)")] = 0,
     weights: Weights = "latin-small",
     threads: Threads = 1,
@@ -78,6 +80,7 @@ def read(
         lm_weight=lm_weight,
         length_bonus=length_bonus,
         lexicon=lexicon,
+        rescore=rescore,
         nbest=nbest,
     )
     for image in images:
@@ -114,6 +117,7 @@ def evaluate(
     lm_weight: LmWeight = None,
     length_bonus: LengthBonus = None,
     lexicon: LexiconFile = None,
+    rescore: Rescore = True,
     weights: Weights = "latin-small",
     threads: Threads = 1,
 ) -> None:
@@ -143,6 +147,7 @@ def evaluate(
         lm_weight=lm_weight,
         length_bonus=length_bonus,
         lexicon=lexicon,
+        rescore=rescore,
     )
     with bar("reading", len(samples)) as advance:
         result = run(recogniser, samples, advance=advance)

@@ -17,6 +17,7 @@ from ocr.ctc.beam import BeamDecoder, Hypothesis
 from ocr.ctc.greedy import Path, greedy
 
 if TYPE_CHECKING:
+    from ocr.ctc.rescoring import Rescorer
     from ocr.lm.ngram import NGram
 
 
@@ -81,7 +82,8 @@ class Beam:
 
 
 class AutoBeam:
-    """A beam search with the model of each line's own language, or `plain` where none fits.
+    """A beam search with the model of each line's own language, or `plain` where none fits; a
+    `rescorer`, if there is one, then ranks what was found.
 
     See `ocr.lm.languages`; `load(name)` gives a language's model and the decoder with it.
     """
@@ -96,8 +98,10 @@ class AutoBeam:
         threads: int = 1,
         name: str = "beam, lm auto",
         confidence: Logistic = _PLAIN,
+        rescorer: Rescorer | None = None,
     ):
         self.confidence = confidence
+        self.rescorer = rescorer
         self.alphabet = alphabet
         self.choose = choose
         self.plain = plain
@@ -109,11 +113,20 @@ class AutoBeam:
 
     def __call__(self, lines: Sequence[np.ndarray]) -> list[Decoded]:
         if self.threads == 1 or len(lines) < 2:
-            return [self._decode(scores) for scores in lines]
-        with ThreadPoolExecutor(self.threads) as pool:
-            return list(pool.map(self._decode, lines))
+            found = [self._search(scores) for scores in lines]
+        else:
+            with ThreadPoolExecutor(self.threads) as pool:
+                found = list(pool.map(self._search, lines))
+        ranked = [hypotheses for hypotheses, _ in found]
+        if self.rescorer is not None:
+            ranked = self.rescorer(ranked, self.nbest)
+        return [
+            decoded(scores, hypotheses, self.nbest, self.confidence, language)
+            for scores, hypotheses, (_, language) in zip(lines, ranked, found, strict=True)
+        ]
 
-    def _decode(self, scores: np.ndarray) -> Decoded:
+    def _search(self, scores: np.ndarray) -> tuple[list[Hypothesis], str]:
+        """Hypotheses, and the language whose model guided the search, or ""."""
         from ocr.lm.languages import is_strange
 
         first = self.alphabet.decode(greedy(scores).labels)
@@ -122,8 +135,8 @@ class AutoBeam:
             model, decoder = self._load(language)
         hypotheses = decoder.decode(scores)
         if is_strange(self.alphabet.decode(hypotheses[0].labels), model):
-            hypotheses, language = self.plain.decode(scores), ""
-        return decoded(scores, hypotheses, self.nbest, self.confidence, language)
+            return self.plain.decode(scores), ""
+        return hypotheses, language
 
 
 def decoded(

@@ -152,14 +152,20 @@ def _restyle(text: str, rng: np.random.Generator) -> str:
         text = " ".join(w[:1].upper() + w[1:] for w in text.split(" "))
     elif draw < 0.15:
         text = text.lower()
+    text = typeset(text, rng)
+    if rng.random() < 0.05:
+        text += (".", ",", ";", ":", " !", " ?", "...", "…", ")", " /", " -", "!", "?")[
+            int(rng.integers(13))
+        ]
+    return text
+
+
+def typeset(text: str, rng: np.random.Generator) -> str:
+    """Other quotes and dashes."""
     text = text.translate(_STRAIGHT)
     if rng.random() < 0.35:
         left, right, apostrophe = _QUOTES[int(rng.integers(len(_QUOTES)))]
         text = _DOUBLE.sub(lambda m: f"{left}{m[1]}{right}", text).replace("'", apostrophe)
     if "--" in text and rng.random() < 0.7:
         text = text.replace("--", "—" if rng.random() < 0.6 else " – ")
-    if rng.random() < 0.05:
-        text += (".", ",", ";", ":", " !", " ?", "...", "…", ")", " /", " -", "!", "?")[
-            int(rng.integers(13))
-        ]
     return text

@@ -36,7 +36,8 @@ it sees. While the search grows a text letter by letter, `lm_weight` × the lang
 log-probability of the letter and `length_bonus` are added. The bonus makes up for the model's
 dislike of any further letter. Move the two sliders on the first tab: the emissions are stored, so
 only the search runs again. With too much weight the model writes what it would have said instead
-of what is there.
+of what is there. With *auto*, a larger model, which remembers the whole line before a letter, then
+ranks the likeliest texts where they leave doubt (not with `lm_weight` 0).
 """,
     "How probable is my own text?": """
 Type a text and press *Align*: the network does not choose, it is asked how likely all paths of

@@ -75,7 +75,7 @@ def accounts(rows: Sequence[tuple[str, Account]]) -> str:
         '<div class="scroll"><table class="plain"><thead><tr><th scope=col>reading</th>'
         "<th scope=col>text</th><th scope=col>best path, log p</th>"
         "<th scope=col>all paths, log p(text | line)</th>"
-        "<th scope=col>language model and bonus</th><th scope=col>score</th></tr></thead>"
+        "<th scope=col>language models and bonus</th><th scope=col>score</th></tr></thead>"
         f"{''.join(body)}</table></div>"
     )
 
