@@ -59,13 +59,14 @@ def find_language_model(name: Path | str) -> Path:
 
 
 def find_recurrent_model(name: Path | str = "auto") -> Path:
-    """A path as it is; a bare name among the shipped recurrent language models."""
+    """A path as it is; a bare name, as "auto" or "auto.lstm.onnx", among the shipped recurrent
+    language models."""
     path = Path(name)
-    if path.suffix:
-        if path.is_file():
-            return path
+    if path.is_file():
+        return path
+    if path.suffix and path.name != str(name):
         raise WeightsError(f"{path}: no such file")
-    return _shipped(str(name), (LSTM,), "recurrent language model")
+    return _shipped(path.name.removesuffix(LSTM), (LSTM,), "recurrent language model")
 
 
 def _shipped(name: str, suffixes: tuple[str, ...], what: str) -> Path:

@@ -13,8 +13,9 @@ from ocr.ctc.beam import Hypothesis
 from ocr.ctc.rescoring import Rescorer, RescoringSettings
 from ocr.lm.ngram import LanguageModelError
 from ocr.lm.recurrent import RecurrentModel
-from ocr.loading import load_recurrent_model
+from ocr.loading import find_recurrent_model, load_recurrent_model
 from ocr.recogniser import DECODED_AT_ONCE
+from ocr.weights import WeightsError
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("onnx")
@@ -240,3 +241,10 @@ def test_lines_read_alike_alone_and_among_others():
     for path, line in zip(images, recogniser.read(images), strict=True):
         assert line.text == alone[path].text
         assert line.confidence == pytest.approx(alone[path].confidence, abs=1e-4)
+
+
+def test_shipped_models_are_found_by_name():
+    assert find_recurrent_model("auto") == find_recurrent_model("auto.lstm.onnx")
+    for name in ("nowhere/auto.lstm.onnx", "english", "x.onnx"):
+        with pytest.raises(WeightsError, match=r"no such file|shipped: auto"):
+            find_recurrent_model(name)
