@@ -107,15 +107,15 @@ def load(
     length_bonus: float | None = None,
     lexicon: Path | str | None = None,
     nbest: int = 0,
-    rescore: bool = True,
+    recurrent: Path | str | None = None,
 ) -> Recogniser:
     """A recogniser with shipped weights (by name), or with those of a file.
 
     `.onnx` runs in onnxruntime with `threads`; `.safetensors`, or another `device` than "cpu",
     needs torch (the extra `train`). `decoder="beam"` searches with a language model: "auto" (that
     of each line's language), a shipped name, a file (.ngram or .arpa), or "none"; its weight and
-    bonus are the tuned ones unless given. What "auto" finds, a recurrent model ranks anew
-    (`rescore`), unless `lm_weight` is 0.
+    bonus are the tuned ones unless given. A `recurrent` model ranks what was found: a file, "auto"
+    (the shipped one: the default where `lm` is "auto" and counts), or "none".
     `lexicon` is a file of words, one a line, or an n-gram model of words. `nbest` asks for
     alternatives. Raises WeightsError, LanguageModelError.
     """
@@ -149,7 +149,7 @@ def load(
             lexicon=lexicon,
             nbest=nbest,
             threads=threads,
-            rescore=rescore,
+            recurrent=recurrent,
         )
     return recogniser
 
@@ -231,7 +231,7 @@ def load_beam(
     lexicon: Path | str | None = None,
     nbest: int = 0,
     threads: int = 1,
-    rescore: bool = True,
+    recurrent: Path | str | None = None,
 ) -> tuple[Decoder, Logistic]:
     """The beam search that `load` gives a recogniser of these weights, and the confidence of words
     that belongs to it. Cheap once the language models are there."""
@@ -261,6 +261,11 @@ def load_beam(
     label = f"beam {beam_width}, lm {lm}"
     if words is not None:
         label += f", lexicon {Path(str(lexicon)).name}"
+    if recurrent is None:
+        recurrent = MIXED if lm == MIXED and settings_for(MIXED).lm_weight else "none"
+    rescorer = None
+    if str(recurrent) != "none":
+        rescorer = Rescorer(alphabet, load_recurrent_model(recurrent, threads))
     if lm == MIXED:
 
         def load_one(name: str) -> tuple[NGram, BeamDecoder]:
@@ -269,9 +274,6 @@ def load_beam(
 
         choose = LanguageChooser(load_language_model)
         plain = BeamDecoder(alphabet, settings_for("none"), None, words)
-        rescorer = None
-        if rescore and settings_for(MIXED).lm_weight:
-            rescorer = Rescorer(alphabet, load_recurrent_model(threads=threads))
         auto = AutoBeam(alphabet, choose, load_one, plain, nbest, threads, label, sure, rescorer)
         return auto, sure_words
     settings = settings_for(lm)
@@ -282,4 +284,4 @@ def load_beam(
         check_characters(model, alphabet, lm)
     decoder = BeamDecoder(alphabet, settings, model, words)
     language = lm if model else ""
-    return Beam(decoder, nbest, threads, label, sure, language), sure_words
+    return Beam(decoder, nbest, threads, label, sure, language, rescorer), sure_words

@@ -144,3 +144,25 @@ def test_any_bytes_are_a_name_and_any_character_is_written(tmp_path):
     )
     assert batch.returncode == 0, batch.stderr
     assert json.loads(out.read_text("utf-8"))["text"] == reading.decode("utf-8")
+
+
+def test_recurrent_models_that_are_none(tmp_path, text):
+    bad = tmp_path / "bad.lstm.onnx"
+    bad.write_bytes(b"nothing")
+    assert "bad.lstm.onnx" in refused("read", PRINT, "--recurrent", bad)
+    assert "no such file" in refused("read", PRINT, "--recurrent", tmp_path / "none.lstm.onnx")
+    assert "ends in .onnx" in refused("lm", "train", text, "-o", tmp_path / "my.ngram")
+    assert "2 for 1 text" in refused("lm", "train", text, "--shares", "1,2", "-o", bad)
+    assert "numbers" in refused("lm", "train", text, "--shares", "one", "-o", bad)
+    assert "no folder" in refused("lm", "train", text, "-o", tmp_path / "nowhere" / "my.onnx")
+
+
+def test_a_recurrent_model_is_trained_measured_and_read_with(tmp_path, text):
+    own = tmp_path / "own.lstm.onnx"
+    done = invoke("lm", "train", text, "--units", "8", "--minutes", "0.01", "-o", own)
+    assert done.exit_code == 0, done.output
+    assert "lines seen" in done.output
+    assert "bits_per_character" in invoke("lm", "score", own, text).output
+    for recurrent in (own, "none", "auto"):
+        read = invoke("read", PRINT, "--recurrent", recurrent)
+        assert read.exit_code == 0 and str(PRINT) in read.output

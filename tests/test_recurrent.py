@@ -217,9 +217,10 @@ def test_as_many_texts_are_judged_as_are_wanted():
 
 def test_the_shipped_model_ranks_what_auto_finds():
     assert ocr.load().decoder.rescorer is not None
-    for options in ({"rescore": False}, {"lm_weight": 0.0}):
+    for options in ({"recurrent": "none"}, {"lm_weight": 0.0}, {"lm": "french"}):
         assert ocr.load(**options).decoder.rescorer is None
-    assert not hasattr(ocr.load(lm="french").decoder, "rescorer")
+    asked = ocr.load(lm="none", recurrent="auto").decoder
+    assert asked.rescorer is not None and asked.name.endswith("lm none")
 
 
 def test_it_knows_sentences():

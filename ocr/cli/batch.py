@@ -16,7 +16,7 @@ from ocr.cli.options import (
     LengthBonus,
     LexiconFile,
     LmWeight,
-    Rescore,
+    Recurrent,
     Weights,
 )
 from ocr.ctc import BEAM_WIDTH
@@ -65,7 +65,7 @@ def batch(
     lm_weight: LmWeight = None,
     length_bonus: LengthBonus = None,
     lexicon: LexiconFile = None,
-    rescore: Rescore = True,
+    recurrent: Recurrent = None,
     weights: Weights = "latin-small",
 ) -> None:
     """Read many line images, unattended.
@@ -106,7 +106,7 @@ def batch(
             lm_weight=lm_weight,
             length_bonus=length_bonus,
             lexicon=lexicon,
-            rescore=rescore,
+            recurrent=recurrent,
             weights=weights,
         )
     before = f", {summary.resumed:,} of them by earlier runs" if summary.resumed else ""

@@ -143,10 +143,11 @@ def train(
 ) -> None:
     """Train a recurrent model of characters, which ranks what a beam search found.
 
-    It needs a GPU, which reads some 250 million characters in four minutes. `ocr read` uses the
-    model that is shipped as auto.lstm.onnx.
+    It needs a GPU, which reads some 250 million characters in four minutes. The shipped one is
+    auto.lstm.onnx.
 
-    Example: `ocr lm train english.txt.gz french.txt.gz my-lines --shares 5,4 -o auto.lstm.onnx`
+    Example: `ocr lm train english.txt.gz french.txt.gz my-lines --shares 5,4 -o my.lstm.onnx`, then
+    `ocr read --recurrent my.lstm.onnx line.png`
     """
     import numpy as np
     import torch

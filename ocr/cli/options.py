@@ -36,11 +36,11 @@ LexiconFile = Annotated[
 LmWeight = Annotated[
     float | None, typer.Option(help="weight of the language model; default: the tuned one")
 ]
-Rescore = Annotated[
-    bool,
+Recurrent = Annotated[
+    str | None,
     typer.Option(
-        "--rescore/--no-rescore",
-        help="let a recurrent language model rank what the search finds (with --lm auto)",
+        help="recurrent language model that ranks what the search finds: auto (the shipped one), "
+        ".lstm.onnx file, or none; default: auto with --lm auto"
     ),
 ]
 LengthBonus = Annotated[

@@ -20,7 +20,7 @@ from ocr.cli.options import (
     LengthBonus,
     LexiconFile,
     LmWeight,
-    Rescore,
+    Recurrent,
     Split,
     Threads,
     Weights,
@@ -38,7 +38,7 @@ def read(
     lm_weight: LmWeight = None,
     length_bonus: LengthBonus = None,
     lexicon: LexiconFile = None,
-    rescore: Rescore = True,
+    recurrent: Recurrent = None,
     nbest: Annotated[int, typer.Option(min=0, help="alternatives in JSON (with a beam)")] = 0,
     weights: Weights = "latin-small",
     threads: Threads = 1,
@@ -80,7 +80,7 @@ def read(
         lm_weight=lm_weight,
         length_bonus=length_bonus,
         lexicon=lexicon,
-        rescore=rescore,
+        recurrent=recurrent,
         nbest=nbest,
     )
     for image in images:
@@ -117,7 +117,7 @@ def evaluate(
     lm_weight: LmWeight = None,
     length_bonus: LengthBonus = None,
     lexicon: LexiconFile = None,
-    rescore: Rescore = True,
+    recurrent: Recurrent = None,
     weights: Weights = "latin-small",
     threads: Threads = 1,
 ) -> None:
@@ -147,7 +147,7 @@ def evaluate(
         lm_weight=lm_weight,
         length_bonus=length_bonus,
         lexicon=lexicon,
-        rescore=rescore,
+        recurrent=recurrent,
     )
     with bar("reading", len(samples)) as advance:
         result = run(recogniser, samples, advance=advance)

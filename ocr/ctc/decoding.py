@@ -55,7 +55,7 @@ class Greedy:
 
 class Beam:
     """The best text of a prefix beam search, aligned to its line; `nbest` alternatives. `language`
-    names the decoder's language model."""
+    names the decoder's language model; a `rescorer`, if there is one, ranks what was found."""
 
     def __init__(
         self,
@@ -65,8 +65,10 @@ class Beam:
         name: str = "beam",
         confidence: Logistic = _PLAIN,
         language: str = "",
+        rescorer: Rescorer | None = None,
     ):
         self.decoder = decoder
+        self.rescorer = rescorer
         self.confidence = confidence
         self.language = language
         self.nbest = nbest
@@ -75,6 +77,8 @@ class Beam:
 
     def __call__(self, lines: Sequence[np.ndarray]) -> list[Decoded]:
         found = self.decoder.decode_many(lines, self.threads)
+        if self.rescorer is not None:
+            found = self.rescorer(found, self.nbest)
         return [
             decoded(scores, hypotheses, self.nbest, self.confidence, self.language)
             for scores, hypotheses in zip(lines, found, strict=True)
