@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from ocr.runtime import open_network
 from ocr.weights import Card, WeightsError, load_weights, parse_card
 
 if TYPE_CHECKING:
@@ -33,17 +34,7 @@ class OnnxEmissions:
     """A network exported by `ocr export`, run by onnxruntime; one of eight bits line by line."""
 
     def __init__(self, path: Path | str, threads: int = 1):
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        try:
-            self.session = ort.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises a class of its own for each cause
-            raise WeightsError(f"{path}: cannot be loaded by onnxruntime: {error}") from None
+        self.session = open_network(path, threads, WeightsError)
         metadata = self.session.get_modelmeta().custom_metadata_map
         self.card = parse_card(metadata, str(path))
         self.singly = SINGLY in metadata

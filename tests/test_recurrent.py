@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import ocr
 from ocr.alphabet import Alphabet
@@ -13,22 +14,12 @@ from ocr.ctc.beam import Hypothesis
 from ocr.ctc.rescoring import Rescorer, RescoringSettings
 from ocr.lm.ngram import LanguageModelError
 from ocr.lm.recurrent import RecurrentModel
+from ocr.lm.recurrent_export import export
 from ocr.loading import find_recurrent_model, load_recurrent_model
 from ocr.recogniser import DECODED_AT_ONCE
+from ocr.training.config import Optimisation
+from ocr.training.recurrent import LONGEST, CharacterLSTM, Lines, Settings, Source, train
 from ocr.weights import WeightsError
-
-torch = pytest.importorskip("torch")
-pytest.importorskip("onnx")
-
-from ocr.lm.recurrent_export import export  # noqa: E402
-from ocr.lm.recurrent_training import (  # noqa: E402
-    LONGEST,
-    CharacterLSTM,
-    Lines,
-    Settings,
-    Source,
-    train,
-)
 
 ALPHABET = Alphabet.latin()
 SYMBOLS = ["", *ALPHABET.characters]
@@ -162,10 +153,11 @@ def test_a_source_without_text_is_an_error():
 def test_it_learns_a_text(tmp_path):
     """A small one learns that `the cat` is likelier than `the cta`."""
     text = "the cat sat on the mat and the dog ate the hat that the cat had"
-    settings = Settings(units=32, steps=150, batch_size=32, rate=1e-2, dropout=0.0, warmup=10)
-    tensors, seen = train([Source([text], 1.0)], ALPHABET, settings)
-    assert seen == 150 * 32
-    model = RecurrentModel(export(tensors, SYMBOLS, {}, tmp_path / "cat.lstm.onnx"))
+    schedule = Optimisation(steps=150, batch_size=32, rate=1e-2, final_rate=0, warmup=10, clip=1)
+    settings = Settings(units=32, dropout=0.0, optimisation=schedule)
+    trained = train([Source([text], 1.0)], ALPHABET, settings)
+    assert trained.lines == 150 * 32
+    model = RecurrentModel(export(trained.tensors, SYMBOLS, {}, tmp_path / "cat.lstm.onnx"))
     assert model.bits_per_character([text]) < 2.5
     right, wrong = model.score(["on the mat and the dog", "on teh mta and the dgo"])
     assert right > wrong + 5

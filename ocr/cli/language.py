@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,13 +25,15 @@ from ocr.errors import OcrError
 
 app = typer.Typer(no_args_is_help=True, help="Language models: build, train, score, tune.")
 
+Texts = Annotated[
+    list[Path],
+    typer.Argument(help="text files, .txt or .txt.gz, or labelled folders (their train lines)"),
+]
+
 
 @app.command()
 def build(
-    text: Annotated[
-        list[Path],
-        typer.Argument(help="text files, .txt or .txt.gz, or labelled folders (their train lines)"),
-    ],
+    text: Texts,
     out: Annotated[Path, typer.Option("--out", "-o", help=".ngram (compact) or .arpa file")],
     order: Annotated[int, typer.Option(min=1, help="characters (or words) of an n-gram")] = 6,
     words: Annotated[bool, typer.Option("--words", help="a model of words")] = False,
@@ -86,11 +89,9 @@ def build(
     form = [suffix for suffix in out.suffixes if suffix in (".arpa", ".ngram")]
     if not form:
         raise OcrError(f"{out}: the name of a language model ends in .ngram or .arpa")
-    if not out.resolve().parent.is_dir():
-        raise OcrError(f"{out}: there is no folder {out.resolve().parent}")
+    _check_folder(out)
     kind: Literal["word", "character"] = "word" if words else "character"
-    files = [p for p in text if not p.is_dir()]
-    labelled = [s.text for p in text if p.is_dir() for s in samples_of_or_all(p, "train")]
+    files, labelled = _files_and_lines(text)
     texts: Iterable[str] = chain(read_lines(files), labelled)
     known: Iterable[str] | None = None
     if lines:
@@ -118,16 +119,9 @@ def build(
     typer.echo(f"{out}: {len(model):,} n-grams of {len(model.symbols):,} symbols")
 
 
-# of the lines that a recurrent model learns: those of labelled folders, those made up
-_LABELLED, _MADE_UP = 0.06, 0.08
-
-
 @app.command()
 def train(
-    text: Annotated[
-        list[Path],
-        typer.Argument(help="text files, .txt or .txt.gz, or labelled folders (their train lines)"),
-    ],
+    text: Texts,
     out: Annotated[Path, typer.Option("--out", "-o", help=".lstm.onnx file")],
     shares: Annotated[
         str,
@@ -149,62 +143,66 @@ def train(
     Example: `ocr lm train english.txt.gz french.txt.gz my-lines --shares 5,4 -o my.lstm.onnx`, then
     `ocr read --recurrent my.lstm.onnx line.png`
     """
-    import numpy as np
     import torch
 
     from ocr.alphabet import Alphabet
-    from ocr.data.corpus import typeset
-    from ocr.lm.lines import phrases, within
+    from ocr.lm.lines import within
     from ocr.lm.recurrent_export import export
-    from ocr.lm.recurrent_training import Settings, Source
-    from ocr.lm.recurrent_training import train as run
-    from ocr.progress import bar
+    from ocr.progress import share_bar
     from ocr.text import read_lines
+    from ocr.training.recurrent import Settings, sources
+    from ocr.training.recurrent import train as run
 
     if not out.name.endswith(".onnx"):
         raise OcrError(f"{out}: the name of a recurrent language model ends in .onnx")
-    if not out.resolve().parent.is_dir():
-        raise OcrError(f"{out}: there is no folder {out.resolve().parent}")
-    files = [path for path in text if not path.is_dir()]
+    _check_folder(out)
     try:
         given = [float(share) for share in shares.split(",")] if shares else []
     except ValueError:
         raise OcrError(f"--shares {shares}: wanted are numbers, for instance 5,4,1") from None
+    files, labelled = _files_and_lines(text)
     if given and len(given) != len(files):
         raise OcrError(f"--shares {shares}: {len(given)} for {len(files)} text files")
-    alphabet, rng = Alphabet.latin(), np.random.default_rng(1)
-    read = [within(read_lines([path]), alphabet)[0] for path in files]
-    if not all(read):
-        raise OcrError(f"{files[[bool(k) for k in read].index(False)]}: no text in our alphabet")
-    given = given or [sum(map(len, kept)) ** 0.5 for kept in read]
-    prose = 1 - _LABELLED - _MADE_UP
-    sources = [
-        Source([typeset(line.replace("_", ""), rng) for line in kept], prose * share / sum(given))
-        for kept, share in zip(read, given, strict=True)
-    ]
-    labelled = [s.text for path in text if path.is_dir() for s in samples_of_or_all(path, "train")]
-    if labelled:
-        sources.append(Source(labelled, _LABELLED, cut=False))
-    if words := [line for kept in read for line in kept[:20000]]:
-        made_up = phrases(words, 150_000, alphabet)
-        sources.append(Source(made_up, _MADE_UP, cut=False))
-    if not sources:
+    alphabet = Alphabet.latin()
+    read = []
+    for path in files:
+        kept, _ = within(read_lines([path]), alphabet)
+        if not kept:
+            raise OcrError(f"{path}: no text in our alphabet")
+        read.append(kept)
+    learnt = sources(read, given, labelled, alphabet)
+    if not learnt:
         raise OcrError("nothing to learn from: no text files and no labelled lines")
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    latest = [0.0]
-    with bar("training", 1000) as progress:
-        shown = 0
+    settings = Settings()
+    optimisation = settings.optimisation.model_copy(update={"minutes": minutes})
+    settings = replace(settings, units=units, optimisation=optimisation)
+    with share_bar("training") as shown:
+        trained = run(
+            learnt,
+            alphabet,
+            settings,
+            device,
+            lambda share, lines, bits: shown(share, f"{lines:,} lines, {bits:.2f} bits"),
+        )
+    names = [path.name for path in text]
+    card = {"units": units, "lines_seen": trained.lines, "texts": names}
+    export(trained.tensors, ["", *alphabet.characters], card, out)
+    typer.echo(
+        f"{out}: {trained.lines:,} lines seen; {trained.bits:.2f} bits a character at the end"
+    )
 
-        def advance(share: float, lines: int, bits: float) -> None:
-            nonlocal shown
-            progress(int(1000 * share) - shown)
-            shown = int(1000 * share)
-            latest[0] = bits
 
-        tensors, seen = run(sources, alphabet, Settings(units, minutes), device, advance)
-    card = {"units": units, "lines_seen": seen, "texts": [path.name for path in text]}
-    export(tensors, ["", *alphabet.characters], card, out)
-    typer.echo(f"{out}: {seen:,} lines seen; {latest[0]:.2f} bits a character at the end")
+def _check_folder(out: Path) -> None:
+    if not out.resolve().parent.is_dir():
+        raise OcrError(f"{out}: there is no folder {out.resolve().parent}")
+
+
+def _files_and_lines(text: list[Path]) -> tuple[list[Path], list[str]]:
+    """The text files among the paths, and the train lines of the labelled folders."""
+    files = [path for path in text if not path.is_dir()]
+    folders = (path for path in text if path.is_dir())
+    return files, [s.text for path in folders for s in samples_of_or_all(path, "train")]
 
 
 @app.command()

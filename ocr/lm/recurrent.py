@@ -15,6 +15,7 @@ import numpy as np
 
 from ocr.alphabet import normalise
 from ocr.lm.ngram import LanguageModelError
+from ocr.runtime import open_network
 
 # in the metadata of a file; the symbols beside it as a JSON list, the first is what ends a line
 FORMAT = "ocr-lstm-1"
@@ -30,17 +31,7 @@ class RecurrentModel:
 
     def __init__(self, path: Path | str, threads: int = 1):
         """Raises LanguageModelError."""
-        import onnxruntime as ort
-
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        try:
-            self._session = ort.InferenceSession(
-                str(path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises a class of its own for each cause
-            raise LanguageModelError(f"{path}: cannot be loaded by onnxruntime: {error}") from None
+        self._session = open_network(path, threads, LanguageModelError)
         metadata = self._session.get_modelmeta().custom_metadata_map
         if metadata.get("format") != FORMAT:
             raise LanguageModelError(f"{path}: not a recurrent language model of this version")
@@ -112,18 +103,16 @@ def _context_keys(
 ) -> np.ndarray:
     """A number for what stands up to and at each place, uint64 (N x T): the last `context` symbols
     of a line, or all of them. Polynomials modulo 2 ** 64, as Rabin and Karp compare strings."""
-    base = np.uint64(0x9E3779B97F4A7C15)
+    base = 0x9E3779B97F4A7C15
     keys = np.zeros(symbols.shape, np.uint64)
     key = np.zeros(len(symbols), np.uint64)
     for place, column in enumerate(symbols.T.astype(np.uint64)):
-        key = key * base + column + np.uint64(1)
+        key = key * np.uint64(base) + column + np.uint64(1)
         keys[:, place] = key
     if context is None:
         return keys
-    gone = np.ones(1, np.uint64)
-    for _ in range(context):
-        gone = gone * base
     windows = keys.copy()
-    windows[:, context:] -= keys[:, :-context] * gone
-    numbers = np.asarray(lines if lines is not None else np.zeros(len(symbols)), np.uint64)
-    return windows + numbers[:, None] * gone * base
+    windows[:, context:] -= keys[:, :-context] * np.uint64(pow(base, context, 2**64))
+    if lines is not None:
+        windows += np.asarray(lines, np.uint64)[:, None] * np.uint64(pow(base, context + 1, 2**64))
+    return windows

@@ -10,19 +10,28 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from ocr.alphabet import Alphabet
+from ocr.data.corpus import typeset
+from ocr.lm.lines import phrases
 from ocr.lm.ngram import LanguageModelError
 from ocr.lm.recurrent import END
+from ocr.training.checkpoint import Progress
+from ocr.training.config import Optimisation
+from ocr.training.optimisation import ema_update, learning_rate, optimiser_of, share_done
 
 SHORTEST, LONGEST = 12, 80
 # of prose: lines that begin where a paragraph does, end within a word, are in capitals
 _BEGINNINGS, _BROKEN, _CAPITALS = 0.15, 0.06, 0.06
 _EMBEDDING = 192
+# of all lines: those of labelled sets, those made up
+_LABELLED, _MADE_UP = 0.06, 0.08
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +44,55 @@ class Source:
     cut: bool = True
 
 
+def sources(
+    files: Sequence[Sequence[str]],
+    shares: Sequence[float],
+    labelled: Sequence[str],
+    alphabet: Alphabet,
+) -> list[Source]:
+    """Paragraphs of text files, drawn in proportion to `shares` (or, if there are none, to the
+    roots of their sizes), labelled lines, and made-up numbers, dates and names."""
+    rng = np.random.default_rng(1)
+    shares = shares or [sum(map(len, paragraphs)) ** 0.5 for paragraphs in files]
+    prose = (1 - _LABELLED - _MADE_UP) / sum(shares) if shares else 0.0
+    found = [
+        Source([typeset(text.replace("_", ""), rng) for text in paragraphs], prose * share)
+        for paragraphs, share in zip(files, shares, strict=True)
+    ]
+    if labelled:
+        found.append(Source(labelled, _LABELLED, cut=False))
+    if words := [text for paragraphs in files for text in paragraphs[:20000]]:
+        found.append(Source(phrases(words, 150_000, alphabet), _MADE_UP, cut=False))
+    return found
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`minutes` is the schedule (a linear warm-up, then a cosine), which `steps` may end first."""
+    """The network, and how it is trained; of `optimisation` what concerns lines of images is not
+    asked for."""
 
     units: int = 1024
-    minutes: float = 4.0
-    steps: int = 10**9
-    batch_size: int = 1024
-    rate: float = 2.5e-3
     dropout: float = 0.2
-    warmup: int = 200
-    ema: float = 0.998
     seed: int = 1
+    optimisation: Optimisation = Optimisation(
+        steps=10**9,
+        minutes=4.0,
+        batch_size=1024,
+        rate=2.5e-3,
+        final_rate=0.0,
+        warmup=200,
+        clip=1.0,
+        ema=0.998,
+    )
+
+
+class Trained(NamedTuple):
+    """Averaged weights for `ocr.lm.recurrent_export`, lines seen, and the bits a character of the
+    last step."""
+
+    tensors: dict[str, np.ndarray]
+    lines: int
+    bits: float
 
 
 class CharacterLSTM(nn.Module):
@@ -82,9 +127,9 @@ class Lines:
 
     def __init__(self, source: Source, alphabet: Alphabet, device: str):
         """Raises LanguageModelError where no text is within the alphabet."""
-        characters = alphabet.characters
+        known = {c: number for number, c in enumerate(alphabet.characters, start=1)}
         self.cut = source.cut
-        self.line_break = len(characters) + 1
+        self.line_break = len(known) + 1
         numbers = [
             np.append(alphabet.encode(text), self.line_break)
             for text in source.texts
@@ -96,26 +141,21 @@ class Lines:
         # room behind the last line for a window of the widest
         tail = np.full(LONGEST + 2, self.line_break)
         text = np.concatenate([*numbers, tail]).astype(np.int16)
-        self.space = characters.index(" ") + 1 if " " in characters else -1
+        self.space, self.hyphen = known.get(" ", -1), known.get("-", END)
         begun = np.flatnonzero(text[: ends[-1] - 1] == self.space) + 1
         starts = np.concatenate([[0], ends[:-1]])
         self.text = torch.from_numpy(text).to(device)
         self.starts = torch.from_numpy(starts).to(device)
         self.words = torch.from_numpy(np.concatenate([starts, begun])).to(device)
-        self.letters = self._table([c.isalpha() for c in characters], False, device)
-        capitals = [alphabet.characters.index(u) + 1 if (u := c.upper()) in characters else i + 1
-                    for i, c in enumerate(characters)]  # fmt: skip
-        self.capitals = self._table(capitals, self.line_break, device)
-        self.hyphen = characters.index("-") + 1 if "-" in characters else 0
+        # by number: END, the characters, the line break
+        letters = [False, *(c.isalpha() for c in known), False]
+        capitals = [END, *(known.get(c.upper(), k) for c, k in known.items()), self.line_break]
+        self.letters = torch.tensor(letters, device=device)
+        self.capitals = torch.tensor(capitals, device=device)
         self.columns = torch.arange(LONGEST + 2, device=device)
-
-    def _table(self, values: Sequence, outside: int | bool, device: str) -> Tensor:
-        """A value for each number: END, the characters, the line break."""
-        return torch.tensor([type(outside)(0), *values, outside], device=device)
 
     def draw(self, count: int) -> tuple[Tensor, Tensor]:
         """Lines N x (LONGEST + 1), END behind them, and their lengths N."""
-        begins = self.starts
         if self.cut:
             at_start = self._some(self.starts, round(count * _BEGINNINGS))
             begins = torch.cat([self._some(self.words, count - len(at_start)), at_start])
@@ -155,46 +195,45 @@ def train(
     settings: Settings | None = None,
     device: str = "cpu",
     advance: Callable[[float, int, float], None] = lambda share, lines, bits: None,
-) -> tuple[dict[str, np.ndarray], int]:
-    """The averaged weights after the schedule, for `ocr.lm.recurrent_export.export`, and the number
-    of lines seen. `advance(share, lines, bits)` is called now and then, with the bits a character
-    of the last step. Raises LanguageModelError."""
+) -> Trained:
+    """Train until the schedule is over. `advance(share, lines, bits)` is called now and then.
+    Raises LanguageModelError."""
     s = settings or Settings()
+    o = s.optimisation
     torch.manual_seed(s.seed)
     drawn = [Lines(source, alphabet, device) for source in sources]
-    shares = np.array([source.share for source in sources]) / sum(q.share for q in sources)
-    counts = np.maximum(1, np.round(shares * s.batch_size)).astype(int).tolist()
-    symbols = len(alphabet.characters) + 1
-    model = CharacterLSTM(symbols, s.units, s.dropout).to(device)
-    average = CharacterLSTM(symbols, s.units).to(device)
-    average.load_state_dict(model.state_dict())
-    optimiser = torch.optim.AdamW(model.parameters(), lr=s.rate, betas=(0.9, 0.98))
+    shares = np.array([source.share for source in sources])
+    counts = np.maximum(1, np.round(shares / shares.sum() * o.batch_size)).astype(int).tolist()
+    model = CharacterLSTM(len(alphabet.characters) + 1, s.units, s.dropout).to(device)
+    optimiser = optimiser_of(model, "adamw", o.rate, o.weight_decay)
+    average = AveragedModel(model, multi_avg_fn=ema_update(o.ema))
     columns = torch.arange(LONGEST + 1, device=device)
-    bf16 = device.startswith("cuda")
-    begun, step, share = time.monotonic(), 0, 0.0
+    progress, share, bits = Progress(), 0.0, math.inf
+    begun = time.monotonic()
     while share < 1:
-        lines, lengths = (torch.cat(part) for part in zip(*map(_draw, drawn, counts), strict=True))
+        parts = [source.draw(count) for source, count in zip(drawn, counts, strict=True)]
+        lines, lengths = (torch.cat(part) for part in zip(*parts, strict=True))
         before = torch.cat([torch.full_like(lines[:, :1], END), lines[:, :-1]], 1)
         counted = columns <= lengths[:, None]
-        rate = s.rate * min(1.0, (step + 1) / s.warmup)
         for group in optimiser.param_groups:
-            group["lr"] = rate * (0.5 + 0.5 * math.cos(math.pi * share))
-        with torch.autocast(device.partition(":")[0], torch.bfloat16, bf16):
+            group["lr"] = learning_rate(progress.step, share, o)
+        with torch.autocast(
+            device.partition(":")[0], torch.bfloat16, enabled=device.startswith("cuda")
+        ):
             logits = model(before)
         loss = nn.functional.cross_entropy(logits[counted].float(), lines[counted])
         loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(model.parameters(), o.clip)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
-        weight = 1 - min(s.ema, (1 + step) / (10 + step))
-        with torch.no_grad():
-            torch._foreach_lerp_(list(average.parameters()), list(model.parameters()), weight)
-        step += 1
-        share = min(1.0, max(step / s.steps, (time.monotonic() - begun) / (60 * s.minutes)))
-        if step % 20 == 0 or share == 1:
-            advance(share, step * sum(counts), loss.item() / math.log(2))
-    return average.tensors(), step * sum(counts)
-
-
-def _draw(lines: Lines, count: int) -> tuple[Tensor, Tensor]:
-    return lines.draw(count)
+        average.update_parameters(model)
+        progress.step += 1
+        progress.lines += len(lines)
+        progress.seconds = time.monotonic() - begun
+        share = share_done(progress, o)
+        if progress.step % 20 == 0 or share == 1:
+            bits = loss.item() / math.log(2)
+            advance(share, progress.lines, bits)
+    averaged = average.module
+    assert isinstance(averaged, CharacterLSTM)
+    return Trained(averaged.tensors(), progress.lines, bits)
