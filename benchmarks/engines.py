@@ -45,7 +45,8 @@ def measure(way: str, weights: Path, folders: list[Path], limit: int) -> dict[st
     from recognition import lines_of
 
     from ocr.evaluation.metrics import errors
-    from ocr.image import ImageError, load
+    from ocr.image import ImageError
+    from ocr.preparation.prepare import load
     from ocr.recogniser import Recogniser
 
     recogniser = Recogniser(emissions_of(way, weights))

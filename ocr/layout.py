@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 
 from ocr.image import ImageError, Source, read
-from ocr.polarity import is_light_on_dark
+from ocr.preparation.polarity import is_light_on_dark
 
 # widths and heights are shares of the picture's
 _SIDE = 256  # rows that are looked at

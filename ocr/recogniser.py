@@ -9,16 +9,16 @@ from os import PathLike
 import numpy as np
 
 from ocr.alphabet import BLANK, Alphabet
-from ocr.cells import close_up
 from ocr.confidence import Logistic, word_probabilities, word_spans
 from ocr.ctc.decoding import Decoded, Decoder, Greedy
 from ocr.ctc.greedy import Path, greedy
 from ocr.emissions import Emissions
-from ocr.image import ImageError, Prepared, Source, describe, load
-from ocr.letterspacing import join_letterspaced
+from ocr.image import ImageError, Source, describe
 from ocr.line import Character, Line, Word
+from ocr.preparation.prepare import Prepared, load
 from ocr.quotes import settle_labels
 from ocr.scripts import Homographs
+from ocr.spaces import close_up, join_letterspaced
 
 # lines taken from the input at once, so that a batch finds neighbours of about its own width
 WINDOW = 64

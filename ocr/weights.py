@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ocr.alphabet import Alphabet
 from ocr.architecture import Architecture
 from ocr.errors import OcrError
-from ocr.image import Preparation
+from ocr.preparation.prepare import Preparation
 
 FORMAT = "ocr-crnn-1"
 

@@ -19,7 +19,7 @@ from ocr.data.augment import (
     warp,
 )
 from ocr.data.scans import crowded, scanned
-from ocr.image import Preparation, prepare
+from ocr.preparation.prepare import Preparation, prepare
 
 PREPARED = Preparation(largest=3.0, smooth=True)
 ALL = Augmenter(Augmentation(plain=0, stroke=1, photometric=1, erase=1, rule=0), PREPARED)

@@ -9,7 +9,7 @@ import torch
 from ocr.alphabet import Alphabet
 from ocr.data.augment import Augmentation, Augmenter
 from ocr.data.batches import BatchStream, DataSource, collate, cut_by_area, padded_width
-from ocr.image import Preparation
+from ocr.preparation.prepare import Preparation
 from ocr.training.sources import drawn_source
 
 ALPHABET = Alphabet("abcdefghijklmnopqrstuvwxyz0123456789 ")

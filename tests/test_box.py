@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from conftest import draw_text
 
-from ocr.box import ink_box, is_writing
-from ocr.grain import without_specks
-from ocr.image import Preparation, prepare
+from ocr.preparation.box import ink_box, is_writing
+from ocr.preparation.grain import without_specks
+from ocr.preparation.prepare import Preparation, prepare
 
 
 def combs(height, stroke=1):

@@ -7,8 +7,8 @@ from conftest import draw_text, likeness
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr.boxed import without_box
-from ocr.image import Preparation, prepare
+from ocr.preparation.boxed import without_box
+from ocr.preparation.prepare import Preparation, prepare
 
 WORDS = 255 - draw_text("Foreign tax: 83,160", 60, ink=0, paper=255)
 

@@ -1,17 +1,18 @@
-import inspect
 import os
 import re
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from conftest import draw_text
 
-import ocr.image
+import ocr
 from ocr.data import cache
 from ocr.data.cache import load_sample, prepare_lines
 from ocr.data.sample import Sample
-from ocr.image import ImageError, Preparation, prepare
+from ocr.image import ImageError
+from ocr.preparation.prepare import Preparation, prepare
 
 SETTINGS = Preparation()
 WORDS = ["one", "a longer line", "W"]
@@ -116,7 +117,15 @@ def test_a_box_cuts_the_line_out_of_a_page(tmp_path):
 
 
 def test_a_change_of_any_step_of_preparing_makes_a_new_cache():
-    """What `ocr.image` is made of decides the cache's name, wherever a step has moved."""
-    steps = set(re.findall(r"^from (ocr\.\w+) import", inspect.getsource(ocr.image), re.M))
-    known = {module.__name__ for module in cache._PREPARING}
-    assert steps - {"ocr.errors"} | {"ocr.image"} == known
+    """Whatever `prepare` is made of, however far down, decides the cache's name."""
+    known = {source.resolve() for source in cache.preparing()}
+    package = Path(ocr.__file__).resolve().parent
+    look, seen = [package / "preparation" / "prepare.py"], set()
+    while look:
+        source = look.pop()
+        seen.add(source)
+        for name in re.findall(r"^from ocr\.([\w.]+) import", source.read_text(), re.M):
+            imported = package / f"{name.replace('.', '/')}.py"
+            look += [imported] if imported not in seen else []
+    assert len(seen) > 10
+    assert seen - {package / "errors.py"} <= known

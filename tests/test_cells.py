@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocr import load
-from ocr.cells import close_up, without_cells
 from ocr.data.fonts import find_fonts
 from ocr.data.writing import Hand, write
-from ocr.image import Preparation, prepare
+from ocr.preparation.cells import without_cells
+from ocr.preparation.prepare import Preparation, prepare
+from ocr.spaces import close_up
 
 
 @pytest.fixture(scope="module")

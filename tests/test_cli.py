@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 from test_digits import write_digits
 
-from ocr.image import load
 from ocr.loading import find_weights
+from ocr.preparation.prepare import load
 from ocr.weights import load_card
 
 ROOT = Path(__file__).parent.parent

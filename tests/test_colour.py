@@ -8,7 +8,8 @@ from conftest import draw_text, likeness
 from PIL import Image
 
 from ocr.colour import contrast_of_colours, is_faint
-from ocr.image import Preparation, prepare, read
+from ocr.image import read
+from ocr.preparation.prepare import Preparation, prepare
 
 SHAPE = draw_text("Grey quick fox, 1892", 40, ink=0, paper=255)
 PLAIN = prepare(SHAPE, Preparation()).pixels

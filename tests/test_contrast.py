@@ -5,7 +5,7 @@ from conftest import draw_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr.contrast import ink_of
+from ocr.preparation.contrast import ink_of
 
 LINE = draw_text("The quick brown fox, 1892", size=40)
 FULL = ink_of(LINE, 0.1)

@@ -158,7 +158,7 @@ def test_a_renderer_takes_them_in_two_of_three_hands(folder):
 
 
 def test_a_training_draws_them(folder):
-    from ocr.image import Preparation
+    from ocr.preparation.prepare import Preparation
     from ocr.training.config import RenderedData
     from ocr.training.sources import rendered_source
 

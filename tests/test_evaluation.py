@@ -24,8 +24,8 @@ from ocr.evaluation.differences import Piece, confusions, differences
 from ocr.evaluation.metrics import errors
 from ocr.evaluation.report import write_report
 from ocr.evaluation.run import WINDOW, Evaluation, LineResult, evaluate
-from ocr.image import Preparation
 from ocr.model import CRNN
+from ocr.preparation.prepare import Preparation
 from ocr.recogniser import Recogniser
 from ocr.weights import Card
 

@@ -13,9 +13,9 @@ from ocr.evaluation.metrics import errors
 from ocr.evaluation.run import evaluate
 from ocr.export import export
 from ocr.finetune.workers import pool
-from ocr.image import Preparation
 from ocr.loading import find_weights, load, shipped_weights
 from ocr.model import CRNN
+from ocr.preparation.prepare import Preparation
 from ocr.recogniser import Recogniser
 from ocr.weights import Card, WeightsError, save_weights
 

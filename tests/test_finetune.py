@@ -28,9 +28,9 @@ from ocr.finetune.growth import grow, new_characters
 from ocr.finetune.lines import General, folds_of, general_lines, own_lines, split_off
 from ocr.finetune.plan import Plan, best_of, shares_of
 from ocr.finetune.run import FinetuneError, _tuning, finetune, frozen_part
-from ocr.image import Preparation
 from ocr.lm.tune import tuning_file
 from ocr.model import CRNN
+from ocr.preparation.prepare import Preparation
 from ocr.training.config import ConfigError
 from ocr.weights import Card, load_card, save_weights
 

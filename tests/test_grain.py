@@ -5,8 +5,8 @@ from conftest import draw_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr.grain import grain_of, smoothed, without_specks
-from ocr.image import Preparation, prepare
+from ocr.preparation.grain import grain_of, smoothed, without_specks
+from ocr.preparation.prepare import Preparation, prepare
 
 BAYER = np.array([[0, 8, 2, 10], [12, 4, 14, 6], [3, 11, 1, 9], [15, 7, 13, 5]]) * 16 + 8
 LINE = draw_text("The quick brown fox, 1892", size=40)

@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 from ocr.data.cache import load_sample
 from ocr.data.folder import DataError
 from ocr.data.iam import aachen_splits, read_iam
-from ocr.image import ImageError, Preparation
+from ocr.image import ImageError
+from ocr.preparation.prepare import Preparation
 
 # a form of each split, and one that stands in none
 FORMS = {

@@ -12,18 +12,11 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
-from ocr.border import outside_of_cut, without_frame
-from ocr.image import (
-    MAX_PIXELS,
-    ImageError,
-    Preparation,
-    describe,
-    load,
-    read,
-    widening,
-)
-from ocr.image import prepare as prepare_with
-from ocr.polarity import is_light_on_dark
+from ocr.image import MAX_PIXELS, ImageError, describe, read
+from ocr.preparation.border import outside_of_cut, without_frame
+from ocr.preparation.polarity import is_light_on_dark
+from ocr.preparation.prepare import Preparation, load, widening
+from ocr.preparation.prepare import prepare as prepare_with
 
 SETTINGS = Preparation()
 CLEAN = draw_text("Grey quick fox, 1892")

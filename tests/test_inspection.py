@@ -12,7 +12,7 @@ from ocr.alphabet import Alphabet
 from ocr.data.cache import prepare_lines
 from ocr.data.inspection import inspect
 from ocr.data.sample import Sample
-from ocr.image import Preparation
+from ocr.preparation.prepare import Preparation
 
 ALPHABET = Alphabet("abcdefghijklmnopqrstuvwxyz ")
 

@@ -7,8 +7,8 @@ from conftest import draw_text, likeness
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from ocr.image import Preparation, prepare
-from ocr.inverse import turned_inverse
+from ocr.preparation.inverse import turned_inverse
+from ocr.preparation.prepare import Preparation, prepare
 
 PLAIN = draw_text("TOTAL due 19.97 on the day", 44, ink=40, paper=220)
 HEIGHT, WIDTH = PLAIN.shape

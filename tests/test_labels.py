@@ -7,8 +7,8 @@ from conftest import draw_text, likeness
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr.image import Preparation, prepare
-from ocr.labels import turned_labels
+from ocr.preparation.labels import turned_labels
+from ocr.preparation.prepare import Preparation, prepare
 
 PLAIN = draw_text("TOTAL due 19.97 today", 40, ink=0, paper=255)
 HEIGHT, WIDTH = PLAIN.shape

@@ -7,8 +7,8 @@ from ocr.alphabet import Alphabet
 from ocr.architecture import Architecture, Stage
 from ocr.ctc.greedy import greedy
 from ocr.ctc.loss import ctc_loss
-from ocr.image import Preparation, prepare
 from ocr.model import CRNN
+from ocr.preparation.prepare import Preparation, prepare
 
 ARCHITECTURES = {
     "frames of 4": Architecture(

@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr.border import outside_of_cut
 from ocr.data.fonts import find_fonts
 from ocr.data.writing import Hand, write
-from ocr.image import Preparation, prepare
-from ocr.neighbours import line_rows, without_neighbours
+from ocr.preparation.border import outside_of_cut
+from ocr.preparation.neighbours import line_rows, without_neighbours
+from ocr.preparation.prepare import Preparation, prepare
 
 TEXT = "The quick brown fox jumps over the lazy dog"
 ABOVE = "Pack my box with five dozen liquor jugs, please"

@@ -16,7 +16,7 @@ from test_training import lines, write_config  # noqa: F401 (a fixture)
 from ocr.data.digits import read_digits
 from ocr.data.folder import read_folder
 from ocr.data.fonts import find_fonts
-from ocr.image import Preparation, load
+from ocr.preparation.prepare import Preparation, load
 from ocr.training.config import load_config
 from ocr.training.pack import PackError, _chosen, _quality, _thinned, pack
 from ocr.training.sources import load_lines

@@ -10,7 +10,7 @@ from ocr.data.cache import load_sample
 from ocr.data.folder import DataError
 from ocr.data.page_xml import read_pages
 from ocr.data.sets import read_samples
-from ocr.image import Preparation
+from ocr.preparation.prepare import Preparation
 
 PAGE = """<?xml version="1.0" encoding="UTF-8"?>
 <PcGts xmlns="http://schema.primaresearch.org/PAGE/gts/pagecontent/2019-07-15">

@@ -11,9 +11,9 @@ from ocr.cli import app
 from ocr.data.sets import read_samples
 from ocr.emissions import OnnxEmissions
 from ocr.evaluation.quantised import export_int8
-from ocr.image import prepare
 from ocr.lm.tune import tuning_file
 from ocr.loading import find_weights, load
+from ocr.preparation.prepare import prepare
 from ocr.quantise import quantise
 from ocr.weights import WeightsError, load_card
 

@@ -11,8 +11,9 @@ from ocr.ctc.beam import BeamDecoder
 from ocr.ctc.decoding import Beam, Decoded
 from ocr.ctc.greedy import Path
 from ocr.emissions import TorchEmissions
-from ocr.image import ImageError, Preparation, load, prepare
+from ocr.image import ImageError
 from ocr.model import CRNN
+from ocr.preparation.prepare import Preparation, load, prepare
 from ocr.recogniser import BATCH_AREA, WINDOW, Recogniser
 from ocr.weights import Card
 

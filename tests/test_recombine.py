@@ -18,7 +18,7 @@ from ocr.data.sample import Sample
 from ocr.data.seams import cut
 from ocr.errors import OcrError
 from ocr.evaluation.metrics import errors
-from ocr.image import Prepared, prepare
+from ocr.preparation.prepare import Prepared, prepare
 from ocr.training.config import load_config
 from ocr.training.pack import pack
 from ocr.training.sources import load_lines

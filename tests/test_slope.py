@@ -3,8 +3,8 @@ import pytest
 
 from ocr.data.fonts import find_fonts
 from ocr.data.writing import Hand, write
-from ocr.image import Preparation, prepare
-from ocr.slope import levelled, slope
+from ocr.preparation.prepare import Preparation, prepare
+from ocr.preparation.slope import levelled, slope
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,8 @@ from conftest import draw_text, likeness
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ocr.image import Preparation, prepare
-from ocr.squares import without_squares
+from ocr.preparation.prepare import Preparation, prepare
+from ocr.preparation.squares import without_squares
 
 INK = 255 - draw_text("written on squared paper", 60, ink=0, paper=255)
 HEIGHT, WIDTH = INK.shape

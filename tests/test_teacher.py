@@ -8,8 +8,8 @@ from ocr.alphabet import Alphabet
 from ocr.architecture import Architecture, Stage
 from ocr.ctc.divergence import divergence
 from ocr.data.batches import Batch
-from ocr.image import Preparation
 from ocr.model import CRNN
+from ocr.preparation.prepare import Preparation
 from ocr.training.config import ConfigError, Optimisation
 from ocr.training.loop import _step
 from ocr.training.optimisation import optimiser_of

@@ -16,7 +16,7 @@ from ocr.evaluation.metrics import errors
 from ocr.finetune.config import FinetuneConfig
 from ocr.finetune.plan import general_share_of
 from ocr.finetune.unlabelled import read_unlabelled
-from ocr.image import Preparation
+from ocr.preparation.prepare import Preparation
 from ocr.weights import load_card
 
 THINGS = ["house", "garden", "street", "river"]

@@ -11,8 +11,8 @@ from safetensors.numpy import save, save_file
 from ocr.alphabet import Alphabet
 from ocr.architecture import Architecture, Stage
 from ocr.emissions import load_model
-from ocr.image import Preparation
 from ocr.model import CRNN
+from ocr.preparation.prepare import Preparation
 from ocr.weights import (
     FORMAT,
     Card,

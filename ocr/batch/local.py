@@ -13,7 +13,8 @@ from typing import Any
 from ocr.batch.records import Record
 from ocr.batch.sources import Item
 from ocr.cores import cores
-from ocr.image import ImageError, Prepared, load
+from ocr.image import ImageError
+from ocr.preparation.prepare import Prepared, load
 from ocr.recogniser import Recogniser
 
 # images that a worker takes at once: enough for batches of one width, few enough for any memory

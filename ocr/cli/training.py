@@ -33,8 +33,8 @@ def inspect(
     """
     from ocr.data.inspection import inspect as run
     from ocr.data.sets import read_samples
-    from ocr.image import WIDEST_TRAINED
     from ocr.loading import find_weights
+    from ocr.preparation.prepare import WIDEST_TRAINED
     from ocr.progress import bar, print_table
     from ocr.weights import load_card
 

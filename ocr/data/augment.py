@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ocr.data.ink import middles
 from ocr.data.scans import crowded, scanned
-from ocr.image import Preparation
+from ocr.preparation.prepare import Preparation
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # no network request on import
 

@@ -6,7 +6,6 @@ Preparing is the same work at every start and in every process; done once, a lin
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -17,46 +16,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ocr import (
-    border,
-    box,
-    boxed,
-    cells,
-    colour,
-    contrast,
-    grain,
-    image,
-    inverse,
-    labels,
-    neighbours,
-    polarity,
-    sheet,
-    slope,
-    squares,
-)
-from ocr.border import cut_out
+from ocr import colour, image, preparation
 from ocr.cores import cores
 from ocr.data.sample import Sample
-from ocr.image import ImageError, Preparation, Prepared, prepare, read
-
-# what `prepare` is made of
-_PREPARING = (
-    image,
-    border,
-    box,
-    boxed,
-    cells,
-    colour,
-    contrast,
-    grain,
-    inverse,
-    labels,
-    neighbours,
-    polarity,
-    sheet,
-    slope,
-    squares,
-)
+from ocr.image import ImageError, read
+from ocr.preparation.border import cut_out
+from ocr.preparation.prepare import Preparation, Prepared, prepare
 
 # lines that are prepared between two writings
 _SLICE = 1024
@@ -175,10 +140,16 @@ def _pixels_or_error(settings: Preparation, sample: Sample) -> np.ndarray | str:
         return str(error)
 
 
+def preparing() -> list[Path]:
+    """The sources of whatever decides how a line is prepared."""
+    steps = Path(preparation.__file__).parent.glob("*.py")
+    return [Path(image.__file__), Path(colour.__file__), *sorted(steps)]
+
+
 def _fingerprint(samples: Sequence[Sample], settings: Preparation) -> str:
     digest = hashlib.sha256(settings.model_dump_json().encode())
-    for module in _PREPARING:  # another `prepare`, other pixels
-        digest.update(inspect.getsource(module).encode())
+    for source in preparing():  # another `prepare`, other pixels
+        digest.update(source.read_bytes())
     for sample in samples:
         try:
             stat = sample.image.stat()

@@ -14,7 +14,8 @@ import numpy as np
 from ocr.alphabet import Alphabet, normalise
 from ocr.data.cache import PreparedLines, load_sample
 from ocr.data.sample import Sample
-from ocr.image import ImageError, Preparation
+from ocr.image import ImageError
+from ocr.preparation.prepare import Preparation
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

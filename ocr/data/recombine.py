@@ -22,7 +22,8 @@ from ocr.data.cutting import Aligned, CutLine, aligned, cut_line, reach_of
 from ocr.data.folder import DataError
 from ocr.data.render import Texts
 from ocr.data.sample import Sample
-from ocr.image import ImageError, Prepared
+from ocr.image import ImageError
+from ocr.preparation.prepare import Prepared
 
 if TYPE_CHECKING:
     from ocr.recogniser import Recogniser

@@ -7,7 +7,8 @@ import numpy as np
 
 from ocr.data.frame import intrude
 from ocr.data.paper import jpeg, shake
-from ocr.image import ImageError, Preparation, prepare
+from ocr.image import ImageError
+from ocr.preparation.prepare import Preparation, prepare
 
 # a line whose ink is fainter than this (the last percentile) is as good as blank
 _LEAST = 40

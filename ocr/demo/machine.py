@@ -16,10 +16,10 @@ from ocr.ctc.alignment import align
 from ocr.ctc.decoding import Decoded, Greedy
 from ocr.ctc.greedy import Path as FramePath
 from ocr.ctc.lattice import log_probability
-from ocr.image import Prepared
 from ocr.layout import count_lines
 from ocr.line import Line
 from ocr.loading import DEFAULT, find_weights, load, load_beam
+from ocr.preparation.prepare import Prepared, prepare
 from ocr.recogniser import Recogniser
 
 # a picture for a page in a browser: larger ones are for `ocr batch`
@@ -98,7 +98,7 @@ class Machine:
         if grey.size > MAX_PIXELS:
             height, width = grey.shape
             raise image.ImageError(name, f"{width} x {height} is more than {MAX_PIXELS:,} pixels")
-        prepared = image.prepare(grey, recogniser.card.preparation, name)
+        prepared = prepare(grey, recogniser.card.preparation, name)
         (emissions,) = recogniser.emit([prepared])
         lines = count_lines(grey)
         return Seen(name, grey, prepared, emissions, weights or self.weights, lines)

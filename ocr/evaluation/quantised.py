@@ -14,7 +14,8 @@ from ocr.data.sample import Sample
 from ocr.emissions import OnnxEmissions
 from ocr.evaluation.metrics import errors
 from ocr.export import export
-from ocr.image import ImageError, Prepared
+from ocr.image import ImageError
+from ocr.preparation.prepare import Prepared
 from ocr.quantise import quantise
 from ocr.recogniser import Recogniser
 from ocr.weights import WeightsError

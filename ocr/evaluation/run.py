@@ -14,7 +14,8 @@ from ocr.data.cache import load_sample
 from ocr.data.sample import Sample
 from ocr.evaluation.calibration import Calibration, of_characters, of_words
 from ocr.evaluation.metrics import Errors, errors
-from ocr.image import ImageError, Prepared
+from ocr.image import ImageError
+from ocr.preparation.prepare import Prepared
 from ocr.recogniser import Recogniser
 
 if TYPE_CHECKING:

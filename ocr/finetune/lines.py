@@ -22,9 +22,9 @@ from ocr.data.rendered import render_folder
 from ocr.data.sample import Sample
 from ocr.data.sets import read_samples
 from ocr.finetune.config import FinetuneConfig
-from ocr.image import Preparation
 from ocr.lm.sample import SampledTexts
 from ocr.loading import load_language_model
+from ocr.preparation.prepare import Preparation
 from ocr.text import read_lines
 from ocr.training.sources import drawn_source, lines_source, unused
 

@@ -24,10 +24,10 @@ from ocr.finetune.growth import NewCharacter
 from ocr.finetune.lines import General, Own, Say, folds_of, split_off
 from ocr.finetune.measure import joined, read_twice
 from ocr.finetune.workers import shared, workers
-from ocr.image import WIDEST_TRAINED
 from ocr.loading import find_trainable
 from ocr.model import CRNN
 from ocr.precision import can_bf16
+from ocr.preparation.prepare import WIDEST_TRAINED
 from ocr.recogniser import Recogniser
 from ocr.training.checkpoint import Progress
 from ocr.weights import Card

@@ -16,7 +16,7 @@ from ocr.data.folder import DataError
 from ocr.data.sample import Sample
 from ocr.finetune.config import FinetuneConfig
 from ocr.finetune.lines import Own, Say, prepared_lines
-from ocr.image import Preparation
+from ocr.preparation.prepare import Preparation
 
 
 def read_unlabelled(config: FinetuneConfig, settings: Preparation, work: Path, say: Say) -> Own:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ocr.architecture import Architecture
 from ocr.data.augment import Augmentation
 from ocr.errors import OcrError
-from ocr.image import Preparation
+from ocr.preparation.prepare import Preparation
 
 
 class ConfigError(OcrError):

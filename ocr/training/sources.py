@@ -14,7 +14,8 @@ from ocr.data.cache import PreparedLines, prepare_lines
 from ocr.data.folder import read_folder
 from ocr.data.sample import Sample
 from ocr.data.sets import read_samples
-from ocr.image import ImageError, Preparation, Prepared, prepare
+from ocr.image import ImageError
+from ocr.preparation.prepare import Preparation, Prepared, prepare
 from ocr.training.config import FolderData, RecombinedData, RenderedData, TrainingConfig
 from ocr.training.recombined import recombined_lines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ocr.box import opened, runs, spacing
+from ocr.preparation.box import opened, runs, spacing
 
 # ink, of 255, that may be a printed line
 _INK = 20

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from ocr.box import high_marks, runs
-from ocr.grain import contrast_of
+from ocr.preparation.box import high_marks, runs
+from ocr.preparation.grain import contrast_of
 
 # rows at which backgrounds are looked for
 _ROWS = 48

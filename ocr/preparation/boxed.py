@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ocr.box import high_marks, opened, runs
+from ocr.preparation.box import high_marks, opened, runs
 
 # ink, of 255, that may be a drawn line
 _INK = 40

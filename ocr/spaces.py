@@ -1,4 +1,5 @@
-"""Letterspaced words, as in titles and in old German print: no spaces within them.
+"""Gaps that are no spaces: within letterspaced words, as in titles and in old German print, and
+between letters that stood in the cells of a form.
 
 Only the whole line tells whether a gap is a space: the network takes each gap by itself. Lists of
 letters and of numbers keep their spaces.
@@ -9,11 +10,13 @@ from __future__ import annotations
 import numpy as np
 
 from ocr.alphabet import BLANK, Alphabet
-from ocr.box import runs
 from ocr.ctc.greedy import greedy
+from ocr.preparation.box import runs
 
 # ink, of 255, in a prepared line
 _INK = 96
+# the same where each letter has its cell
+_INK_IN_CELLS = 40
 # letterspaced: a gap between most letters, and so many, the usual one such a share of the height,
 # and hardly any less than half of it, for among short words the usual one may be a space
 _GAPS, _FEWEST, _WIDE, _HALVES = 0.8, 6, 0.125, 0.1
@@ -54,6 +57,23 @@ def join_letterspaced(
             spaces += j > i + 1
             listed += j > i + 1 and ord(after) - ord(before) == 1
     return without_spaces(emissions, frames, space) if 2 * listed <= spaces else emissions
+
+
+def close_up(
+    emissions: np.ndarray, pixels: np.ndarray, pitch: float, space: int, frame_width: int
+) -> np.ndarray:
+    """Emissions T x C (log-probabilities) of letters that stood in cells of so many pixels: the
+    space goes to the blank, but where a cell is empty.
+
+    pixels: uint8 H x W, the prepared line, `frame_width` columns a frame; space: its label.
+    """
+    paper = ~(pixels > _INK_IN_CELLS).any(0)
+    empty = np.zeros(len(emissions) * frame_width, bool)
+    for columns in runs(np.flatnonzero(paper)):
+        if len(columns) >= pitch:
+            empty[columns] = True
+    frames = empty.reshape(-1, frame_width).any(1)
+    return without_spaces(emissions, np.logical_not(frames), space)
 
 
 def without_spaces(emissions: np.ndarray, frames: np.ndarray, space: int) -> np.ndarray:

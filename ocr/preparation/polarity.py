@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ocr.border import within_strips
+from ocr.preparation.border import within_strips
 
 _CUBES = np.arange(256, dtype=np.float32) ** 3
 _STROKE = 0.1  # of the height: strokes are thinner

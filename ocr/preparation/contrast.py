@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ocr.border import without_bars
+from ocr.preparation.border import without_bars
 
 # side of what is closed to find the paper, and of the average of that, as shares of the line's
 # height: broader than strokes, narrower than shadows and stains

@@ -7,7 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ocr import load
 from ocr.alphabet import Alphabet
 from ocr.data.fonts import find_fonts
-from ocr.letterspacing import join_letterspaced, without_spaces
+from ocr.spaces import join_letterspaced, without_spaces
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,11 @@
-"""Fields of a form, a cell for each letter: the walls between the cells, taken out of the ink, and
-the spaces that a network reads between letters so far apart."""
+"""Fields of a form, a cell for each letter: the walls between the cells, taken out of the ink."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from ocr.box import opened, runs, spacing
-from ocr.letterspacing import without_spaces
+from ocr.preparation.box import opened, runs, spacing
 
 # ink, of 255, that may be a wall
 _INK = 40
@@ -66,23 +64,6 @@ def _one_each(letters: np.ndarray, walls: list[np.ndarray]) -> bool:
     last = letters.shape[1] - 1
     beside = [(letters[:, max(0, w[0] - 1)], letters[:, min(last, w[-1] + 1)]) for w in walls]
     return float(np.mean([bool((before & behind).any()) for before, behind in beside])) <= _CROSSED
-
-
-def close_up(
-    emissions: np.ndarray, pixels: np.ndarray, pitch: float, space: int, frame_width: int
-) -> np.ndarray:
-    """Emissions T x C (log-probabilities) of letters that stood in cells of so many pixels: the
-    space goes to the blank, but where a cell is empty.
-
-    pixels: uint8 H x W, the prepared line, `frame_width` columns a frame; space: its label.
-    """
-    paper = ~(pixels > _INK).any(0)
-    empty = np.zeros(len(emissions) * frame_width, bool)
-    for columns in runs(np.flatnonzero(paper)):
-        if len(columns) >= pitch:
-            empty[columns] = True
-    frames = empty.reshape(-1, frame_width).any(1)
-    return without_spaces(emissions, np.logical_not(frames), space)
 
 
 def _even(walls: list[np.ndarray], high: int) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ocr.box import high_marks
+from ocr.preparation.box import high_marks
 
 _NARROWEST = 2  # rows of a frame
 _STEM = 0.3  # of the height: no stem of a letter is as broad

@@ -1,14 +1,14 @@
 """Labels in the ink of a line: rectangles of ink with letters left out of them.
 
-Most are turned round before there is ink, by their background (`ocr.inverse`). These are too low
-for that, or their sides too much worn."""
+Most are turned round before there is ink, by their background (`ocr.preparation.inverse`). These
+are too low for that, or their sides too much worn."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-from ocr.box import high_marks
+from ocr.preparation.box import high_marks
 
 _INK = 128
 # of the part: how many times as wide as high, at least, and how much of it is dark

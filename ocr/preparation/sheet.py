@@ -8,7 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ocr.polarity import is_light_on_dark
+from ocr.preparation.polarity import is_light_on_dark
 
 _WIDE = 1600  # pixels that are looked at, across
 _HIGHEST = 0.35  # of the picture's height: what is higher is no small line

@@ -1,0 +1,195 @@
+"""One `prepare` for training, reading, export and demo; its steps are the files beside this one.
+
+A prepared line is uint8, `height` x W, with paper = 0 and ink up to 255.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from ocr.image import ImageError, Source, describe, read
+from ocr.preparation.border import most_common, outside_of_cut, without_frame
+from ocr.preparation.box import ink_box, is_writing
+from ocr.preparation.boxed import without_box
+from ocr.preparation.cells import without_cells
+from ocr.preparation.contrast import ink_of
+from ocr.preparation.grain import smoothed, without_specks
+from ocr.preparation.inverse import turned_inverse
+from ocr.preparation.labels import turned_labels
+from ocr.preparation.neighbours import without_neighbours
+from ocr.preparation.polarity import is_light_on_dark
+from ocr.preparation.sheet import line_on_sheet
+from ocr.preparation.slope import levelled, slope
+from ocr.preparation.squares import without_squares
+
+# enlarged more than this, strokes stay sharper by a cubic
+_MANY_TIMES = 1.6
+# in heights: wider lines are not trained on, they cost much and are few
+WIDEST_TRAINED = 40
+
+
+class Preparation(BaseModel):
+    """Settings of `prepare`; they travel in the weights file."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    height: int = Field(48, ge=16, le=256)
+    # room left around the ink, as a share of its height: above and below, left and right
+    margin: tuple[float, float] = (0.06, 0.20)
+    # contrast (share of the paper's light that the ink takes) below which noise is not stretched
+    faintest: float = Field(0.10, gt=0, lt=1)
+    max_width: int = Field(10_000, ge=64)
+    # least mean distance between strokes, as a share of the height: narrower writing is widened, at
+    # most by `widest`, because a network has only so many columns a letter; 0 widens nothing
+    closest: float = Field(0.0, ge=0, le=1)
+    widest: float = Field(1.3, ge=1, le=3)
+    # steepest slope (rise or fall for each pixel to the right) that is taken out of a line; 0 takes
+    # out none
+    steepest: float = Field(0.0, ge=0, le=0.5)
+    # a line of few pixels is enlarged at most so many times, and paper fills the height: what is
+    # blurred more is read worse than what is small; 0: as much as it takes
+    largest: float = Field(0.0, ge=0, le=100)
+    # where the ink of a line fades, it is made darker, at most so many times
+    evened: float = Field(1.0, ge=1, le=10)
+    # grain is smoothed away, and specks
+    smooth: bool = False
+    # strokes of the lines above and below that touch the edges of the image are taken out
+    alone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A prepared line and its way back: x in the original = x / scale + left. `pitch`: width of the
+    cells of a form, one a letter, that it stood in, in prepared pixels; 0 if in none."""
+
+    pixels: np.ndarray
+    scale: float
+    left: float
+    pitch: float = 0.0
+
+
+def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Prepared:
+    """Turn a grey line image (uint8 H x W) into what the network reads.
+
+    Steps: specks and grain smoothed away (`settings.smooth`), inverse text turned round, ink made
+    dark whatever the polarity, light and fading ink evened out (`settings.evened`), contrast
+    stretched to ink = 255, labels turned round that the line's height did not show, squared paper,
+    boxes, walls of cells and strokes of other lines taken out (`settings.alone`), margins
+    trimmed, a slope taken out (`settings.steepest`), height scaled with the aspect ratio kept, but
+    for narrow writing, which is widened (`settings.closest`). Raises ImageError if the line would
+    be wider than `settings.max_width` at model height.
+    """
+    if found := without_frame(grey):
+        return _prepare_part(grey, found, settings, name)
+    whole = grey
+    height, width = grey.shape
+    shrink = min(1.0, 4 * settings.height / height)
+    if width * shrink > 8 * settings.max_width:
+        raise ImageError(name, f"{width} x {height} is too wide for a text line")
+    if shrink < 1:
+        if width < 8 * height and (found := line_on_sheet(grey)):
+            return _prepare_part(grey, found, settings, name)
+        size = (max(1, round(width * shrink)), 4 * settings.height)
+        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    outside = outside_of_cut(grey)
+    if outside is not None:
+        # a flat rim says nothing of light and ink: give it the paper's most common value
+        grey = grey.copy()
+        grey[outside] = most_common(grey[~outside])
+    if settings.smooth:
+        grey = smoothed(without_specks(grey))
+    grey = turned_inverse(grey)
+    if is_light_on_dark(grey, outside):
+        grey = 255 - grey
+    ink = ink_of(grey, settings.faintest, settings.evened)
+    if not ink.any():
+        # where half of a line in black and white is a label, what is light on dark may outweigh
+        # the rest, whose paper is without any light then: the other way round there are letters
+        ink = ink_of(255 - grey, settings.faintest, settings.evened)
+    if outside is not None:
+        ink[outside] = 0
+    ink, square = without_squares(turned_labels(ink))
+    ink, cell = without_cells(without_box(ink))
+    if settings.alone:
+        ink = without_neighbours(ink)
+    top, bottom, left, right = ink_box(ink, settings.margin)
+    room = bottom - top
+    if 2 * room < len(ink) and is_writing(ink[top:bottom, left:right]):
+        # with so much paper around it, its share of ink says too little of its contrast
+        first, last = max(0, top - room // 4), min(len(ink), bottom + room // 4)
+        start, end = max(0, left - room // 4), min(ink.shape[1], right + room // 4)
+        rows = slice(round(first * height / len(ink)), round(last * height / len(ink)))
+        columns = slice(round(start * width / ink.shape[1]), round(end * width / ink.shape[1]))
+        return _prepare_part(whole, (rows, columns), settings, name)
+    ink = ink[top:bottom, left:right]
+    if settings.steepest and (fall := slope(ink, settings.steepest)):
+        ink = levelled(ink, fall)
+        top, bottom, more, right = ink_box(ink, settings.margin)
+        ink = ink[top:bottom, more:right]
+        left += more
+    pixels = _to_height(ink, settings, name)
+    scale = pixels.shape[1] / ink.shape[1]
+    shrunk = grey.shape[1] / width
+    return Prepared(pixels, scale * shrunk, left / shrunk, max(square, cell) * scale)
+
+
+def _prepare_part(
+    grey: np.ndarray, part: tuple[slice, slice], settings: Preparation, name: str
+) -> Prepared:
+    """What lies in these rows and columns, as if nothing were around it."""
+    line = prepare(grey[part], settings, name)
+    return replace(line, left=line.left + part[1].start)
+
+
+def _to_height(ink: np.ndarray, settings: Preparation, name: str) -> np.ndarray:
+    """The line's ink scaled to the height of the network, or, if it has few pixels, as far as
+    `settings.largest` allows, with paper above and below; narrow writing widened."""
+    high = settings.height
+    if settings.largest:
+        high = min(high, max(1, round(settings.largest * ink.shape[0])))
+    scale = high / ink.shape[0]
+    new_width = max(4, round(ink.shape[1] * scale))
+    if new_width > settings.max_width:
+        raise ImageError(
+            name,
+            f"{new_width} px wide at {high} px height, more than {settings.max_width} for one line",
+        )
+    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    if settings.largest and scale > _MANY_TIMES:
+        method = cv2.INTER_CUBIC
+    pixels = cv2.resize(ink, (new_width, high), interpolation=method)
+    wider = min(widening(pixels, settings), settings.max_width / new_width)
+    if wider > 1:
+        size = (round(new_width * wider), high)
+        pixels = cv2.resize(pixels, size, interpolation=cv2.INTER_LINEAR)
+    above = (settings.height - high) // 2
+    below = settings.height - high - above
+    return np.pad(pixels, ((above, below), (0, 0))) if high < settings.height else pixels
+
+
+def widening(pixels: np.ndarray, settings: Preparation) -> float:
+    """How much wider a prepared line (ink = 255) is to be made, from 1 to `settings.widest`.
+
+    The strokes of a line are counted where it has the most of them: in the rows, a tenth of all,
+    that cross most edges from paper to ink.
+    """
+    if not settings.closest or settings.widest <= 1:
+        return 1.0
+    height, width = pixels.shape
+    counts = np.cumsum(np.bincount(pixels.ravel(), minlength=256)[41:])
+    # ink is what reaches two fifths of the line's dark strokes
+    dark = 41 + int(np.searchsorted(counts, 0.9 * counts[-1]))
+    mask = pixels > max(64, 0.4 * dark)
+    edges = np.sort(np.count_nonzero(mask[:, 1:] > mask[:, :-1], axis=1))
+    strokes = float(edges[-max(1, round(height / 10)) :].mean())
+    return float(np.clip(settings.closest * height * strokes / width, 1, settings.widest))
+
+
+def load(source: Source, settings: Preparation, name: str | None = None) -> Prepared:
+    """`read`, then `prepare`."""
+    name = name or describe(source)
+    return prepare(read(source, name), settings, name)
