@@ -121,9 +121,10 @@ def load_weights(path: Path | str) -> tuple[dict[str, np.ndarray], Card]:
 def load_card(path: Path | str) -> Card:
     """The card of a weights file (.safetensors) or of an exported network (.onnx)."""
     if str(path).endswith(".onnx"):
-        from ocr.emissions import OnnxEmissions
+        from ocr.runtime import open_network
 
-        return OnnxEmissions(path).card
+        network = open_network(path, 1, WeightsError)
+        return parse_card(network.get_modelmeta().custom_metadata_map, str(path))
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from ocr.lm.arpa import read_arpa
 from ocr.lm.counts import count, encode
-from ocr.lm.estimate import FALLBACK, adjusted_counts, discounts, estimate
+from ocr.lm.estimate import estimate
 from ocr.lm.ngram import START, LanguageModelError, NGram, advance
+from ocr.lm.smoothing import FALLBACK, adjusted_counts, discounts
 from ocr.lm.storage import pack
 from ocr.lm.trie import automaton, orders
 

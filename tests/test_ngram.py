@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load, save
 
+from ocr.lm import storage
 from ocr.lm.arpa import read_arpa
 from ocr.lm.estimate import estimate
 from ocr.lm.ngram import LanguageModelError, NGram, advance
@@ -95,8 +96,8 @@ def test_text_is_normalised(model):
 @pytest.mark.parametrize("file", ["words.arpa", "characters.arpa.gz"])
 def test_exact_file(tmp_path, file):
     model = read_arpa(FILES / file)
-    model.save(tmp_path / "model.lm", step=0)
-    again = NGram.load(tmp_path / "model.lm")
+    storage.save(model, tmp_path / "model.lm", step=0)
+    again = storage.load(tmp_path / "model.lm")
     assert (again.symbols, again.kind, again.order) == (model.symbols, model.kind, model.order)
     assert np.array_equal(again.levels, model.levels)
     for a, b in zip(model.arrays, again.arrays, strict=True):
@@ -105,8 +106,8 @@ def test_exact_file(tmp_path, file):
 
 def test_rounded_file(tmp_path, model):
     path = tmp_path / "model.lm"
-    model.save(path)
-    again = NGram.load(path)
+    storage.save(model, path)
+    again = storage.load(path)
     assert again.card == model.card
     assert len(path.read_bytes()) < 3 * len(model) + 4000
     for a, b in zip(model.arrays, again.arrays, strict=True):
@@ -122,8 +123,8 @@ def test_context_without_followers_but_with_a_weight(tmp_path):
     text = "\\data\\\nngram 1=3\nngram 2=1\n\n\\1-grams:\n-1\ta\t0.3\n-1\tb\t-0.2\n-1\t<unk>\n\n"
     (tmp_path / "odd.arpa").write_text(text + "\\2-grams:\n-0.5\ta b\n\n\\end\\\n")
     model = read_arpa(tmp_path / "odd.arpa")
-    model.save(tmp_path / "odd.lm", step=0)
-    again = NGram.load(tmp_path / "odd.lm")
+    storage.save(model, tmp_path / "odd.lm", step=0)
+    again = storage.load(tmp_path / "odd.lm")
     for a, b in zip(model.arrays, again.arrays, strict=True):
         assert np.array_equal(a, b)
     assert again.score("ba", False, False) == pytest.approx((-1 - 0.2 - 1) * math.log(10))
@@ -135,7 +136,7 @@ def test_broken_files(tmp_path, model):
     def refused(data: bytes, message: str) -> None:
         path.write_bytes(data)
         with pytest.raises(LanguageModelError, match=message):
-            NGram.load(path)
+            storage.load(path)
 
     data = pack(model)
     refused(b"", "cannot be read")
@@ -150,7 +151,7 @@ def test_broken_files(tmp_path, model):
     refused(save(tensors, {**metadata, "order": "9"}), "broken")
     refused(save(tensors, {**metadata, "kind": "sound"}), "broken")
     with pytest.raises(LanguageModelError, match="cannot be read"):
-        NGram.load(tmp_path / "missing.lm")
+        storage.load(tmp_path / "missing.lm")
 
 
 def test_bytes_never_crash_the_reader(tmp_path, model):
@@ -162,7 +163,7 @@ def test_bytes_never_crash_the_reader(tmp_path, model):
             bad[place] ^= int(random.integers(1, 256))
         path.write_bytes(bytes(bad))
         with contextlib.suppress(LanguageModelError):
-            NGram.load(path)
+            storage.load(path)
 
 
 def test_large_model_loads_at_once(tmp_path):
@@ -170,9 +171,9 @@ def test_large_model_loads_at_once(tmp_path):
     letters = list("etaoinshrdlu ")
     texts = ["".join(random.choice(letters, 60)) for _ in range(1500)]
     model = estimate(texts, 5)
-    model.save(tmp_path / "model.lm")
+    storage.save(model, tmp_path / "model.lm")
     start = time.process_time()
-    assert len(NGram.load(tmp_path / "model.lm")) == len(model) > 80_000
+    assert len(storage.load(tmp_path / "model.lm")) == len(model) > 80_000
     assert time.process_time() - start < 0.25
 
 

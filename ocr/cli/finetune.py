@@ -126,6 +126,7 @@ def _language_model(settings, result, network: Path, say) -> None:
     from ocr.evaluation.tuning import tune_on
     from ocr.lm.estimate import estimate
     from ocr.lm.lines import cut_into_lines
+    from ocr.lm.storage import save
     from ocr.progress import bar
     from ocr.text import read_lines
     from ocr.weights import load_card
@@ -141,7 +142,7 @@ def _language_model(settings, result, network: Path, say) -> None:
         raise OcrError("--lm needs --text or --data")
     model = estimate(texts, 6, "character", (), known, 3.0)
     path = result.weights.with_suffix(".ngram")
-    model.save(path)
+    save(model, path)
     say(f"language model: {path} ({len(model):,} n-grams)")
     if not result.held_out:
         say("tune it on lines that it has not seen with:")

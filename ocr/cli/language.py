@@ -79,6 +79,7 @@ def build(
     from ocr.lm.estimate import estimate
     from ocr.lm.lexicon import WORD
     from ocr.lm.lines import cut_into_lines, phrases, within
+    from ocr.lm.storage import save
     from ocr.progress import status
     from ocr.text import read_lines
 
@@ -115,7 +116,7 @@ def build(
     if form[-1] == ".arpa":
         write_arpa(model, out)
     else:
-        model.save(out)
+        save(model, out)
     typer.echo(f"{out}: {len(model):,} n-grams of {len(model.symbols):,} symbols")
 
 

@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -198,16 +197,3 @@ class NGram:
             total += self.score(text)
             count += len(normalise(text)) + 1
         return -total / math.log(2) / count if count else 0.0
-
-    def save(self, path: Path | str, step: float | None = None) -> None:
-        """Write the compact file: see ocr.lm.storage, which also says what `step` rounds."""
-        from ocr.lm.storage import save
-
-        save(self, path, step)
-
-    @staticmethod
-    def load(path: Path | str) -> NGram:
-        """Read what `save` wrote. Raises LanguageModelError."""
-        from ocr.lm.storage import load
-
-        return load(path)

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from ocr.lm.counts import Counts
-from ocr.lm.estimate import smooth
 from ocr.lm.ngram import Kind, LanguageModelError, NGram
+from ocr.lm.smoothing import smooth
 from ocr.lm.storage import pack
 from ocr.lm.trie import Order, automaton
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ocr.lm.arpa import read_arpa
 from ocr.lm.ngram import SPECIAL, LanguageModelError, NGram
 from ocr.lm.trie import Order, automaton, orders
 
@@ -184,7 +185,5 @@ def _inflated(stored: np.ndarray, dtype: type | None = None) -> np.ndarray:
 
 def read_model(path: Path | str) -> NGram:
     """The model of a file: ARPA (.arpa, .arpa.gz), or else our own format."""
-    from ocr.lm.arpa import read_arpa
-
     path = Path(path)
-    return read_arpa(path) if ".arpa" in path.suffixes else NGram.load(path)
+    return read_arpa(path) if ".arpa" in path.suffixes else load(path)
