@@ -96,7 +96,7 @@ class CRNN(nn.Module):
         if architecture.backbone == "residual":
             self.backbone: nn.Module = ResidualBackbone(architecture)
         else:
-            from ocr.training.backbones import torchvision_backbone
+            from ocr.backbones import torchvision_backbone
 
             self.backbone = torchvision_backbone(architecture.backbone)
         channels = self.backbone.channels
