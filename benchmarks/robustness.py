@@ -39,14 +39,16 @@ def high(pixels: int) -> Change:
     return change
 
 
-def turned(degrees: float) -> Change:
+def turned(degrees: float, ground: int | None = None) -> Change:
     def change(image: np.ndarray) -> np.ndarray:
         height, width = image.shape
         matrix = cv2.getRotationMatrix2D((width / 2, height / 2), degrees, 1.0)
         c, s = np.abs(matrix[0, :2])
         size = (int(width * c + height * s), int(width * s + height * c))
         matrix[:, 2] += (np.array(size) - (width, height)) / 2
-        return cv2.warpAffine(image, matrix, size, borderValue=paper(image))
+        return cv2.warpAffine(
+            image, matrix, size, borderValue=paper(image) if ground is None else ground
+        )
 
     return change
 
@@ -209,13 +211,32 @@ def under_a_lid(image: np.ndarray) -> np.ndarray:
     return cv2.copyMakeBorder(image, high, 0, 0, 0, cv2.BORDER_CONSTANT, value=250)
 
 
-def on_a_sheet(image: np.ndarray) -> np.ndarray:
-    """Photographed on a sheet that is twice as wide, and 16 lines high, light from one side."""
-    height, width = image.shape
-    sheet = np.full((16 * height, 2 * width), paper(image), np.float32)
-    sheet[9 * height : 10 * height, width // 4 : width // 4 + width] = image
-    sheet *= np.linspace(0.65, 1.05, sheet.shape[1], dtype=np.float32)
-    return sheet.clip(0, 255).astype(np.uint8)
+def photographed(
+    heights: float = 16, rules: float = 0, columns: float = 0, table: bool = False, tilt: float = 0
+) -> Change:
+    """On a sheet twice as wide, and so many lines high, light from one side: on paper with rules
+    and lines down so many heights apart (0: none), three quarters as light as the paper, on a
+    dark table, turned by so many degrees."""
+
+    def change(image: np.ndarray) -> np.ndarray:
+        height, width = image.shape
+        ground = paper(image)
+        sheet = np.full((round(heights * height), 2 * width), ground, np.float32)
+        top = round(0.56 * (heights - 1) * height)
+        sheet[top : top + height, width // 4 : width // 4 + width] = image
+        broad = max(1, height // 30)
+        for step, lines in ((rules, sheet), (columns, sheet.T)):
+            apart = round(step * height) or len(lines)
+            for at in range(round(top + 0.8 * height) % apart, len(lines), apart) if step else ():
+                lines[at : at + broad] = np.minimum(lines[at : at + broad], 0.75 * ground)
+        sheet *= np.linspace(0.65, 1.05, sheet.shape[1], dtype=np.float32)
+        seen = sheet.clip(0, 255).astype(np.uint8)
+        if table:
+            side = 2 * height
+            seen = cv2.copyMakeBorder(seen, *4 * (side,), cv2.BORDER_CONSTANT, value=50)
+        return turned(tilt, 50)(seen) if tilt else seen
+
+    return change
 
 
 CHANGES: dict[str, Change] = {
@@ -240,7 +261,13 @@ CHANGES: dict[str, Change] = {
     "local thresholds": local_thresholds,
     "cropped by 8 %": cropped(0.08),
     "under a lid": under_a_lid,
-    "on a sheet": on_a_sheet,
+    "on a sheet": photographed(),
+    "on a ruled sheet": photographed(rules=1),
+    "on a squared sheet": photographed(rules=0.4, columns=0.4),
+    "on school paper": photographed(rules=0.25, columns=1),
+    "on a table": photographed(table=True),
+    "turned on a table": photographed(rules=1, table=True, tilt=2),
+    "between rules": photographed(heights=3, rules=1),
     "squared paper": squared(0.42, 1, 0.4),
     "dark squares": squared(0.42, 1, 0.75),
     "school paper": squared(0.22, 4, 0.6),

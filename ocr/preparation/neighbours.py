@@ -30,6 +30,9 @@ _WIDE = 0.08
 # much of the line's; they may stand closer to the line. Dots may fill as much of a word: there it
 # takes marks so high
 _MANY, _FILL, _LEAST, _CLOSE, _DEEP = 4, 0.55, 0.15, 0.04, 0.2
+# rows that a polygon's soft edge leaves free: what begins behind them touches the edge if it is a
+# row of letters
+_SOFT = 3
 
 
 def without_neighbours(ink: np.ndarray) -> np.ndarray:
@@ -51,22 +54,25 @@ def without_neighbours(ink: np.ndarray) -> np.ndarray:
     high = band[1] - band[0]
     narrow = width < _LONG * height
     foreign = np.zeros(len(stats), bool)
-    for room, touching, outer, between in (
-        (band[0], first == 0, last, band[0] - last),
-        (size[1] - band[1], last == size[1], size[1] - first, first - band[1]),
+    for room, away, outer, between in (
+        (band[0], first, last, band[0] - last),
+        (size[1] - band[1], size[1] - last, size[1] - first, first - band[1]),
     ):
         tight = narrow or room < _ROOM * high
         inner = between > (_CLOSE if tight else _APART) * high
-        these = touching & inner
-        these[0] = False
+        inner[0] = False
+        deep = outer >= (_DEEP * high if narrow else 0)
+        touching = inner & (away == 0)
         if tight:
-            deep = outer >= (_DEEP * high if narrow else 0)
-            there = _row_of_letters(stats[these & deep], high, size[0])
+            there = _row_of_letters(stats[touching & deep], high, size[0])
         else:
-            there = stats[these, cv2.CC_STAT_WIDTH].sum() >= _WIDE * size[0]
+            there = stats[touching, cv2.CC_STAT_WIDTH].sum() >= _WIDE * size[0]
+        if not there:
+            touching = inner & (away <= _SOFT)
+            there = _row_of_letters(stats[touching & deep], high, size[0])
         if there:
             # what lies no further inside is theirs, too
-            foreign |= inner & (outer <= outer[these].max())
+            foreign |= inner & (outer <= outer[touching].max())
     if not foreign.any():
         return ink
     gone = foreign[labels].astype(np.uint8)

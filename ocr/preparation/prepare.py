@@ -22,6 +22,7 @@ from ocr.preparation.inverse import turned_inverse
 from ocr.preparation.labels import turned_labels
 from ocr.preparation.neighbours import without_neighbours
 from ocr.preparation.polarity import is_light_on_dark
+from ocr.preparation.rules import without_outer_rules
 from ocr.preparation.sheet import line_on_sheet
 from ocr.preparation.slope import levelled, slope
 from ocr.preparation.squares import without_squares
@@ -115,7 +116,7 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     ink, square = without_squares(turned_labels(ink))
     ink, cell = without_cells(without_box(ink))
     if settings.alone:
-        ink = without_neighbours(ink)
+        ink = without_neighbours(without_outer_rules(ink))
     top, bottom, left, right = ink_box(ink, settings.margin)
     room = bottom - top
     if 2 * room < len(ink) and is_writing(ink[top:bottom, left:right]):
@@ -127,7 +128,8 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         return _prepare_part(whole, (rows, columns), settings, name)
     ink = ink[top:bottom, left:right]
     if settings.steepest and (fall := slope(ink, settings.steepest)):
-        ink = levelled(ink, fall)
+        # rules that leaned with the line are level now, too
+        ink = without_outer_rules(levelled(ink, fall)) if settings.alone else levelled(ink, fall)
         top, bottom, more, right = ink_box(ink, settings.margin)
         ink = ink[top:bottom, more:right]
         left += more

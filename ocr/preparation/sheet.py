@@ -14,6 +14,15 @@ _WIDE = 1600  # pixels that are looked at, across
 _HIGHEST = 0.35  # of the picture's height: what is higher is no small line
 _MARK = 5  # pixels that a mark of writing is high at least
 _MARKS = 3  # so many are writing
+_STRAY = 0.07  # a row of less than this share of the marks is none
+# of the width: what is wider or higher may be rules, with words that stand on them; these are
+# straight for so many pixels
+_JOINED, _STRAIGHT = 0.2, 40
+# letters are so many times as dark as rules
+_STRONGER = 1.3
+# a table around the sheet is so many levels darker, on so much of the picture at least; and so many
+# pixels, of a picture a quarter as large, are neither
+_DARKER, _AROUND, _EDGE = 40, 0.03, 3
 
 
 def line_on_sheet(grey: np.ndarray) -> tuple[slice, slice] | None:
@@ -23,9 +32,10 @@ def line_on_sheet(grey: np.ndarray) -> tuple[slice, slice] | None:
     scale = min(1.0, _WIDE / width)
     size = (max(8, round(width * scale)), max(8, round(height * scale)))
     small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    if is_light_on_dark(small):
+    sheet = _sheet(small)
+    if sheet is None and is_light_on_dark(small):
         small = 255 - small
-    marks = _marks(small)
+    marks = _without_strays(_marks(small, sheet))
     if len(marks) < _MARKS:
         return None
     left, top = marks[:, :2].min(0)
@@ -40,23 +50,99 @@ def line_on_sheet(grey: np.ndarray) -> tuple[slice, slice] | None:
     )
 
 
-def _marks(small: np.ndarray) -> np.ndarray:
-    """Boxes (left, top, width, height) of what is darker than the paper around it, as high as
-    writing, and neither a rule nor the edge of the picture."""
+def _marks(small: np.ndarray, sheet: np.ndarray | None) -> np.ndarray:
+    """Boxes (left, top, width, height) of what is darker than the paper around it, on the sheet
+    (bool, of the picture's size), as high as writing, and neither a rule nor an edge."""
     height, width = small.shape
-    quarter = cv2.resize(
-        small, (max(3, width // 4), max(3, height // 4)), interpolation=cv2.INTER_AREA
+    paper = cv2.resize(
+        cv2.medianBlur(_quarter(small), 21), (width, height), interpolation=cv2.INTER_LINEAR
     )
-    paper = cv2.resize(cv2.medianBlur(quarter, 21), (width, height), interpolation=cv2.INTER_LINEAR)
     dark = cv2.subtract(paper, small)
     grain = float(np.median(cv2.absdiff(paper, small)))
     least = max(8.0, 6 * grain, 0.35 * float(np.percentile(dark, 99.9)))
     mask = (dark > least).astype(np.uint8)
+    if sheet is not None:
+        mask[~sheet] = 0
     # letters of faint or thin strokes in one piece
     mask = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((3, 3), np.uint8))
-    _, _, stats, _ = cv2.connectedComponentsWithStats(mask)
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
+    joined = stats[:, cv2.CC_STAT_WIDTH : cv2.CC_STAT_HEIGHT + 1].max(1) > _JOINED * width
+    joined[0] = False
+    rules = joined[labels] & (_straight(mask) > 0) if joined.any() else joined[labels]
+    if rules.any():
+        mask[rules] = 0
+        stats = _darker(mask, dark, float(np.median(dark[rules])))
     boxes = stats[1:, :4]
     left, top, wide, high = boxes.T
     inner = (left > 0) & (top > 0) & (left + wide < width) & (top + high < height)
     rule = (wide > 0.5 * width) | (high > 0.5 * height)
     return boxes[inner & ~rule & (high >= _MARK)]
+
+
+def _darker(mask: np.ndarray, dark: np.ndarray, level: float) -> np.ndarray:
+    """The marks of a mask, as OpenCV tells of them, that are darker than rules, which leave thin
+    and broken pieces; all of them if hardly any is."""
+    _, _, stats, _ = cv2.connectedComponentsWithStats(mask)
+    stats = stats[stats[:, cv2.CC_STAT_WIDTH : cv2.CC_STAT_HEIGHT + 1].min(1) >= _MARK - 1]
+    deepest = [float(dark[y : y + h, x : x + w].max()) for x, y, w, h in stats[:, :4].tolist()]
+    darker = np.array(deepest) > _STRONGER * level
+    # the first is what is no mark
+    return stats[darker] if np.count_nonzero(darker) > _MARKS else stats
+
+
+def _straight(mask: np.ndarray) -> np.ndarray:
+    """What of a mask runs on for so long, across or down, and may lean."""
+    across, down = (
+        cv2.morphologyEx(
+            cv2.dilate(mask, np.ones(beside, np.uint8)), cv2.MORPH_OPEN, np.ones(size, np.uint8)
+        )
+        for beside, size in (((3, 1), (1, _STRAIGHT)), ((1, 3), (_STRAIGHT, 1)))
+    )
+    return across | down
+
+
+def _without_strays(marks: np.ndarray) -> np.ndarray:
+    """Without the few of these boxes that stand in rows of their own, above or below the others:
+    dirt, and what is left of rules."""
+    if not len(marks):
+        return marks
+    marks = marks[np.argsort(marks[:, 1])]
+    room = 2 * float(np.median(marks[:, 3]))
+    lowest = np.maximum.accumulate(marks[:, 1] + marks[:, 3])
+    row = np.concatenate([[0], np.cumsum(marks[1:, 1] - lowest[:-1] > room)])
+    return marks[np.bincount(row)[row] > _STRAY * len(marks)]
+
+
+def _quarter(small: np.ndarray) -> np.ndarray:
+    height, width = small.shape
+    size = (max(3, width // 4), max(3, height // 4))
+    return cv2.resize(small, size, interpolation=cv2.INTER_AREA)
+
+
+def _sheet(small: np.ndarray) -> np.ndarray | None:
+    """Where the sheet is (bool H x W), without its edges, if it lies on a table that is darker."""
+    quarter = _quarter(small)
+    _, light = cv2.threshold(quarter, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    outlines, _ = cv2.findContours(light, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    if not outlines:
+        return None
+    sheet = np.zeros(quarter.shape, np.uint8)
+    cv2.fillConvexPoly(sheet, cv2.convexHull(max(outlines, key=cv2.contourArea)), 1)
+    if np.count_nonzero(sheet == 0) < _AROUND * sheet.size:
+        return None
+    # light that falls off has no edge, a sheet has
+    rim, within = _inwards(sheet)
+    table, _ = _inwards(1 - sheet)
+    if not rim.any() or not table.any():
+        return None
+    if np.median(quarter[rim]) - np.median(quarter[table]) < _DARKER:
+        return None
+    return cv2.resize(within, small.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+
+
+def _inwards(part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What lies `_EDGE` pixels within a part of a picture (uint8): a rim (bool), and all (uint8).
+    Where the part goes beyond the picture, it has no edge."""
+    near = np.ones((3, 3), np.uint8)
+    within = cv2.erode(part, near, iterations=_EDGE)
+    return cv2.erode(within, near, iterations=2) < within, within
