@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ocr.levels import percentiles
+
 # grey levels between the first and the last percentile: where there are more, grey will do
 _FAINT = 64
 # strokes must differ so many times as much in colour as in light
@@ -25,8 +27,8 @@ def told_from_paper(grey: np.ndarray, rgb: np.ndarray) -> np.ndarray:
 def is_faint(grey: np.ndarray) -> bool:
     """Whether a grey image (uint8 H x W) holds so little contrast that its colours are worth a
     look."""
-    low, high = np.percentile(grey, (1, 99))
-    return bool(high - low < _FAINT)
+    low, high = percentiles(grey, 1, 99)
+    return high - low < _FAINT
 
 
 def contrast_of_colours(rgb: np.ndarray) -> np.ndarray | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ocr.levels import percentiles
 from ocr.preparation.box import high_marks
 
 _NARROWEST = 2  # rows of a frame
@@ -165,7 +166,7 @@ def within_strips(grey: np.ndarray) -> tuple[slice, slice]:
     """Rows and columns without the strips along the edges that are lighter, or darker, than nearly
     all of the rest: the lid of a scanner, the next sheet, a bar. Strokes they are none."""
     kept = []
-    low, high = np.percentile(grey, (40, 60))
+    low, high = percentiles(grey, 40, 60)
     for lines in (grey, grey.T):
         count = len(lines)
         most = count // 6 if count >= _FEWEST else 0  # of fewer nothing would be left
@@ -199,7 +200,7 @@ def without_bars(light: np.ndarray) -> np.ndarray:
         if high - low < size // 2:
             continue
         bar = np.concatenate([across[:, :first], across[:, size - last :]], 1)
-        if 255 - np.percentile(across[:, low:high], 1) < 0.7 * (255 - np.median(bar)):
+        if 255 - percentiles(across[:, low:high], 1)[0] < 0.7 * (255 - np.median(bar)):
             inner = inner.copy()
             edge = inner.T if turned else inner
             edge[:, :low] = 255

@@ -11,6 +11,8 @@ import math
 import cv2
 import numpy as np
 
+from ocr.levels import percentiles
+
 # second differences of the noise alone, in both directions: of a level or sloping ground nothing is
 # left (Immerkær 1996)
 _DIFFERENCES = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
@@ -64,8 +66,8 @@ def without_specks(grey: np.ndarray) -> np.ndarray:
 
 def contrast_of(grey: np.ndarray) -> float:
     """Levels between the paper and what differs most from it, but for the last percentile."""
-    low, middle, high = np.percentile(_sampled(grey), (1, 50, 99))
-    return float(max(middle - low, high - middle, 1.0))
+    low, middle, high = percentiles(_sampled(grey), 1, 50, 99)
+    return max(middle - low, high - middle, 1.0)
 
 
 def grain_of(grey: np.ndarray) -> float:

@@ -30,7 +30,7 @@ def is_light_on_dark(grey: np.ndarray, outside: np.ndarray | None = None) -> boo
     values = small.astype(np.float32)
     inside = np.ones_like(values)
     if outside is None:
-        kept = within_strips(values)
+        kept = within_strips(small)
         small, values, inside = small[kept], values[kept], inside[kept]
     else:
         # resampling leaves the edge soft

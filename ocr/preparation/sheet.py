@@ -8,6 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ocr.levels import percentiles
 from ocr.preparation.polarity import is_light_on_dark
 
 _WIDE = 1600  # pixels that are looked at, across
@@ -58,8 +59,8 @@ def _marks(small: np.ndarray, sheet: np.ndarray | None) -> np.ndarray:
         cv2.medianBlur(_quarter(small), 21), (width, height), interpolation=cv2.INTER_LINEAR
     )
     dark = cv2.subtract(paper, small)
-    grain = float(np.median(cv2.absdiff(paper, small)))
-    least = max(8.0, 6 * grain, 0.35 * float(np.percentile(dark, 99.9)))
+    grain = percentiles(cv2.absdiff(paper, small), 50)[0]
+    least = max(8.0, 6 * grain, 0.35 * percentiles(dark, 99.9)[0])
     mask = (dark > least).astype(np.uint8)
     if sheet is not None:
         mask[~sheet] = 0
