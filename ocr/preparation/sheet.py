@@ -15,10 +15,12 @@ _WIDE = 1600  # pixels that are looked at, across
 _HIGHEST = 0.35  # of the picture's height: what is higher is no small line
 _MARK = 5  # pixels that a mark of writing is high at least
 _MARKS = 3  # so many are writing
+_THIN = 0.04  # of the picture's width: lines down are no broader
 _STRAY = 0.07  # a row of less than this share of the marks is none
-# of the width: what is wider or higher may be rules, with words that stand on them; these are
-# straight for so many pixels
-_JOINED, _STRAIGHT = 0.2, 40
+# what is wider or higher than this share of the picture may be rules, with words that stand on
+# them; these run on over so much of it, or over less where there are several, straight for so many
+# pixels at a time
+_JOINED, _LONG, _SEVERAL, _STRAIGHT = 0.2, 0.35, 3, 40
 # letters are so many times as dark as rules
 _STRONGER = 1.3
 # a table around the sheet is so many levels darker, on so much of the picture at least; and so many
@@ -36,9 +38,16 @@ def line_on_sheet(grey: np.ndarray) -> tuple[slice, slice] | None:
     sheet = _sheet(small)
     if sheet is None and is_light_on_dark(small):
         small = 255 - small
-    marks = _without_strays(_marks(small, sheet))
+    marks = _marks(small, sheet)
+    # what touches an edge of the picture may be a shadow there, or a word that goes on
+    ends = marks[:, :2] + marks[:, 2:]
+    inner = (marks[:, :2] > 0).all(1) & (ends < size).all(1)
+    outer, marks = marks[~inner], _without_strays(marks[inner])
     if len(marks) < _MARKS:
         return None
+    first, last = marks[:, 1].min(), (marks[:, 1] + marks[:, 3]).max()
+    beside = np.minimum(outer[:, 1] + outer[:, 3], last) - np.maximum(outer[:, 1], first)
+    marks = np.concatenate([marks, outer[2 * beside > np.minimum(outer[:, 3], last - first)]])
     left, top = marks[:, :2].min(0)
     right, bottom = (marks[:, :2] + marks[:, 2:]).max(0)
     high = bottom - top
@@ -53,7 +62,7 @@ def line_on_sheet(grey: np.ndarray) -> tuple[slice, slice] | None:
 
 def _marks(small: np.ndarray, sheet: np.ndarray | None) -> np.ndarray:
     """Boxes (left, top, width, height) of what is darker than the paper around it, on the sheet
-    (bool, of the picture's size), as high as writing, and neither a rule nor an edge."""
+    (bool, of the picture's size), as high as writing, and no rule."""
     height, width = small.shape
     paper = cv2.resize(
         cv2.medianBlur(_quarter(small), 21), (width, height), interpolation=cv2.INTER_LINEAR
@@ -69,15 +78,16 @@ def _marks(small: np.ndarray, sheet: np.ndarray | None) -> np.ndarray:
     _, labels, stats, _ = cv2.connectedComponentsWithStats(mask)
     joined = stats[:, cv2.CC_STAT_WIDTH : cv2.CC_STAT_HEIGHT + 1].max(1) > _JOINED * width
     joined[0] = False
-    rules = joined[labels] & (_straight(mask) > 0) if joined.any() else joined[labels]
+    rules = joined[labels]
+    if joined.any():
+        rules &= _straight(mask)
     if rules.any():
         mask[rules] = 0
         stats = _darker(mask, dark, float(np.median(dark[rules])))
     boxes = stats[1:, :4]
-    left, top, wide, high = boxes.T
-    inner = (left > 0) & (top > 0) & (left + wide < width) & (top + high < height)
-    rule = (wide > 0.5 * width) | (high > 0.5 * height)
-    return boxes[inner & ~rule & (high >= _MARK)]
+    _, _, wide, high = boxes.T
+    rule = (wide > 0.5 * width) | ((high > 0.5 * height) & (wide < _THIN * width))
+    return boxes[~rule & (high >= _MARK)]
 
 
 def _darker(mask: np.ndarray, dark: np.ndarray, level: float) -> np.ndarray:
@@ -92,14 +102,19 @@ def _darker(mask: np.ndarray, dark: np.ndarray, level: float) -> np.ndarray:
 
 
 def _straight(mask: np.ndarray) -> np.ndarray:
-    """What of a mask runs on for so long, across or down, and may lean."""
-    across, down = (
-        cv2.morphologyEx(
-            cv2.dilate(mask, np.ones(beside, np.uint8)), cv2.MORPH_OPEN, np.ones(size, np.uint8)
-        )
-        for beside, size in (((3, 1), (1, _STRAIGHT)), ((1, 3), (_STRAIGHT, 1)))
-    )
-    return across | down
+    """What of a mask runs on straight, across or down, over much of the picture; it may lean."""
+    found = np.zeros(mask.shape, bool)
+    for beside, size, side in (((3, 1), (1, _STRAIGHT), 1), ((1, 3), (_STRAIGHT, 1), 0)):
+        wide = cv2.dilate(mask, np.ones(beside, np.uint8))
+        wide = cv2.morphologyEx(wide, cv2.MORPH_OPEN, np.ones(size, np.uint8))
+        _, labels, stats, _ = cv2.connectedComponentsWithStats(wide)
+        length = stats[:, cv2.CC_STAT_WIDTH if side else cv2.CC_STAT_HEIGHT]
+        long = length >= _JOINED * mask.shape[side]
+        long[0] = False
+        if np.count_nonzero(long) < _SEVERAL:
+            long &= length >= _LONG * mask.shape[side]
+        found |= long[labels]
+    return found
 
 
 def _without_strays(marks: np.ndarray) -> np.ndarray:
