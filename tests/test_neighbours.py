@@ -59,6 +59,16 @@ def test_parts_of_the_lines_above_and_below_go_and_the_line_stays(lora, part):
     assert (found[expected > 0] == expected[expected > 0]).all()
 
 
+@pytest.mark.parametrize("edge", [1, 2])
+def test_behind_the_soft_edge_of_a_polygon_they_are_found_too(lora, edge):
+    crop, expected = between(lora, part=0.45)
+    crop, expected = (np.pad(x, ((edge, edge), (0, 0))) for x in (crop, expected))
+    found = without_neighbours(crop)
+    foreign = int(crop.sum()) - int(expected.sum())
+    assert int(found[expected == 0].sum()) < 0.05 * foreign
+    assert (found[expected > 0] == expected[expected > 0]).all()
+
+
 @pytest.mark.parametrize("gap", [3, 6])
 def test_capitals_stand_closer_to_the_lines_around_them(lora, gap):
     texts = "THANK YOU FOR SHOPPING", "RETURN VALUE 4.99", "CHANGE DUE 0.00"

@@ -1,0 +1,14 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from ocr.levels import percentiles
+
+IMAGES = arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)))
+
+
+@given(IMAGES, st.lists(st.floats(0, 100), min_size=1, max_size=3))
+def test_percentiles_are_numpys(image, shares):
+    assert np.allclose(percentiles(image, *shares), np.percentile(image, shares), atol=1e-6)
+    assert percentiles(image.T, *shares) == percentiles(image, *shares)
