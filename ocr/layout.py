@@ -7,6 +7,7 @@ import numpy as np
 
 from ocr.image import ImageError, Source, read
 from ocr.preparation.polarity import is_light_on_dark
+from ocr.preparation.sheet import line_on_sheet
 
 # widths and heights are shares of the picture's
 _SIDE = 256  # rows that are looked at
@@ -15,6 +16,7 @@ _EMPTY = 0.16  # of the fullest row's ink: a gap between lines has less
 _TALL = 0.05  # a line is at least so tall
 _FULL = 0.30  # and has at least so much of the fullest line's ink
 _ALIKE = 0.45  # and of the tallest one's height
+_MANY = 4  # so many, or more, may be rules
 _TALLEST = 0.46  # where there are several, none is taller
 
 
@@ -35,6 +37,15 @@ def count_lines(grey: np.ndarray) -> int:
     height, width = grey.shape
     if height < 12 or width < 12:
         return 1
+    lines = _count(grey)
+    if lines >= _MANY and width < 8 * height and (found := line_on_sheet(grey)):
+        # rules of a sheet that lies askew look like lines
+        return min(lines, _count(grey[found]))
+    return lines
+
+
+def _count(grey: np.ndarray) -> int:
+    height, width = grey.shape
     finer = _PAGE if width < 2.5 * height else 1
     scale = min(1.0, finer * _SIDE / height)
     size = (max(8, min(2048, round(width * scale))), max(8, round(height * scale)))
