@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ocr import colour, image, preparation
+from ocr import colour, image, levels, preparation
 from ocr.cores import cores
 from ocr.data.sample import Sample
 from ocr.image import ImageError, read
@@ -143,7 +143,8 @@ def _pixels_or_error(settings: Preparation, sample: Sample) -> np.ndarray | str:
 def preparing() -> list[Path]:
     """The sources of whatever decides how a line is prepared."""
     steps = Path(preparation.__file__).parent.glob("*.py")
-    return [Path(image.__file__), Path(colour.__file__), *sorted(steps)]
+    others = [image.__file__, colour.__file__, levels.__file__]
+    return [*map(Path, others), *sorted(steps)]
 
 
 def _fingerprint(samples: Sequence[Sample], settings: Preparation) -> str:
