@@ -62,6 +62,16 @@ def high_marks(mask: np.ndarray, share: float) -> int:
     return int((marks[1:, cv2.CC_STAT_HEIGHT] > share * len(mask)).sum())
 
 
+def shrunk(image: np.ndarray, rows: int) -> tuple[np.ndarray, float]:
+    """The image (uint8 H x W) with so many rows at most, and by what it was scaled."""
+    height, width = image.shape
+    if height <= rows:
+        return image, 1.0
+    scale = rows / height
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA), scale
+
+
 def runs(numbers: np.ndarray) -> list[np.ndarray]:
     """Rising numbers, of rows or columns, parted wherever one is left out."""
     return np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from ocr.preparation.border import without_bars
+from ocr.preparation.box import shrunk
 
 # side of what is closed to find the paper, and of the average of that, as shares of the line's
 # height: broader than strokes, narrower than shadows and stains
@@ -57,10 +58,8 @@ def _side(small: np.ndarray, share: float) -> int:
 def _evened(ink: np.ndarray, most: float) -> np.ndarray:
     """Faint places of the line `most` times darker at most; what is fainter than that can mend is
     paper, and stays."""
-    height, width = ink.shape
-    scale = min(1.0, _ROWS / height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(ink, size, interpolation=cv2.INTER_AREA) if scale < 1 else ink
+    width = ink.shape[1]
+    small, _ = shrunk(ink, _ROWS)
     # of each column the darkest two pixels one above the other: one may be a speck
     strength = np.minimum(small[1:], small[:-1]).max(0, keepdims=True, initial=0)
     around = max(3, round(_AROUND * len(small)) | 1)

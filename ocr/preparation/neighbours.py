@@ -9,6 +9,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ocr.preparation.box import shrunk
+
 # rows at which they are looked for
 _ROWS = 64
 # heights: in a narrower image, a word or two, anything may touch the edges
@@ -41,9 +43,8 @@ def without_neighbours(ink: np.ndarray) -> np.ndarray:
     height, width = ink.shape
     if height < 16:
         return ink
-    scale = min(1.0, _ROWS / height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(ink, size, interpolation=cv2.INTER_AREA) if scale < 1 else ink
+    small, scale = shrunk(ink, _ROWS)
+    rows, columns = small.shape
     mask = (small > _STROKE).astype(np.uint8)
     band = line_rows(mask)
     if band is None:
@@ -56,7 +57,7 @@ def without_neighbours(ink: np.ndarray) -> np.ndarray:
     foreign = np.zeros(len(stats), bool)
     for room, away, outer, between in (
         (band[0], first, last, band[0] - last),
-        (size[1] - band[1], size[1] - last, size[1] - first, first - band[1]),
+        (rows - band[1], rows - last, rows - first, first - band[1]),
     ):
         tight = narrow or room < _ROOM * high
         inner = between > (_CLOSE if tight else _APART) * high
@@ -64,12 +65,12 @@ def without_neighbours(ink: np.ndarray) -> np.ndarray:
         deep = outer >= (_DEEP * high if narrow else 0)
         touching = inner & (away == 0)
         if tight:
-            there = _row_of_letters(stats[touching & deep], high, size[0])
+            there = _row_of_letters(stats[touching & deep], high, columns)
         else:
-            there = stats[touching, cv2.CC_STAT_WIDTH].sum() >= _WIDE * size[0]
+            there = stats[touching, cv2.CC_STAT_WIDTH].sum() >= _WIDE * columns
         if not there:
             touching = inner & (away <= _SOFT)
-            there = _row_of_letters(stats[touching & deep], high, size[0])
+            there = _row_of_letters(stats[touching & deep], high, columns)
         if there:
             # what lies no further inside is theirs, too
             foreign |= inner & (outer <= outer[touching].max())

@@ -6,7 +6,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ocr.preparation.box import opened
+from ocr.preparation.box import opened, shrunk
 from ocr.preparation.neighbours import line_rows
 
 # rows at which they are looked for, and ink that counts there
@@ -19,10 +19,10 @@ _LONG, _BROAD = 1.2, 0.1
 # heights of the line's small letters between them and a rule above or below: one that is written
 # upon stays, since it was learnt so
 _APART = 0.35
-# of the width, unless they leave the image at one end
+# those run over so much of the width, unless they leave the image at one end
 _ALONG = 0.6
-# what is left of it beside the writing, in the same measure, if it covers so much of its width, and
-# runs on for so many heights of the image
+# what is left of that one beside the writing, in the same measure, if it covers so much of its
+# width, and runs on for so many heights of the image
 _BESIDE, _COVER, _FAR = 0.5, 0.7, 0.8
 
 
@@ -32,9 +32,7 @@ def without_outer_rules(ink: np.ndarray) -> np.ndarray:
     height, width = ink.shape
     if height < 24 or width < 2 * height:
         return ink
-    scale = min(1.0, _ROWS / height)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.resize(ink, size, interpolation=cv2.INTER_AREA) if scale < 1 else ink
+    small, scale = shrunk(ink, _ROWS)
     mask = (small > _INK).astype(np.uint8)
     rules = _across(mask)
     if not rules.any():
@@ -50,7 +48,7 @@ def without_outer_rules(ink: np.ndarray) -> np.ndarray:
     left, top, wide, tall = stats[:, :4].T
     outer = (top + tall < band[0] - _APART * high) | (top > band[1] + _APART * high)
     # what does not run all along leaves the picture: no flourish does
-    outer &= (wide >= _ALONG * size[0]) | (left == 0) | (left + wide == size[0])
+    outer &= (wide >= _ALONG * small.shape[1]) | (left == 0) | (left + wide == small.shape[1])
     outer[0] = False
     found = outer[labels]
     inked = np.flatnonzero(letters[band[0] : band[1]].any(0))
