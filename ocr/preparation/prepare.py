@@ -17,6 +17,7 @@ from ocr.preparation.box import ink_box, is_writing
 from ocr.preparation.boxed import without_box
 from ocr.preparation.cells import without_cells
 from ocr.preparation.contrast import ink_of
+from ocr.preparation.curve import curve, straightened
 from ocr.preparation.grain import smoothed, without_specks
 from ocr.preparation.inverse import turned_inverse
 from ocr.preparation.labels import turned_labels
@@ -127,12 +128,8 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         columns = slice(round(start * width / ink.shape[1]), round(end * width / ink.shape[1]))
         return _prepare_part(whole, (rows, columns), settings, name)
     ink = ink[top:bottom, left:right]
-    if settings.steepest and (fall := slope(ink, settings.steepest)):
-        # rules that leaned with the line are level now, too
-        ink = without_outer_rules(levelled(ink, fall)) if settings.alone else levelled(ink, fall)
-        top, bottom, more, right = ink_box(ink, settings.margin)
-        ink = ink[top:bottom, more:right]
-        left += more
+    ink, more = _level(ink, settings)
+    left += more
     pixels = _to_height(ink, settings, name)
     scale = pixels.shape[1] / ink.shape[1]
     shrunk = grey.shape[1] / width
@@ -145,6 +142,23 @@ def _prepare_part(
     """What lies in these rows and columns, as if nothing were around it."""
     line = prepare(grey[part], settings, name)
     return replace(line, left=line.left + part[1].start)
+
+
+def _level(ink: np.ndarray, settings: Preparation) -> tuple[np.ndarray, int]:
+    """The line's ink without its slope and its curve, and how many columns fewer at the left."""
+    start = 0
+    if not settings.steepest:
+        return ink, start
+    if fall := slope(ink, settings.steepest):
+        # rules that leaned with the line are level now, too
+        ink = without_outer_rules(levelled(ink, fall)) if settings.alone else levelled(ink, fall)
+        top, bottom, start, right = ink_box(ink, settings.margin)
+        ink = ink[top:bottom, start:right]
+    if (falls := curve(ink)) is not None:
+        ink = straightened(ink, falls)
+        top, bottom, more, right = ink_box(ink, settings.margin)
+        ink, start = ink[top:bottom, more:right], start + more
+    return ink, start
 
 
 def _to_height(ink: np.ndarray, settings: Preparation, name: str) -> np.ndarray:

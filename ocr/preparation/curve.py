@@ -1,0 +1,164 @@
+"""Lines that are not straight: where each part of one lies, and all of it level.
+
+A page that bends, a sheet without rules. The same idea as for slopes: the rows of a straight line
+are full of ink or empty. The line is cut into parts, and what each of them is moved by is what
+makes it most alike to all the others, under a price for moving a part otherwise than the one
+before (dynamic programming); then anew, until nothing moves.
+"""
+
+from __future__ import annotations
+
+import math
+
+import cv2
+import numpy as np
+
+# rows at which it is looked for, the height of the image
+_ROWS = 48
+# parts are so many columns of that apart, and blurred into one another over so many parts
+_STEP = 8
+_BLUR = 3.0
+# straight lines to begin with: rows for each column
+_STEEPEST, _SLOPE = 0.35, 0.025
+# rows that a part may be moved otherwise than the one before, and what the square of one costs,
+# in shares of a part's mean likeness
+_REACH = 4
+_PRICE = 0.02
+_ROUNDS = 5
+# by how much rows must differ more than they do as they are; after the first round
+_CLEARER, _FIRST = 1.15, 1.08
+# shares of the height that it must rise and fall: less is not worth a resampling
+_LEAST = 0.25
+# shares of the height that the middle of the ink must wander, seen over so many parts; most lines
+# are done with by that
+_WANDERS, _OVER = 0.13, 5.0
+# heights that a line must be long
+_LONG = 2.0
+
+
+def curve(ink: np.ndarray) -> np.ndarray | None:
+    """How much lower than at its middle the line lies in each column (float32, W); None if it is
+    straight, or that is not clear.
+
+    ink uint8 H x W, paper = 0.
+    """
+    height, width = ink.shape
+    if width < _LONG * height:
+        return None
+    size = (max(1, round(width * _ROWS / height)), _ROWS)
+    small = cv2.resize(ink, size, interpolation=cv2.INTER_AREA)
+    parts = max(2, round(size[0] / _STEP))
+    dark = np.where(small > 96, np.float32(1), np.float32(0))
+    dark = cv2.resize(dark, (parts, _ROWS), interpolation=cv2.INTER_AREA)
+    dark = cv2.GaussianBlur(
+        dark, (0, 0), sigmaX=_BLUR, sigmaY=0.7, borderType=cv2.BORDER_CONSTANT
+    ).T
+    flat = float((dark.sum(0) ** 2).sum())
+    if not flat or _wanders(dark) < _WANDERS * _ROWS:
+        return None
+    most = _ROWS // 2
+    # [part, by how much + most, row]: the part moved up
+    moved = np.lib.stride_tricks.sliding_window_view(
+        np.pad(dark, ((0, 0), (most, most))), _ROWS, axis=1
+    )
+    line = _straight(moved, most)
+    # from here on a part is moved as on that straight line, and by how much more
+    moved = _along(moved, line, most)
+    falls = np.zeros(parts, np.int64)
+    clearer = _clearer(moved, falls, most, flat)
+    for _ in range(_ROUNDS):
+        found = _follow(_likeness(moved, falls, most) * (parts / flat)) - most
+        then = _clearer(moved, found, most, flat)
+        if then <= clearer:
+            break
+        falls, clearer = found, then
+        if clearer < _FIRST:
+            return None
+    falls = falls + line
+    if clearer < _CLEARER or np.ptp(falls) < _LEAST * _ROWS:
+        return None
+    scale = height / _ROWS
+    at = (np.arange(parts, dtype=np.float32) + 0.5) * (width / parts)
+    smooth = np.interp(np.arange(width), at, falls * scale).astype(np.float32)
+    smooth = cv2.GaussianBlur(
+        smooth[None], (0, 0), sigmaX=0.35 * height, borderType=cv2.BORDER_REPLICATE
+    )[0]
+    return smooth - np.float32(np.median(smooth))
+
+
+def _wanders(dark: np.ndarray) -> float:
+    """How far the middle of the ink goes up and down, in rows."""
+    sums = np.stack([dark.sum(1), dark @ np.arange(dark.shape[1], dtype=np.float32)])
+    ink, moment = cv2.GaussianBlur(
+        sums, (0, 0), sigmaX=_OVER, sigmaY=0.01, borderType=cv2.BORDER_CONSTANT
+    )
+    return float(np.ptp(moment / (ink + 1e-3)))
+
+
+def _clearer(moved: np.ndarray, falls: np.ndarray, most: int, flat: float) -> float:
+    """By how much the rows differ more than as they are."""
+    return float((moved[np.arange(len(falls)), falls + most].sum(0) ** 2).sum()) / flat
+
+
+def _straight(moved: np.ndarray, most: int) -> np.ndarray:
+    """The straight line whose rows differ most."""
+    x = _STEP * (np.arange(len(moved)) - (len(moved) - 1) / 2)
+    slopes = np.arange(-_STEEPEST, _STEEPEST + _SLOPE / 2, _SLOPE)
+    slopes = slopes[np.abs(slopes) * x[-1] <= most]
+    falls = np.rint(slopes[:, None] * x).astype(np.int64)
+    rows = moved[np.arange(len(moved)), falls + most].sum(1)
+    return falls[(rows**2).sum(1).argmax()]
+
+
+def _along(moved: np.ndarray, line: np.ndarray, most: int) -> np.ndarray:
+    """[part, by how much more than the line + most, row]; nothing where there is no ink left."""
+    ways = line[:, None] + np.arange(2 * most + 1)
+    inside = (ways >= 0) & (ways <= 2 * most)
+    there = moved[np.arange(len(line))[:, None], ways.clip(0, 2 * most)]
+    return there * inside[:, :, None]
+
+
+def _likeness(moved: np.ndarray, falls: np.ndarray, most: int) -> np.ndarray:
+    """[part, by how much + most]: ink in the rows of all other parts."""
+    now = moved[np.arange(len(falls)), falls + most]
+    others = now.sum(0) - now
+    return (moved @ others[:, :, None])[:, :, 0]
+
+
+def _follow(likeness: np.ndarray) -> np.ndarray:
+    """The likeliest way through the parts."""
+    parts, ways = likeness.shape
+    steps = np.arange(-_REACH, _REACH + 1)
+    price = (_PRICE * steps**2).astype(likeness.dtype)
+    came = np.empty((parts, ways), np.int64)
+    padded = np.full(ways + 2 * _REACH, -np.inf, likeness.dtype)
+    from_ = np.lib.stride_tricks.sliding_window_view(padded, len(steps))  # sees what is put there
+    best, every = likeness[0], np.arange(ways)
+    for part in range(1, parts):
+        padded[_REACH:-_REACH] = best
+        reached = from_ - price
+        step = reached.argmax(1)
+        came[part] = every + steps[step]
+        best = reached[every, step] + likeness[part]
+    path = np.empty(parts, np.int64)
+    path[-1] = best.argmax()
+    for part in range(parts - 1, 0, -1):
+        path[part - 1] = came[part, path[part]]
+    return path
+
+
+def straightened(ink: np.ndarray, falls: np.ndarray) -> np.ndarray:
+    """The ink with its columns moved so that a line of that curve is level; as much higher as that
+    takes."""
+    height, width = ink.shape
+    above, below = math.ceil(max(0.0, falls.max())), math.ceil(max(0.0, -falls.min()))
+    y = np.arange(-above, height + below, dtype=np.float32)
+    x = np.arange(width, dtype=np.float32)
+    return cv2.remap(
+        ink,
+        np.broadcast_to(x, (len(y), width)).copy(),
+        y[:, None] + falls,
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_CONSTANT,
+        borderValue=0,
+    )
