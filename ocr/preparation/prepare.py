@@ -19,6 +19,7 @@ from ocr.preparation.cells import without_cells
 from ocr.preparation.contrast import ink_of
 from ocr.preparation.curve import curve, straightened
 from ocr.preparation.grain import smoothed, without_specks
+from ocr.preparation.gutter import evenly_lit
 from ocr.preparation.inverse import turned_inverse
 from ocr.preparation.labels import turned_labels
 from ocr.preparation.neighbours import without_neighbours
@@ -104,7 +105,7 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         grey[outside] = most_common(grey[~outside])
     if settings.smooth:
         grey = smoothed(without_specks(grey))
-    grey = turned_inverse(grey)
+    grey = turned_inverse(evenly_lit(grey))
     if is_light_on_dark(grey, outside):
         grey = 255 - grey
     ink = ink_of(grey, settings.faintest, settings.evened)
