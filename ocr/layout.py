@@ -7,6 +7,7 @@ import numpy as np
 
 from ocr.image import ImageError, Source, read
 from ocr.preparation.polarity import is_light_on_dark
+from ocr.preparation.prepare import Preparation, prepare
 from ocr.preparation.sheet import line_on_sheet
 
 # widths and heights are shares of the picture's
@@ -38,6 +39,9 @@ def count_lines(grey: np.ndarray) -> int:
     if height < 12 or width < 12:
         return 1
     lines = _count(grey)
+    if lines > 1 and height > width and prepare(grey, Preparation()).turned:
+        # letters of one that stands on its side
+        return 1
     if lines >= _MANY and width < 8 * height and (found := line_on_sheet(grey)):
         # rules of a sheet that lies askew look like lines
         return min(lines, _count(grey[found]))

@@ -30,7 +30,9 @@ class Word:
 @dataclass(frozen=True, slots=True)
 class Line:
     """The reading of one line image. `confidence`, in [0, 1], is the expected share of right
-    characters; `source` names the image."""
+    characters; `source` names the image. `turned`: by how many degrees clockwise the image was
+    turned to be read, 0, 90, 180 or 270; spans are those of the image as it is, and by 90 or 270
+    they run from top to bottom."""
 
     text: str
     confidence: float
@@ -38,6 +40,7 @@ class Line:
     words: tuple[Word, ...] = ()
     alternatives: tuple[tuple[str, float], ...] = ()
     source: str = ""
+    turned: int = 0
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, ready for JSON."""

@@ -108,6 +108,7 @@ def load(
     lexicon: Path | str | None = None,
     nbest: int = 0,
     recurrent: Path | str | None = None,
+    turning: bool = True,
 ) -> Recogniser:
     """A recogniser with shipped weights (by name), or with those of a file.
 
@@ -117,7 +118,8 @@ def load(
     bonus are the tuned ones unless given. A `recurrent` model ranks what was found: a file, "auto"
     (the shipped one: the default where `lm` is "auto" and counts), or "none".
     `lexicon` is a file of words, one a line, or an n-gram model of words. `nbest` asks for
-    alternatives. Raises WeightsError, LanguageModelError.
+    alternatives. `turning`: lines that stand on their head are found, and turned. Raises
+    WeightsError, LanguageModelError.
     """
     path = find_weights(weights)
     if device != "cpu" and path.suffix == ".onnx":
@@ -137,7 +139,7 @@ def load(
                 f"{path}: reading .safetensors needs torch: install the extra `train`, "
                 "or use the exported .onnx"
             ) from None
-    recogniser = Recogniser(emissions)
+    recogniser = Recogniser(emissions, turning=turning)
     if decoder == "beam":
         recogniser.decoder, recogniser.word_confidence = load_beam(
             recogniser.alphabet,

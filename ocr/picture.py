@@ -22,9 +22,12 @@ def require_picture(path: Path) -> None:
 def draw_spans(grey: np.ndarray, line: Line, path: Path | str) -> None:
     """Write the image with each character's span tinted, and the character above it.
 
-    grey: uint8 H x W, the image that `line` was read from. Colours alternate, and sureness is the
-    depth of the tint.
+    grey: uint8 H x W, the image that `line` was read from; it is turned as that was. Colours
+    alternate, and sureness is the depth of the tint.
     """
+    # along the line: from where spans are counted, if they run against it
+    end = grey.shape[line.turned % 180 == 0] if line.turned in (90, 180) else 0
+    grey = np.rot90(grey, -line.turned // 90)
     height, width = grey.shape
     size = max(12, height // 3)
     font = ImageFont.load_default(size)
@@ -34,7 +37,7 @@ def draw_spans(grey: np.ndarray, line: Line, path: Path | str) -> None:
     tint = Image.new("RGBA", sheet.size, (0, 0, 0, 0))
     draw = ImageDraw.Draw(tint)
     for i, character in enumerate(line.characters):
-        left, right = character.span
+        left, right = sorted(abs(end - x) for x in character.span)
         red, green, blue = ((0, 90, 200), (200, 80, 0))[i % 2]
         depth = round(40 + 70 * character.confidence)
         draw.rectangle((left, band, right, band + height), fill=(red, green, blue, depth))

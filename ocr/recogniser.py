@@ -15,6 +15,7 @@ from ocr.ctc.greedy import Path, greedy
 from ocr.emissions import Emissions
 from ocr.image import ImageError, Source, describe
 from ocr.line import Character, Line, Word
+from ocr.orientation import upright
 from ocr.preparation.prepare import Prepared, load
 from ocr.quotes import settle_labels
 from ocr.scripts import Homographs
@@ -36,7 +37,8 @@ class Recogniser:
     """Reads line images. Make one by `ocr.load()`; use it from one thread at a time.
 
     `word_confidence` makes confidences of words out of those of their characters; by default the
-    card's, which holds for the greedy decoder.
+    card's, which holds for the greedy decoder. `turning`: lines that are read far more surely
+    upside down are read so (`ocr.orientation`).
     """
 
     def __init__(
@@ -44,12 +46,14 @@ class Recogniser:
         emissions: Emissions,
         decoder: Decoder | None = None,
         word_confidence: Logistic | None = None,
+        turning: bool = False,
     ):
         self.emissions = emissions
         self.decoder: Decoder = decoder or Greedy()
         self.card = emissions.card
         self.word_confidence = word_confidence or Logistic(*self.card.word_confidence)
         self.alphabet: Alphabet = self.card.alphabet
+        self.turning = turning
         self._homographs = Homographs(self.alphabet)
         self._space = int(self.alphabet.encode(" ")[0]) if " " in self.alphabet else BLANK
 
@@ -98,8 +102,10 @@ class Recogniser:
             waiting += batch
             scores += self._emit([lines[i] for i in batch])
             if len(waiting) >= DECODED_AT_ONCE or number == len(batches):
-                for i, decoded in zip(waiting, self._decode(scores), strict=True):
-                    read[i] = self.line(decoded, lines[i], names[i])
+                seen, scores = self._upright([lines[i] for i in waiting], scores)
+                decoded = self._decode(scores)
+                for i, line, one in zip(waiting, seen, decoded, strict=True):
+                    read[i] = self.line(one, line, names[i])
                 waiting, scores = [], []
         return [line for line in read if line is not None]
 
@@ -137,6 +143,17 @@ class Recogniser:
                 out[i] = scores
         return out
 
+    def emit_upright(self, lines: Sequence[Prepared]) -> tuple[list[Prepared], list[np.ndarray]]:
+        """`emit`, and the lines as they were read: some of them turned (`turning`)."""
+        return self._upright(lines, self.emit(lines))
+
+    def _upright(
+        self, lines: Sequence[Prepared], scores: list[np.ndarray]
+    ) -> tuple[list[Prepared], list[np.ndarray]]:
+        if not self.turning:
+            return list(lines), scores
+        return upright(lines, scores, self.emit, self._space)
+
     def align(self, image: Source, text: str) -> tuple[Line, float]:
         """Where each character of a known `text` stands in its line image, and log p(text | line).
 
@@ -147,7 +164,7 @@ class Recogniser:
 
         labels = self.alphabet.encode(text)
         line = load(image, self.card.preparation)
-        (scores,) = self.emit([line])
+        (line,), (scores,) = self.emit_upright([line])
         decoded = Decoded(align(scores, labels))
         found = self.line(decoded, line, describe(image), known=True)
         return found, log_probability(scores, labels.tolist())
@@ -195,7 +212,8 @@ class Recogniser:
         step = self.card.architecture.frame_width
         # the last frame may reach beyond the line
         edges = np.minimum(np.stack([path.starts, path.ends]) * step, line.pixels.shape[1])
-        starts, ends = (line.left + edges / line.scale).tolist()
+        places = line.left + edges / line.scale
+        starts, ends = np.sort(places, axis=0).tolist()
         characters = tuple(
             Character(self.alphabet.decode([label]), probability, (start, end))
             for label, start, end, probability in zip(
@@ -208,7 +226,11 @@ class Recogniser:
         text = self.alphabet.decode(labels)
         sure = self.word_confidence(word_probabilities(text, path.probabilities)).tolist()
         words = tuple(
-            Word(text[a:b], p, (characters[a].span[0], characters[b - 1].span[1]))
+            Word(text[a:b], p, _from_to(characters[a].span, characters[b - 1].span))
             for (a, b), p in zip(word_spans(text), sure, strict=True)
         )
-        return Line(text, confidence, characters, words, alternatives, name)
+        return Line(text, confidence, characters, words, alternatives, name, line.turned)
+
+
+def _from_to(first: tuple[float, float], last: tuple[float, float]) -> tuple[float, float]:
+    return min(first[0], last[0]), max(first[1], last[1])

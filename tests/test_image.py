@@ -448,9 +448,11 @@ def test_no_image_is_too_odd(grey):
     prepared = prepare(grey)
     assert prepared.pixels.shape[0] == HEIGHT and prepared.pixels.shape[1] >= 4
     assert prepared.pixels.dtype == np.uint8
-    assert prepared.scale > 0 and 0 <= prepared.left < grey.shape[1]
-    right = prepared.left + prepared.pixels.shape[1] / prepared.scale
-    assert right <= grey.shape[1] + 1e-6
+    # what stands on its side runs from the bottom to the top
+    size, sign = (grey.shape[0], -1) if prepared.turned else (grey.shape[1], 1)
+    ends = prepared.left, prepared.left + prepared.pixels.shape[1] / prepared.scale
+    first, last = ends[::sign]
+    assert sign * prepared.scale > 0 and -1e-6 <= first < last <= size + 1e-6
 
 
 def test_a_lone_dash_is_not_blown_up():

@@ -99,7 +99,7 @@ class Machine:
             height, width = grey.shape
             raise image.ImageError(name, f"{width} x {height} is more than {MAX_PIXELS:,} pixels")
         prepared = prepare(grey, recogniser.card.preparation, name)
-        (emissions,) = recogniser.emit([prepared])
+        (prepared,), (emissions,) = recogniser.emit_upright([prepared])
         lines = count_lines(grey)
         return Seen(name, grey, prepared, emissions, weights or self.weights, lines)
 

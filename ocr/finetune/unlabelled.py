@@ -27,7 +27,10 @@ def read_unlabelled(config: FinetuneConfig, settings: Preparation, work: Path, s
     items = [_on_disk(item) for item in expand(config.unlabelled)]
     say(f"reading {len(items)} lines without texts")
     samples, reasons, unsure = [], [], 0
-    for record in chain.from_iterable(read_pieces(items, None, weights=config.weights)):
+    for record in chain.from_iterable(
+        # what is learnt from is the image as it stands
+        read_pieces(items, None, weights=config.weights, turning=False)
+    ):
         if record.error is not None:
             reasons.append(f"{record.source}: {record.error}")
         elif not record.text.strip():

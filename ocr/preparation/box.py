@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -82,6 +83,16 @@ def spacing(lines: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
     distances = np.diff([line.mean() for line in lines])
     usual = float(np.median(distances))
     return usual, distances / usual
+
+
+def gaps(inked: np.ndarray) -> float:
+    """How long the usual gap between runs of inked rows, or columns (bool N), is beside the usual
+    run: of lines one below the other half as long and more, of letters side by side less."""
+    found = runs(np.flatnonzero(inked))
+    if len(found) < 3:
+        return 0.0
+    between = [after[0] - before[-1] - 1 for before, after in pairwise(found)]
+    return float(np.median(between) / np.median([len(run) for run in found]))
 
 
 def opened(ink: np.ndarray, long: int) -> np.ndarray:

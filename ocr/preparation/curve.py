@@ -32,6 +32,8 @@ _LEAST = 0.25
 # shares of the height that the middle of the ink must wander, seen over so many parts; most lines
 # are done with by that
 _WANDERS, _OVER = 0.13, 5.0
+# a curve is smooth over so many heights
+_SMOOTH = 0.35
 # heights that a line must be long
 _LONG = 2.0
 
@@ -61,7 +63,9 @@ def curve(ink: np.ndarray) -> np.ndarray | None:
     moved = np.lib.stride_tricks.sliding_window_view(
         np.pad(dark, ((0, 0), (most, most))), _ROWS, axis=1
     )
-    line = _straight(moved, most)
+    x = _STEP * (np.arange(parts) - (parts - 1) / 2)
+    slope = _slope(moved, x, most)
+    line = np.rint(slope * x).astype(np.int64)
     # from here on a part is moved as on that straight line, and by how much more
     moved = _along(moved, line, most)
     falls = np.zeros(parts, np.int64)
@@ -74,15 +78,18 @@ def curve(ink: np.ndarray) -> np.ndarray | None:
         falls, clearer = found, then
         if clearer < _FIRST:
             return None
-    falls = falls + line
-    if clearer < _CLEARER or np.ptp(falls) < _LEAST * _ROWS:
+    if clearer < _CLEARER or np.ptp(falls + line) < _LEAST * _ROWS:
         return None
     scale = height / _ROWS
-    at = (np.arange(parts, dtype=np.float32) + 0.5) * (width / parts)
-    smooth = np.interp(np.arange(width), at, falls * scale).astype(np.float32)
+    # smooth are the ways from the straight line: blurred itself, it would end level
+    ways = (falls + line - slope * x) * scale
+    at = (np.arange(parts) + 0.5) * (width / parts)
+    columns = np.arange(width) + 0.5
+    smooth = np.interp(columns, at, ways).astype(np.float32)
     smooth = cv2.GaussianBlur(
-        smooth[None], (0, 0), sigmaX=0.35 * height, borderType=cv2.BORDER_REPLICATE
+        smooth[None], (0, 0), sigmaX=_SMOOTH * height, borderType=cv2.BORDER_REPLICATE
     )[0]
+    smooth += (slope * (columns - width / 2)).astype(np.float32)
     return smooth - np.float32(np.median(smooth))
 
 
@@ -100,14 +107,13 @@ def _clearer(moved: np.ndarray, falls: np.ndarray, most: int, flat: float) -> fl
     return float((moved[np.arange(len(falls)), falls + most].sum(0) ** 2).sum()) / flat
 
 
-def _straight(moved: np.ndarray, most: int) -> np.ndarray:
-    """The straight line whose rows differ most."""
-    x = _STEP * (np.arange(len(moved)) - (len(moved) - 1) / 2)
+def _slope(moved: np.ndarray, x: np.ndarray, most: int) -> float:
+    """The slope at which the rows differ most; x: columns of the parts, from the middle."""
     slopes = np.arange(-_STEEPEST, _STEEPEST + _SLOPE / 2, _SLOPE)
     slopes = slopes[np.abs(slopes) * x[-1] <= most]
     falls = np.rint(slopes[:, None] * x).astype(np.int64)
     rows = moved[np.arange(len(moved)), falls + most].sum(1)
-    return falls[(rows**2).sum(1).argmax()]
+    return float(slopes[(rows**2).sum(1).argmax()])
 
 
 def _along(moved: np.ndarray, line: np.ndarray, most: int) -> np.ndarray:

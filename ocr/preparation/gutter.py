@@ -1,8 +1,8 @@
 """Light that falls off towards an edge: the gutter of a book, the side of a copy, a vignette.
 
 Paper is looked for where strokes are closed, and that sees too much light where it only falls: the
-dark edge would be ink, broader than any letter. Here the light of a row, or a column, is the level that
-three quarters of its pixels do not exceed, for ink is the smaller part of each.
+dark edge would be ink, broader than any letter. Here the light of a row, or a column, is the level
+that three quarters of its pixels do not exceed, for ink is the smaller part of each.
 """
 
 from __future__ import annotations

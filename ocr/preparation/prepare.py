@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ocr.image import ImageError, Source, describe, read
 from ocr.preparation.border import most_common, outside_of_cut, without_frame
-from ocr.preparation.box import ink_box, is_writing
+from ocr.preparation.box import gaps, ink_box, is_writing
 from ocr.preparation.boxed import without_box
 from ocr.preparation.cells import without_cells
 from ocr.preparation.contrast import ink_of
@@ -31,6 +31,12 @@ from ocr.preparation.squares import without_squares
 
 # enlarged more than this, strokes stay sharper by a cubic
 _MANY_TIMES = 1.6
+# times as high as wide, and strokes in a row once it is turned: a line on its side. Letters alone,
+# i or 1, have two or three
+_ON_ITS_SIDE, _STROKES = 2.5, 5.0
+# gaps between its letters, in widths of a letter: of those between short lines one below the other
+# one in twenty is less
+_GAPS = 0.55
 # in heights: wider lines are not trained on, they cost much and are few
 WIDEST_TRAINED = 40
 
@@ -67,29 +73,44 @@ class Preparation(BaseModel):
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A prepared line and its way back: x in the original = x / scale + left. `pitch`: width of the
-    cells of a form, one a letter, that it stood in, in prepared pixels; 0 if in none."""
+    cells of a form, one a letter, that it stood in, in prepared pixels; 0 if in none. `turned`: by
+    how many degrees clockwise the image was turned, 0, 90, 180 or 270; by 90 or 270, x in the
+    original is y, and where it runs the other way the scale is negative."""
 
     pixels: np.ndarray
     scale: float
     left: float
     pitch: float = 0.0
+    turned: int = 0
+
+
+def half_turned(line: Prepared) -> Prepared:
+    """The same line turned by half a turn."""
+    pixels = np.ascontiguousarray(line.pixels[::-1, ::-1])
+    left = line.left + pixels.shape[1] / line.scale
+    return replace(
+        line, pixels=pixels, scale=-line.scale, left=left, turned=(line.turned + 180) % 360
+    )
 
 
 def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Prepared:
     """Turn a grey line image (uint8 H x W) into what the network reads.
 
-    Steps: specks and grain smoothed away (`settings.smooth`), inverse text turned round, ink made
-    dark whatever the polarity, light and fading ink evened out (`settings.evened`), contrast
-    stretched to ink = 255, labels turned round that the line's height did not show, squared paper,
-    boxes, walls of cells and strokes of other lines taken out (`settings.alone`), margins
-    trimmed, a slope taken out (`settings.steepest`), height scaled with the aspect ratio kept, but
-    for narrow writing, which is widened (`settings.closest`). Raises ImageError if the line would
-    be wider than `settings.max_width` at model height.
+    Steps: what stands on its side turned by a quarter, specks and grain smoothed away
+    (`settings.smooth`), edges in the shade made lighter, inverse text turned round, ink made dark
+    whatever the polarity, light and fading ink evened out (`settings.evened`), contrast stretched
+    to ink = 255, labels turned round that the line's height did not show, squared paper, boxes,
+    walls of cells and strokes of other lines taken out (`settings.alone`), margins trimmed, a slope
+    and a curve taken out (`settings.steepest`), height scaled with the aspect ratio kept, but for
+    narrow writing, which is widened (`settings.closest`). Raises ImageError if the line would be
+    wider than `settings.max_width` at model height.
     """
     if found := without_frame(grey):
         return _prepare_part(grey, found, settings, name)
     whole = grey
     height, width = grey.shape
+    if height > _ON_ITS_SIDE * width and (line := _from_its_side(grey, settings, name)):
+        return line
     shrink = min(1.0, 4 * settings.height / height)
     if width * shrink > 8 * settings.max_width:
         raise ImageError(name, f"{width} x {height} is too wide for a text line")
@@ -142,7 +163,21 @@ def _prepare_part(
 ) -> Prepared:
     """What lies in these rows and columns, as if nothing were around it."""
     line = prepare(grey[part], settings, name)
-    return replace(line, left=line.left + part[1].start)
+    along = part[line.turned % 180 == 0]
+    return replace(line, left=line.left + along.start)
+
+
+def _from_its_side(grey: np.ndarray, settings: Preparation, name: str) -> Prepared | None:
+    """A high image as the line that it is if it is turned by a quarter: one with strokes for
+    several letters. Whether it should be a quarter the other way, those tell who read it."""
+    try:
+        line = prepare(np.ascontiguousarray(np.rot90(grey, -1)), settings, name)
+    except ImageError:
+        return None
+    letters = np.any(line.pixels > 96, axis=0, keepdims=True)[0]
+    if _strokes(line.pixels) < _STROKES or gaps(letters) > _GAPS:
+        return None
+    return replace(line, scale=-line.scale, left=len(grey) - line.left, turned=90)
 
 
 def _level(ink: np.ndarray, settings: Preparation) -> tuple[np.ndarray, int]:
@@ -155,7 +190,10 @@ def _level(ink: np.ndarray, settings: Preparation) -> tuple[np.ndarray, int]:
         ink = without_outer_rules(levelled(ink, fall)) if settings.alone else levelled(ink, fall)
         top, bottom, start, right = ink_box(ink, settings.margin)
         ink = ink[top:bottom, start:right]
-    if (falls := curve(ink)) is not None:
+    # what rises far is small in its image, and found roughly; then anew
+    for _ in range(2):
+        if (falls := curve(ink)) is None:
+            break
         ink = straightened(ink, falls)
         top, bottom, more, right = ink_box(ink, settings.margin)
         ink, start = ink[top:bottom, more:right], start + more
@@ -197,13 +235,17 @@ def widening(pixels: np.ndarray, settings: Preparation) -> float:
     if not settings.closest or settings.widest <= 1:
         return 1.0
     height, width = pixels.shape
+    return float(np.clip(settings.closest * height * _strokes(pixels) / width, 1, settings.widest))
+
+
+def _strokes(pixels: np.ndarray) -> float:
+    """How many strokes lie side by side in a prepared line."""
     counts = np.cumsum(np.bincount(pixels.ravel(), minlength=256)[41:])
     # ink is what reaches two fifths of the line's dark strokes
     dark = 41 + int(np.searchsorted(counts, 0.9 * counts[-1]))
     mask = pixels > max(64, 0.4 * dark)
     edges = np.sort(np.count_nonzero(mask[:, 1:] > mask[:, :-1], axis=1))
-    strokes = float(edges[-max(1, round(height / 10)) :].mean())
-    return float(np.clip(settings.closest * height * strokes / width, 1, settings.widest))
+    return float(edges[-max(1, round(len(pixels) / 10)) :].mean())
 
 
 def load(source: Source, settings: Preparation, name: str | None = None) -> Prepared:

@@ -1,0 +1,151 @@
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from conftest import draw_text
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ocr
+from ocr.layout import count_lines
+from ocr.orientation import upright
+from ocr.picture import draw_spans
+from ocr.preparation.prepare import Preparation, Prepared, half_turned, prepare
+
+SETTINGS = Preparation(height=48)
+
+
+@pytest.fixture(scope="module")
+def recogniser():
+    return ocr.load("latin-small", decoder="greedy")
+
+
+@pytest.fixture(scope="module")
+def lines(samples):
+    return [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sorted(samples.glob("*.png"))]
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_lines_on_their_head_or_side_are_read_as_they_are_upright(recogniser, lines, quarters):
+    expected = list(recogniser.read(lines))
+    assert not any(line.turned for line in expected)
+    read = list(recogniser.read(np.ascontiguousarray(np.rot90(g, quarters)) for g in lines))
+    assert [line.text for line in read] == [line.text for line in expected]
+    # np.rot90 turns against the clock
+    assert {line.turned for line in read} == {90 * quarters}
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+def test_spans_are_those_of_the_image_as_it_is(recogniser, lines, quarters):
+    width = lines[0].shape[1]
+    (plain,) = recogniser.read(lines[0])
+    (turned,) = recogniser.read(np.ascontiguousarray(np.rot90(lines[0], quarters)))
+    # along the line the image is as long; turned against the clock once or twice, it runs back
+    back = quarters in (1, 2)
+    for one, other in zip(
+        (*plain.characters, *plain.words), (*turned.characters, *turned.words), strict=True
+    ):
+        expected = sorted(width - x for x in one.span) if back else one.span
+        assert other.text == one.text and other.span == pytest.approx(expected, abs=0.5)
+
+
+def test_it_can_be_asked_to_read_as_it_is(lines):
+    as_it_is = ocr.load("latin-small", decoder="greedy", turning=False)
+    (line,) = as_it_is.read(cv2.rotate(lines[0], cv2.ROTATE_180))
+    (plain,) = as_it_is.read(lines[0])
+    assert line.turned == 0 and line.text != plain.text
+
+
+def test_align_finds_a_text_that_stands_on_its_head(recogniser, lines, tmp_path):
+    text = next(iter(recogniser.read(lines[1]))).text
+    turned = cv2.rotate(lines[1], cv2.ROTATE_180)
+    line, _ = recogniser.align(turned, text)
+    plain, _ = recogniser.align(lines[1], text)
+    assert line.text == text and line.turned == 180
+    # the picture shows the line upright, the same tints at the same letters
+    for grey, found, name in ((turned, line, "turned.png"), (lines[1], plain, "plain.png")):
+        draw_spans(grey, found, tmp_path / name)
+    pictures = [
+        cv2.imread(str(tmp_path / name)).astype(int) for name in ("turned.png", "plain.png")
+    ]
+    assert pictures[0].shape == pictures[1].shape
+    assert np.abs(pictures[0] - pictures[1]).mean() < 3
+
+
+def test_single_letters_are_not_turned():
+    for letter in ("1", "l", "I", "!", "i", "8", "j"):
+        high = draw_text(letter, size=80, margin=(4, 2))
+        assert prepare(high, SETTINGS).turned == 0
+
+
+def test_a_list_of_short_lines_is_not_a_line_on_its_side():
+    rows = [draw_text(f"{n}.50", size=30, margin=(9, 6)) for n in range(10, 22)]
+    width = max(r.shape[1] for r in rows)
+    rows = [np.pad(r, ((0, 0), (0, width - r.shape[1])), constant_values=235) for r in rows]
+    column = np.vstack(rows)
+    assert count_lines(column) > 1 and prepare(column, SETTINGS).turned == 0
+
+
+def test_a_line_on_its_side_is_one_line(lines):
+    for grey in lines:
+        assert count_lines(np.ascontiguousarray(np.rot90(grey))) == 1
+
+
+def prepared(width):
+    rng = np.random.default_rng(width)
+    return Prepared(rng.integers(0, 255, (48, width), np.uint8), 0.5, 30.0)
+
+
+def test_half_turns_undo_each_other():
+    line = prepared(90)
+    turned = half_turned(line)
+    assert turned.turned == 180
+    # its first column is the last of the original
+    assert turned.left == 30 + 90 / 0.5 and turned.left + 90 / turned.scale == 30
+    again = half_turned(turned)
+    assert np.array_equal(again.pixels, line.pixels)
+    assert (again.scale, again.left, again.turned) == (line.scale, line.left, 0)
+
+
+def scores(sure, frames=40, letters=8):
+    """Emissions whose likeliest path has so many letters, each so probable."""
+    found = np.full((frames, 10), np.log((1 - sure) / 9), np.float32)
+    found[:, 0] = np.log(sure)
+    for i in range(letters):
+        found[5 * i + 2] = np.log((1 - sure) / 9)
+        found[5 * i + 2, 1 + i] = np.log(sure)
+    return found
+
+
+@given(st.floats(0.3, 0.99), st.floats(0.3, 0.99), st.integers(0, 8), st.booleans())
+def test_turned_where_it_doubts_and_the_other_way_is_surer(now, then, letters, sideways):
+    line = replace(prepared(160), turned=90 if sideways else 0)
+    asked = []
+
+    def emit(lines):
+        asked.extend(lines)
+        return [scores(then) for _ in lines]
+
+    (after,), (found,) = upright([line], [scores(now, letters=letters)], emit, space=9)
+    # sure, or with no letters to tell by, it does not even ask
+    doubts = letters >= 4 and (sideways or now < 0.9)
+    assert bool(asked) == doubts
+    if doubts and then > now + (0 if sideways else 0.06) + 1e-4:
+        assert after.turned == line.turned + 180 and np.array_equal(found, scores(then))
+        assert np.array_equal(after.pixels, line.pixels[::-1, ::-1])
+    elif not doubts or then < now + (0 if sideways else 0.06) - 1e-4:
+        assert after is line and np.array_equal(found, scores(now, letters=letters))
+
+
+def test_of_a_long_line_a_piece_is_asked_first():
+    line = prepared(4000)
+    widths = []
+
+    def emit(lines):
+        widths.append([p.pixels.shape[1] for p in lines])
+        return [scores(0.9, p.pixels.shape[1] // 4) for p in lines]
+
+    known = np.concatenate([scores(0.5)] * 25)
+    (after,), (found,) = upright([line], [known], emit, space=9)
+    assert widths == [[6 * 48], [4000]] and after.turned == 180 and len(found) == 1000
