@@ -13,6 +13,9 @@ _DARK, _DARK_OF_THIN = 96, 64
 # share of the ink that a median of nine leaves of strokes broader than a pixel: of real lines 0.83
 # to 1, of the same at 20 to 28 rows 0.3 to 0.8
 _BROAD = 0.8
+# gaps between lines one below the other, in heights of a line, and how many of them are how even:
+# of such lists 96 in 100, of lines on their side 1.5
+_APART, _MOST, _UNEVEN = 0.5, 0.6, 0.25
 
 
 def ink_box(ink: np.ndarray, margin: tuple[float, float]) -> tuple[int, int, int, int]:
@@ -85,14 +88,16 @@ def spacing(lines: Sequence[np.ndarray]) -> tuple[float, np.ndarray]:
     return usual, distances / usual
 
 
-def gaps(inked: np.ndarray) -> float:
-    """How long the usual gap between runs of inked rows, or columns (bool N), is beside the usual
-    run: of lines one below the other half as long and more, of letters side by side less."""
+def are_apart(inked: np.ndarray) -> bool:
+    """Whether runs of inked rows (bool N) are as far apart, and as evenly, as lines one below the
+    other; letters side by side are not."""
     found = runs(np.flatnonzero(inked))
     if len(found) < 3:
-        return 0.0
+        return False
     between = [after[0] - before[-1] - 1 for before, after in pairwise(found)]
-    return float(np.median(between) / np.median([len(run) for run in found]))
+    if np.median(between) <= _APART * np.median([len(run) for run in found]):
+        return False
+    return float((np.abs(spacing(found)[1] - 1) < _UNEVEN).mean()) >= _MOST
 
 
 def opened(ink: np.ndarray, long: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from ocr.image import ImageError, Source, describe, read
 from ocr.preparation.border import most_common, outside_of_cut, without_frame
-from ocr.preparation.box import gaps, ink_box, is_writing
+from ocr.preparation.box import are_apart, ink_box, is_writing
 from ocr.preparation.boxed import without_box
 from ocr.preparation.cells import without_cells
 from ocr.preparation.contrast import ink_of
@@ -34,9 +34,6 @@ _MANY_TIMES = 1.6
 # times as high as wide, and strokes in a row once it is turned: a line on its side. Letters alone,
 # i or 1, have two or three
 _ON_ITS_SIDE, _STROKES = 2.5, 5.0
-# gaps between its letters, in widths of a letter: of those between short lines one below the other
-# one in twenty is less
-_GAPS = 0.55
 # in heights: wider lines are not trained on, they cost much and are few
 WIDEST_TRAINED = 40
 
@@ -174,8 +171,8 @@ def _from_its_side(grey: np.ndarray, settings: Preparation, name: str) -> Prepar
         line = prepare(np.ascontiguousarray(np.rot90(grey, -1)), settings, name)
     except ImageError:
         return None
-    letters = np.any(line.pixels > 96, axis=0, keepdims=True)[0]
-    if _strokes(line.pixels) < _STROKES or gaps(letters) > _GAPS:
+    inked = np.asarray(line.pixels > 96).any(0)
+    if _strokes(line.pixels) < _STROKES or are_apart(np.atleast_1d(inked)):
         return None
     return replace(line, scale=-line.scale, left=len(grey) - line.left, turned=90)
 
