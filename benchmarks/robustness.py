@@ -53,6 +53,31 @@ def turned(degrees: float, ground: int | None = None) -> Change:
     return change
 
 
+def bent(fall: Callable[[np.ndarray], np.ndarray]) -> Change:
+    """Its columns moved down by so many heights; `fall` of where they are, from 0 to 1."""
+
+    def change(image: np.ndarray) -> np.ndarray:
+        height, width = image.shape
+        falls = height * fall(np.linspace(0, 1, width, dtype=np.float32))
+        room = int(np.ceil(np.abs(falls).max())) + 1
+        y = np.arange(-room, height + room, dtype=np.float32)[:, None] - falls.astype(np.float32)
+        x = np.broadcast_to(np.arange(width, dtype=np.float32), y.shape).copy()
+        return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderValue=paper(image))
+
+    return change
+
+
+def in_the_gutter(image: np.ndarray) -> np.ndarray:
+    """A quarter of a height of paper above and below, half of one left and right, and light that
+    falls off by seven tenths towards the left and by a half towards the upper edge."""
+    height = image.shape[0]
+    room = (height // 4, height // 4, height // 2, height // 2)
+    page = cv2.copyMakeBorder(image, *room, cv2.BORDER_CONSTANT, value=paper(image))
+    y, x = np.arange(page.shape[0])[:, None], np.arange(page.shape[1])
+    light = (1 - 0.7 * np.exp(-x / (0.25 * height))) * (1 - 0.5 * np.exp(-y / (0.1 * height)))
+    return (page * light).astype(np.uint8)
+
+
 def gap(heights: float) -> Change:
     """The widest blank, somewhere in the middle, made so many heights wider."""
 
@@ -246,6 +271,13 @@ CHANGES: dict[str, Change] = {
     "14 px": high(14),
     "turned by 2 degrees": turned(2),
     "turned by -4 degrees": turned(-4),
+    "turned by 8 degrees": turned(8),
+    "turned by -15 degrees": turned(-15),
+    "bent near a spine": bent(lambda x: 0.5 * np.clip(x / 0.4 - 1.5, 0, 1) ** 2),
+    "wavy": bent(lambda x: -0.3 * np.sin(2 * np.pi * x)),
+    "in the gutter": in_the_gutter,
+    "upside down": lambda image: np.ascontiguousarray(image[::-1, ::-1]),
+    "on its side": lambda image: np.ascontiguousarray(np.rot90(image)),
     "a gap of 5 heights": gap(5),
     "a gap of 15 heights": gap(15),
     "neighbours": neighbours,

@@ -16,14 +16,14 @@ import numpy as np
 # rows at which it is looked for, the height of the image
 _ROWS = 48
 # parts are so many columns of that apart, and blurred into one another over so many parts
-_STEP = 8
-_BLUR = 3.0
+_STEP = 12
+_BLUR = 2.0
 # straight lines to begin with: rows for each column
 _STEEPEST, _SLOPE = 0.35, 0.025
 # rows that a part may be moved otherwise than the one before, and what the square of one costs,
 # in shares of a part's mean likeness
-_REACH = 4
-_PRICE = 0.02
+_REACH = 5
+_PRICE = 0.025
 _ROUNDS = 5
 # by how much rows must differ more than they do as they are; after the first round
 _CLEARER, _FIRST = 1.15, 1.08
@@ -31,7 +31,7 @@ _CLEARER, _FIRST = 1.15, 1.08
 _LEAST = 0.25
 # shares of the height that the middle of the ink must wander, seen over so many parts; most lines
 # are done with by that
-_WANDERS, _OVER = 0.13, 5.0
+_WANDERS, _OVER = 0.17, 3.4
 # a curve is smooth over so many heights
 _SMOOTH = 0.35
 # heights that a line must be long
@@ -138,11 +138,12 @@ def _follow(likeness: np.ndarray) -> np.ndarray:
     price = (_PRICE * steps**2).astype(likeness.dtype)
     came = np.empty((parts, ways), np.int64)
     padded = np.full(ways + 2 * _REACH, -np.inf, likeness.dtype)
+    reached = np.empty((ways, len(steps)), likeness.dtype)
     from_ = np.lib.stride_tricks.sliding_window_view(padded, len(steps))  # sees what is put there
     best, every = likeness[0], np.arange(ways)
     for part in range(1, parts):
         padded[_REACH:-_REACH] = best
-        reached = from_ - price
+        np.subtract(from_, price, out=reached)
         step = reached.argmax(1)
         came[part] = every + steps[step]
         best = reached[every, step] + likeness[part]

@@ -30,10 +30,14 @@ def evenly_lit(grey: np.ndarray) -> np.ndarray:
     """The line (uint8 H x W) with the edges towards which its light falls off as light as its
     inside; itself where there are none."""
     small, scale = shrunk(grey, _ROWS)
+    brightest = float(small.max())
     gains = None
     for upright in (True, False):
         lines = small if upright else small.T
-        light = np.partition(lines, _quarter(lines), axis=1)[:, _quarter(lines)].astype(np.float32)
+        # most lines are done with by their edges
+        if _light(lines[[0, -1]]).min() > _DIM * brightest:
+            continue
+        light = _light(lines)
         gain = np.maximum(_gain(light), _gain(light[::-1])[::-1])
         if gain.max() <= 1:
             continue
@@ -48,8 +52,10 @@ def evenly_lit(grey: np.ndarray) -> np.ndarray:
     return np.minimum(grey * gains, 255).astype(np.uint8)
 
 
-def _quarter(lines: np.ndarray) -> int:
-    return round(_LIGHT * (lines.shape[1] - 1))
+def _light(lines: np.ndarray) -> np.ndarray:
+    """How light the paper of each row is (float32)."""
+    place = round(_LIGHT * (lines.shape[1] - 1))
+    return np.partition(lines, place, axis=1)[:, place].astype(np.float32)
 
 
 def _gain(light: np.ndarray) -> np.ndarray:
