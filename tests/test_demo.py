@@ -108,6 +108,12 @@ def test_differences_are_marked():
     assert "read the same" in markup.compared(line_of("a"), line_of("a"), "")
 
 
+def test_it_is_said_how_a_picture_stood():
+    assert markup.turned(0) == ""
+    assert "upside down" in markup.turned(180)
+    assert "on its side" in markup.turned(90) and "on its side" in markup.turned(270)
+
+
 def test_advice_only_for_several_lines():
     assert markup.advice(0) == markup.advice(1) == ""
     assert "several lines" in markup.advice(3)

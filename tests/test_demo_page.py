@@ -248,6 +248,16 @@ def test_a_page_gets_advice(page, samples, tmp_path):
     page.wait_for_selector("#reading .advice")
 
 
+def test_a_picture_upside_down_is_read_and_said_to_be(page, samples, tmp_path):
+    from PIL import Image
+
+    with Image.open(samples / "print.png") as image:
+        image.transpose(Image.Transpose.ROTATE_180).save(tmp_path / "head.png")
+    upload(page, tmp_path / "head.png")
+    page.wait_for_selector("#reading .advice:has-text('upside down')")
+    page.wait_for_selector("#reading .reading[aria-label^='It was a bright cold morning']")
+
+
 def test_microscope_and_own_text(page, samples):
     upload(page, samples / "print.png")
     wait_for_reading(page)

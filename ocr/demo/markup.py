@@ -96,6 +96,17 @@ def advice(lines: int) -> str:
     )
 
 
+def turned(degrees: int) -> str:
+    """How a picture stands that was turned by so many degrees; nothing for one upright."""
+    if not degrees:
+        return ""
+    stands = "upside down" if degrees == 180 else "on its side"
+    return (
+        f'<p class="advice" role="status">This picture stands {stands}. It was turned to be '
+        "read.</p>"
+    )
+
+
 def _marked(text: str, other: str) -> str:
     """The text with whatever the other one lacks marked."""
     return "".join(

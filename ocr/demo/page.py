@@ -141,7 +141,7 @@ def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
             greedy = machine.greedy(value)
         main = greedy if chosen[-1] == GREEDY else beam
         return (
-            markup.advice(value.lines) + markup.shaded(main.line),
+            markup.advice(value.lines) + markup.turned(main.line.turned) + markup.shaded(main.line),
             main.line.text,
             markup.compared(greedy.line, beam.line, beam.decoded.language),
             markup.alternatives(beam.line),
