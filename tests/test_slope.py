@@ -1,5 +1,7 @@
+import cv2
 import numpy as np
 import pytest
+from conftest import likeness
 
 from ocr.data.fonts import find_fonts
 from ocr.data.writing import Hand, write
@@ -51,3 +53,28 @@ def test_prepared_lines_are_level_and_know_their_way_back(lora):
         first, last = columns[[0, -1]] / prepared.scale + prepared.left
         assert first == pytest.approx(8, abs=3)
         assert last == pytest.approx(grey.shape[1] - 8, abs=8)  # ends in a hairline
+
+
+def test_letters_of_a_line_that_was_turned_stand_upright(lora, monkeypatch):
+    plain = line(lora, text="Illicit HILL, fill the mill")
+    # as paper is turned: rows lean, too
+    high, wide = plain.shape[0] + 240, plain.shape[1] + 60
+    middle = (plain.shape[1] / 2 + 30, plain.shape[0] / 2 + 120)
+    turned = np.pad(plain, ((120, 120), (30, 30)))
+    turned = cv2.warpAffine(turned, cv2.getRotationMatrix2D(middle, -8, 1), (wide, high))
+    settings = Preparation(height=48, steepest=0.15)
+    straight, level = (prepare(255 - ink, settings).pixels for ink in (plain, turned))
+    monkeypatch.setattr("ocr.preparation.prepare._TURNED", 9.0)
+    leaning = prepare(255 - turned, settings).pixels
+    assert likeness(straight, level) > 0.85 > likeness(straight, leaning) + 0.15
+
+
+def test_a_line_that_was_turned_knows_its_way_back(lora):
+    plain = np.pad(line(lora, text="Illicit HILL, fill the mill"), ((120, 120), (30, 30)))
+    middle = (plain.shape[1] / 2, plain.shape[0] / 2)
+    turned = cv2.warpAffine(plain, cv2.getRotationMatrix2D(middle, -8, 1), plain.shape[::-1])
+    prepared = prepare(255 - turned, Preparation(height=48, steepest=0.15))
+    columns = np.flatnonzero((prepared.pixels > 128).any(0))
+    first, last = columns[[0, -1]] / prepared.scale + prepared.left
+    inked = np.flatnonzero((turned > 128).any(0))
+    assert first == pytest.approx(inked[0], abs=5) and last == pytest.approx(inked[-1], abs=5)

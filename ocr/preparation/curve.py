@@ -26,7 +26,7 @@ _REACH = 5
 _PRICE = 0.025
 _ROUNDS = 5
 # by how much rows must differ more than they do as they are; after the first round
-_CLEARER, _FIRST = 1.15, 1.08
+_CLEARER, _FIRST = 1.2, 1.08
 # shares of the height that it must rise and fall: less is not worth a resampling
 _LEAST = 0.25
 # shares of the height that the middle of the ink must wander, seen over so many parts; most lines
@@ -152,6 +152,12 @@ def _follow(likeness: np.ndarray) -> np.ndarray:
     for part in range(parts - 1, 0, -1):
         path[part - 1] = came[part, path[part]]
     return path
+
+
+def mean_slope(falls: np.ndarray) -> float:
+    """The slope of the straight line that comes closest to a curve."""
+    x = np.arange(len(falls)) - (len(falls) - 1) / 2
+    return float((falls * x).sum() / (x * x).sum())
 
 
 def straightened(ink: np.ndarray, falls: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from ocr.preparation.box import are_apart, ink_box, is_writing
 from ocr.preparation.boxed import without_box
 from ocr.preparation.cells import without_cells
 from ocr.preparation.contrast import ink_of
-from ocr.preparation.curve import curve, straightened
+from ocr.preparation.curve import curve, mean_slope, straightened
 from ocr.preparation.grain import smoothed, without_specks
 from ocr.preparation.gutter import evenly_lit
 from ocr.preparation.inverse import turned_inverse
@@ -26,7 +26,7 @@ from ocr.preparation.neighbours import without_neighbours
 from ocr.preparation.polarity import is_light_on_dark
 from ocr.preparation.rules import without_outer_rules
 from ocr.preparation.sheet import line_on_sheet
-from ocr.preparation.slope import levelled, slope
+from ocr.preparation.slope import leaning, levelled, slope, stood_up
 from ocr.preparation.squares import without_squares
 
 # enlarged more than this, strokes stay sharper by a cubic
@@ -34,6 +34,8 @@ _MANY_TIMES = 1.6
 # times as high as wide, and strokes in a row once it is turned: a line on its side. Letters alone,
 # i or 1, have two or three
 _ON_ITS_SIDE, _STROKES = 2.5, 5.0
+# slope of a line that was not written so, but turned: its letters lean, too
+_TURNED = 0.1
 # in heights: wider lines are not trained on, they cost much and are few
 WIDEST_TRAINED = 40
 
@@ -182,16 +184,23 @@ def _level(ink: np.ndarray, settings: Preparation) -> tuple[np.ndarray, int]:
     start = 0
     if not settings.steepest:
         return ink, start
-    if fall := slope(ink, settings.steepest):
+    if leans := slope(ink, settings.steepest):
         # rules that leaned with the line are level now, too
-        ink = without_outer_rules(levelled(ink, fall)) if settings.alone else levelled(ink, fall)
+        ink = levelled(ink, leans)
+        ink = without_outer_rules(ink) if settings.alone else ink
         top, bottom, start, right = ink_box(ink, settings.margin)
         ink = ink[top:bottom, start:right]
     # what rises far is small in its image, and found roughly; then anew
     for _ in range(2):
         if (falls := curve(ink)) is None:
             break
+        leans += mean_slope(falls)
         ink = straightened(ink, falls)
+        top, bottom, more, right = ink_box(ink, settings.margin)
+        ink, start = ink[top:bottom, more:right], start + more
+    if abs(leans) > _TURNED:
+        start -= leaning(len(ink), leans)
+        ink = stood_up(ink, leans)
         top, bottom, more, right = ink_box(ink, settings.margin)
         ink, start = ink[top:bottom, more:right], start + more
     return ink, start

@@ -2,7 +2,8 @@
 
 The rows of a level line are full of ink or empty; those of a slanting one are all alike. The slope
 is that at which the rows differ most, as is usual for skewed pages (Postl 1986), and the columns
-are moved up and down, not turned: what stands in a column stays in it.
+are moved up and down, not turned: what stands in a column stays in it. Of a line that leans far,
+the rows are moved, too, or its letters would lean.
 """
 
 from __future__ import annotations
@@ -60,6 +61,20 @@ def _sharpness(y: np.ndarray, x: np.ndarray, slopes: np.ndarray) -> np.ndarray:
     rows += high * np.arange(len(slopes))[:, None]
     counts = np.bincount(rows.ravel(), minlength=high * len(slopes)).reshape(len(slopes), high)
     return (counts.astype(np.float64) ** 2).sum(1)
+
+
+def stood_up(ink: np.ndarray, slope: float) -> np.ndarray:
+    """The ink of a line that has been made level, its letters as upright as before it was turned to
+    that slope: rows moved left and right, as much wider at both sides as `leaning` says."""
+    height, width = ink.shape
+    room = leaning(height, slope)
+    moved = np.array([[1, slope, room - slope * height / 2], [0, 1, 0]], np.float64)
+    return cv2.warpAffine(ink, moved, (width + 2 * room, height), flags=cv2.INTER_LINEAR)
+
+
+def leaning(height: int, slope: float) -> int:
+    """Columns by which letters of that height lean to one side of their middle."""
+    return math.ceil(abs(slope) * height / 2)
 
 
 def levelled(ink: np.ndarray, slope: float) -> np.ndarray:
