@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from ocr.demo import canvas, collect, markup, microscope
 from ocr.demo.machine import Machine, Settings, frames
@@ -167,6 +168,17 @@ def test_corrections_are_a_labelled_folder(machine, seen, samples, tmp_path):
     assert [s.text for s in kept] == ["We meet at the harbour", "call Anna"]
     assert np.array_equal(read(kept[0].image), seen.grey)
     assert str(folder) in collect.command(folder) or "'" in collect.command(folder)
+
+
+def test_what_stood_on_its_head_is_kept_upright(machine, samples, tmp_path):
+    with Image.open(samples / "quick-hand.png") as image:
+        grey = np.array(image.convert("L"))
+    for quarters in (1, 2, 3):
+        seen = machine.see(np.ascontiguousarray(np.rot90(grey, quarters)))
+        collect.keep(tmp_path, seen, "We meet at the harbour")
+    (kept,) = (tmp_path / "lines").iterdir()
+    with Image.open(kept) as image:
+        assert np.array_equal(np.array(image), grey)
 
 
 def test_a_labelled_folder_keeps_what_it_has(seen, tmp_path):

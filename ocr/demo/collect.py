@@ -7,6 +7,7 @@ import hashlib
 import io
 from pathlib import Path
 
+import numpy as np
 from filelock import FileLock
 from PIL import Image
 
@@ -20,14 +21,15 @@ class CollectError(OcrError):
 
 
 def keep(folder: Path, seen: Seen, text: str) -> int:
-    """Write the image and its right text into `folder` (labels.tsv, lines/); returns how many lines
-    there are now. The same image again replaces its text. Raises CollectError.
+    """Write the image, upright, and its right text into `folder` (labels.tsv, lines/); returns how
+    many lines there are now. The same image again replaces its text. Raises CollectError.
     """
     text = " ".join(normalise(text).split())
     if not text:
         raise CollectError("there is no text to keep")
     buffer = io.BytesIO()
-    Image.fromarray(seen.grey).save(buffer, "PNG")
+    upright = np.rot90(seen.grey, -seen.prepared.turned // 90)
+    Image.fromarray(upright).save(buffer, "PNG")
     data = buffer.getvalue()
     name = f"lines/{hashlib.sha256(data).hexdigest()[:16]}.png"
     table = folder / "labels.tsv"
