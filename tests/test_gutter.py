@@ -44,6 +44,15 @@ def test_what_has_no_dark_edge_stays(page):
         assert evenly_lit(grey) is grey
 
 
+def test_light_from_one_side_and_shadows_on_the_page_are_no_gutter(page):
+    width = page.shape[1]
+    aslant = page * np.linspace(0.65, 1.05, width)
+    shadow = page * np.clip(np.linspace(-1, 3, width), 0.5, 1)
+    for light in (aslant, aslant[:, ::-1], shadow, shadow[:, ::-1]):
+        grey = light.clip(0, 255).astype(np.uint8)
+        assert evenly_lit(grey) is grey
+
+
 @given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2, max_side=80)))
 def test_whatever_is_drawn_keeps_its_shape(grey):
     lit = evenly_lit(grey)

@@ -15,6 +15,8 @@ from ocr.preparation.box import shrunk
 # rows at which it is looked for
 _ROWS = 64
 _LIGHT = 0.75
+# rows, or columns, from the edge to where the light is full again
+_FARTHEST = 128
 # an edge is lit by less than this share of the light inside, over so many rows at least, and it
 # falls off until there is so little left to gain
 _DIM, _FEWEST, _ALL = 0.85, 4, 0.985
@@ -62,9 +64,10 @@ def _gain(light: np.ndarray) -> np.ndarray:
     """By how much each of the first rows is to be made lighter, 1 for all others."""
     gain = np.ones(len(light), np.float32)
     inside = float(np.median(light[len(light) // 8 :]))
-    most = min(len(light) // 2, _ROWS)
+    most = min(len(light) // 2, _FARTHEST)
     run = int(np.argmin(np.append(light[:most] < _ALL * inside, False)))
-    if run < _FEWEST or light[0] > _DIM * inside:
+    # what is dark farther in is a shadow on the page
+    if not _FEWEST <= run < most or light[0] > _DIM * inside:
         return gain
     falling = np.maximum.accumulate(light[: run + 1])
     fall = falling[-1] - falling[0]
