@@ -18,8 +18,9 @@ from ocr.preparation.prepare import Prepared, half_turned
 # and by how much surer the other way must be: of 1,471 lines as they are a fifth is doubted and two
 # are turned, of the same on their head nine tenths
 _DOUBTED, _SURER = 0.9, 0.06
-# letters that it takes: 0, 8, l and o are the same either way, 6 and 9 each other
-_LETTERS = 4
+# letters that it takes: 0, 8, l and o are the same either way, 6 and 9 each other; and how many
+# there must be the other way, of as many: a sure stroke or two is no reading
+_LETTERS, _AS_MANY = 4, 0.8
 # heights of the piece that is read for it, of a longer line
 _PIECE = 6.0
 
@@ -35,7 +36,7 @@ def upright(
     """
     lines, scores = list(lines), list(scores)
     doubted: list[int] = []
-    before: list[float] = []
+    needed: list[tuple[float, float]] = []
     pieces: list[Prepared] = []
     for i, (line, found) in enumerate(zip(lines, scores, strict=True)):
         sure, letters = _sureness(found, space)
@@ -44,10 +45,12 @@ def upright(
             continue
         frames, columns = _piece(line, len(found))
         doubted.append(i)
-        before.append(_sureness(found[frames], space)[0] + (0 if line.turned else _SURER))
+        sure, letters = _sureness(found[frames], space)
+        needed.append((sure + (0 if line.turned else _SURER), max(_LETTERS, _AS_MANY * letters)))
         pieces.append(_cut(half_turned(line), columns))
-    for i, piece, known, found in zip(doubted, pieces, before, emit(pieces), strict=True):
-        if _sureness(found, space)[0] > known:
+    for i, piece, (least, fewest), found in zip(doubted, pieces, needed, emit(pieces), strict=True):
+        sure, letters = _sureness(found, space)
+        if sure > least and letters >= fewest:
             whole = half_turned(lines[i])
             same = piece.pixels.shape == whole.pixels.shape
             lines[i], scores[i] = whole, found if same else emit([whole])[0]

@@ -138,13 +138,22 @@ def test_turned_where_it_doubts_and_the_other_way_is_surer(now, then, letters, s
         assert after is line and np.array_equal(found, scores(now, letters=letters))
 
 
+def test_a_sure_stroke_or_two_is_no_reading():
+    line = prepared(160)
+    for letters, turned in ((3, False), (6, False), (7, True)):
+        (after,), _ = upright(
+            [line], [scores(0.5)], lambda _, n=letters: [scores(0.99, letters=n)], space=9
+        )
+        assert (after.turned == 180) == turned
+
+
 def test_of_a_long_line_a_piece_is_asked_first():
     line = prepared(4000)
     widths = []
 
     def emit(lines):
         widths.append([p.pixels.shape[1] for p in lines])
-        return [scores(0.9, p.pixels.shape[1] // 4) for p in lines]
+        return [np.tile(scores(0.9), (25, 1))[: p.pixels.shape[1] // 4] for p in lines]
 
     known = np.concatenate([scores(0.5)] * 25)
     (after,), (found,) = upright([line], [known], emit, space=9)
