@@ -31,7 +31,7 @@ _MOST = 8.0
 def evenly_lit(grey: np.ndarray) -> np.ndarray:
     """The line (uint8 H x W) with the edges towards which its light falls off as light as its
     inside; itself where there are none."""
-    small, scale = shrunk(grey, _ROWS)
+    small, _ = shrunk(grey, _ROWS)
     brightest = float(small.max())
     gains = None
     for upright in (True, False):

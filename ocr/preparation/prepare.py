@@ -173,8 +173,7 @@ def _from_its_side(grey: np.ndarray, settings: Preparation, name: str) -> Prepar
         line = prepare(np.ascontiguousarray(np.rot90(grey, -1)), settings, name)
     except ImageError:
         return None
-    inked = np.asarray(line.pixels > 96).any(0)
-    if _strokes(line.pixels) < _STROKES or are_apart(np.atleast_1d(inked)):
+    if _strokes(line.pixels) < _STROKES or are_apart(line.pixels.max(0) > 96):
         return None
     return replace(line, scale=-line.scale, left=len(grey) - line.left, turned=90)
 
@@ -188,22 +187,25 @@ def _level(ink: np.ndarray, settings: Preparation) -> tuple[np.ndarray, int]:
         # rules that leaned with the line are level now, too
         ink = levelled(ink, leans)
         ink = without_outer_rules(ink) if settings.alone else ink
-        top, bottom, start, right = ink_box(ink, settings.margin)
-        ink = ink[top:bottom, start:right]
+        ink, start = _within_box(ink, settings)
     # what rises far is small in its image, and found roughly; then anew
     for _ in range(2):
         if (falls := curve(ink)) is None:
             break
         leans += mean_slope(falls)
-        ink = straightened(ink, falls)
-        top, bottom, more, right = ink_box(ink, settings.margin)
-        ink, start = ink[top:bottom, more:right], start + more
+        ink, more = _within_box(straightened(ink, falls), settings)
+        start += more
     if abs(leans) > _TURNED:
-        start -= leaning(len(ink), leans)
-        ink = stood_up(ink, leans)
-        top, bottom, more, right = ink_box(ink, settings.margin)
-        ink, start = ink[top:bottom, more:right], start + more
+        room = leaning(len(ink), leans)
+        ink, more = _within_box(stood_up(ink, leans), settings)
+        start += more - room
     return ink, start
+
+
+def _within_box(ink: np.ndarray, settings: Preparation) -> tuple[np.ndarray, int]:
+    """The part of the ink that holds writing, and how many columns fewer at the left."""
+    top, bottom, left, right = ink_box(ink, settings.margin)
+    return ink[top:bottom, left:right], left
 
 
 def _to_height(ink: np.ndarray, settings: Preparation, name: str) -> np.ndarray:
