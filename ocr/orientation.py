@@ -41,13 +41,14 @@ def upright(
     pieces: list[Prepared] = []
     for i, (line, found) in enumerate(zip(lines, scores, strict=True)):
         sure, letters = _sureness(found, space)
-        # of a line that stands on its side nobody knows which
-        if letters < _LETTERS or (sure >= _DOUBTED and not line.turned):
+        # of a line that stands on its side nobody knows which: the surer reading is as good a guess
+        if not line.turned and (letters < _LETTERS or sure >= _DOUBTED):
             continue
         frames, columns = _piece(line, len(found))
         doubted.append(i)
         sure, letters = _sureness(found[frames], space)
-        needed.append((sure + (0 if line.turned else _SURER), max(_LETTERS, _AS_MANY * letters)))
+        fewest = max(_LETTERS, _AS_MANY * letters)
+        needed.append((sure, 1) if line.turned else (sure + _SURER, fewest))
         turned = half_turned(line)
         pieces.append(replace(turned, pixels=turned.pixels[:, columns]))
     for i, piece, (least, fewest), found in zip(doubted, pieces, needed, emit(pieces), strict=True):

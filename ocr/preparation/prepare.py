@@ -108,14 +108,15 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         return _prepare_part(grey, found, settings, name)
     whole = grey
     height, width = grey.shape
-    if height > _ON_ITS_SIDE * width and (line := _from_its_side(grey, settings, name)):
-        return line
     shrink = min(1.0, 4 * settings.height / height)
     if width * shrink > 8 * settings.max_width:
         raise ImageError(name, f"{width} x {height} is too wide for a text line")
+    if shrink < 1 and width < 8 * height and (found := line_on_sheet(grey)):
+        return _prepare_part(grey, found, settings, name)
+    # a high sheet with a short line on it is none on its side: after the sheet
+    if height > _ON_ITS_SIDE * width and (line := _from_its_side(grey, settings, name)):
+        return line
     if shrink < 1:
-        if width < 8 * height and (found := line_on_sheet(grey)):
-            return _prepare_part(grey, found, settings, name)
         size = (max(1, round(width * shrink)), 4 * settings.height)
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     outside = outside_of_cut(grey)
