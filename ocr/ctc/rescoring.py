@@ -2,7 +2,7 @@
 
 It knows the whole line before a character, where an n-gram knows the last seven, and is too slow to
 guide the search. Of 40 texts that a search finds one is right far more often than the first is
-(docs/training.md).
+(docs/decoding.md).
 """
 
 from __future__ import annotations

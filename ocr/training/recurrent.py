@@ -1,7 +1,7 @@
 """Training of a recurrent language model of characters, on lines cut out of texts at each step.
 
 Everything lies on the device as numbers, the cutting included: a GPU reads some hundred million
-characters in four minutes (docs/training.md). Needs torch.
+characters in four minutes (docs/decoding.md). Needs torch.
 """
 
 from __future__ import annotations
