@@ -29,6 +29,8 @@ _ROUNDS = 5
 _CLEARER, _FIRST = 1.2, 1.08
 # shares of the height that it must rise and fall: less is not worth a resampling
 _LEAST = 0.25
+# both, where something else tells whether it was worth it
+_NOT_SURE = 1.04, 0.06
 # shares of the height that the middle of the ink must wander, seen over so many parts; most lines
 # are done with by that
 _WANDERS, _OVER = 0.17, 3.4
@@ -38,9 +40,9 @@ _SMOOTH = 0.35
 _LONG = 2.0
 
 
-def curve(ink: np.ndarray) -> np.ndarray | None:
+def curve(ink: np.ndarray, sure: bool = True) -> np.ndarray | None:
     """How much lower than at its middle the line lies in each column (float32, W); None if it is
-    straight, or that is not clear.
+    straight, or that is not clear, for which less is enough if whoever asks need not be `sure`.
 
     ink uint8 H x W, paper = 0.
     """
@@ -56,7 +58,7 @@ def curve(ink: np.ndarray) -> np.ndarray | None:
         dark, (0, 0), sigmaX=_BLUR, sigmaY=0.7, borderType=cv2.BORDER_CONSTANT
     ).T
     flat = float((dark.sum(0) ** 2).sum())
-    if not flat or _wanders(dark) < _WANDERS * _ROWS:
+    if not flat or (sure and _wanders(dark) < _WANDERS * _ROWS):
         return None
     most = _ROWS // 2
     # [part, by how much + most, row]: the part moved up
@@ -76,9 +78,10 @@ def curve(ink: np.ndarray) -> np.ndarray | None:
         if then <= clearer:
             break
         falls, clearer = found, then
-        if clearer < _FIRST:
+        if sure and clearer < _FIRST:
             return None
-    if clearer < _CLEARER or np.ptp(falls + line) < _LEAST * _ROWS:
+    least_clear, least = (_CLEARER, _LEAST) if sure else _NOT_SURE
+    if clearer < least_clear or np.ptp(falls + line) < least * _ROWS:
         return None
     scale = height / _ROWS
     # smooth are the ways from the straight line: blurred itself, it would end level
@@ -160,18 +163,18 @@ def mean_slope(falls: np.ndarray) -> float:
     return float((falls * x).sum() / (x * x).sum())
 
 
-def straightened(ink: np.ndarray, falls: np.ndarray) -> np.ndarray:
-    """The ink with its columns moved so that a line of that curve is level; as much higher as that
-    takes."""
-    height, width = ink.shape
+def straightened(image: np.ndarray, falls: np.ndarray, paper: float = 0.0) -> np.ndarray:
+    """The ink, or an image on `paper`, with its columns moved so that a line of that curve is
+    level; as much higher as that takes."""
+    height, width = image.shape
     above, below = math.ceil(max(0.0, falls.max())), math.ceil(max(0.0, -falls.min()))
     y = np.arange(-above, height + below, dtype=np.float32)
     x = np.arange(width, dtype=np.float32)
     return cv2.remap(
-        ink,
+        image,
         np.broadcast_to(x, (len(y), width)).copy(),
         y[:, None] + falls,
         cv2.INTER_LINEAR,
         borderMode=cv2.BORDER_CONSTANT,
-        borderValue=0,
+        borderValue=paper,
     )

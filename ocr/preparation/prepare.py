@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ocr.image import ImageError, Source, describe, read
+from ocr.preparation.askew import level_with_inverse
 from ocr.preparation.border import most_common, outside_of_cut, without_frame
 from ocr.preparation.box import are_apart, ink_box, is_writing
 from ocr.preparation.boxed import without_box
@@ -36,6 +37,10 @@ _MANY_TIMES = 1.6
 _ON_ITS_SIDE, _STROKES = 2.5, 5.0
 # slope of a line that was not written so, but turned: its letters lean, too
 _TURNED = 0.1
+# frames around one another, at most
+_FRAMES = 3
+# columns that OpenCV can move
+_WIDEST = 32_000
 # in heights: wider lines are not trained on, they cost much and are few
 WIDEST_TRAINED = 40
 
@@ -104,21 +109,33 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
     narrow writing, which is widened (`settings.closest`). Raises ImageError if the line would be
     wider than `settings.max_width` at model height.
     """
-    if found := without_frame(grey):
-        return _prepare_part(grey, found, settings, name)
+    try:
+        return _prepared(grey, settings, name)
+    except cv2.error as error:
+        raise ImageError(name, f"cannot be prepared: {error.err}") from error
+
+
+def _prepared(
+    grey: np.ndarray, settings: Preparation, name: str, frames: int = _FRAMES, level: bool = False
+) -> Prepared:
+    """`prepare`; so many frames are looked for around the line, and whether it is level already."""
+    if frames and (found := without_frame(grey)):
+        return _prepare_part(grey, found, settings, name, frames - 1, level)
     whole = grey
     height, width = grey.shape
     shrink = min(1.0, 4 * settings.height / height)
     if width * shrink > 8 * settings.max_width:
         raise ImageError(name, f"{width} x {height} is too wide for a text line")
+    shrink = min(shrink, _WIDEST / width)
     if shrink < 1 and width < 8 * height and (found := line_on_sheet(grey)):
         return _prepare_part(grey, found, settings, name)
     # a high sheet with a short line on it is none on its side: after the sheet
     if height > _ON_ITS_SIDE * width and (line := _from_its_side(grey, settings, name)):
         return line
     if shrink < 1:
-        size = (max(1, round(width * shrink)), 4 * settings.height)
+        size = (max(1, round(width * shrink)), max(1, round(height * shrink)))
         grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    plain = grey
     outside = outside_of_cut(grey)
     if outside is not None:
         # a flat rim says nothing of light and ink: give it the paper's most common value
@@ -148,21 +165,32 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         start, end = max(0, left - room // 4), min(ink.shape[1], right + room // 4)
         rows = slice(round(first * height / len(ink)), round(last * height / len(ink)))
         columns = slice(round(start * width / ink.shape[1]), round(end * width / ink.shape[1]))
-        return _prepare_part(whole, (rows, columns), settings, name)
+        return _prepare_part(whole, (rows, columns), settings, name, frames, level)
+    shrunk = grey.shape[1] / width
+    if settings.steepest and not level:
+        box = (top, bottom, left, right)
+        straight = level_with_inverse(plain, ink, box, settings.steepest, settings.margin)
+        if straight is not None:
+            line = _prepared(straight, settings, name, frames, level=True)
+            return replace(line, scale=line.scale * shrunk, left=line.left / shrunk)
     ink = ink[top:bottom, left:right]
     ink, more = _level(ink, settings)
     left += more
     pixels = _to_height(ink, settings, name)
     scale = pixels.shape[1] / ink.shape[1]
-    shrunk = grey.shape[1] / width
     return Prepared(pixels, scale * shrunk, left / shrunk, max(square, cell) * scale)
 
 
 def _prepare_part(
-    grey: np.ndarray, part: tuple[slice, slice], settings: Preparation, name: str
+    grey: np.ndarray,
+    part: tuple[slice, slice],
+    settings: Preparation,
+    name: str,
+    frames: int = _FRAMES,
+    level: bool = False,
 ) -> Prepared:
     """What lies in these rows and columns, as if nothing were around it."""
-    line = prepare(grey[part], settings, name)
+    line = _prepared(grey[part], settings, name, frames, level)
     along = part[line.turned % 180 == 0]
     return replace(line, left=line.left + along.start)
 
@@ -171,7 +199,7 @@ def _from_its_side(grey: np.ndarray, settings: Preparation, name: str) -> Prepar
     """A high image as the line that it is if it is turned by a quarter: one with strokes for
     several letters. Whether it should be a quarter the other way, those tell who read it."""
     try:
-        line = prepare(np.ascontiguousarray(np.rot90(grey, -1)), settings, name)
+        line = _prepared(np.ascontiguousarray(np.rot90(grey, -1)), settings, name)
     except ImageError:
         return None
     if _strokes(line.pixels) < _STROKES or are_apart(line.pixels.max(0) > 96):

@@ -77,10 +77,11 @@ def leaning(height: int, slope: float) -> int:
     return math.ceil(abs(slope) * height / 2)
 
 
-def levelled(ink: np.ndarray, slope: float) -> np.ndarray:
-    """The ink with its columns moved so that a line of that slope is level; as much higher as that
-    takes."""
-    height, width = ink.shape
+def levelled(image: np.ndarray, slope: float, paper: float = 0.0) -> np.ndarray:
+    """The ink, or an image on `paper`, with its columns moved so that a line of that slope is
+    level; as much higher as that takes."""
+    height, width = image.shape
     room = math.ceil(abs(slope) * width / 2)
     moved = np.array([[1, 0, 0], [-slope, 1, slope * width / 2 + room]], np.float64)
-    return cv2.warpAffine(ink, moved, (width, height + 2 * room), flags=cv2.INTER_LINEAR)
+    size = (width, height + 2 * room)
+    return cv2.warpAffine(image, moved, size, flags=cv2.INTER_LINEAR, borderValue=paper)
