@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
@@ -14,6 +16,8 @@ _TIMES = 3.0
 # and by so many levels: less is the noise of a sensor or of JPEG
 _LEAST = 12.0
 _ROWS = 64
+# pixels that tell percentiles; rows that are worked on at once
+_ENOUGH, _STRIP = 1_000_000, 256
 _LIGHT = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -47,6 +51,12 @@ def contrast_of_colours(rgb: np.ndarray) -> np.ndarray | None:
     if values[-1] < _LEAST**2 or values[-1] < _TIMES**2 * (light @ spread @ light):
         return None
     axis = axes[:, -1] * (1 if axes[:, -1] @ light >= 0 else -1)
-    along = rgb.astype(np.float32) @ axis.astype(np.float32)
-    low, high = np.percentile(along, (0.5, 99.5))
-    return ((along - low) * (255 / max(float(high - low), 1e-3))).clip(0, 255).astype(np.uint8)
+    axis = axis.astype(np.float32)
+    every = max(1, math.isqrt(height * width // _ENOUGH))
+    low, high = np.percentile(rgb[::every, ::every].astype(np.float32) @ axis, (0.5, 99.5))
+    scale = 255 / max(float(high - low), 1e-3)
+    grey = np.empty((height, width), np.uint8)
+    for top in range(0, height, _STRIP):  # a photograph as float32 is twelve times as large
+        along = rgb[top : top + _STRIP].astype(np.float32) @ axis
+        grey[top : top + _STRIP] = ((along - low) * scale).clip(0, 255)
+    return grey

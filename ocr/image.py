@@ -32,6 +32,10 @@ class ImageError(OcrError):
         self.name = name
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type[ImageError], tuple[str, str]]:
+        # an exception is pickled with its message alone, and this one has two parts
+        return type(self), (self.name, self.reason)
+
 
 def read(source: Source, name: str | None = None) -> np.ndarray:
     """Grey uint8 image H x W of a file, its bytes, a Pillow image or an array.
@@ -83,9 +87,11 @@ _FOREIGN = {b"%PDF": "a PDF", b"ftypheic": "HEIC", b"ftypmif1": "HEIC", b"ftypav
 def _bytes_of(path: Path, name: str) -> bytes:
     if path.is_dir():
         raise ImageError(name, "a folder; `ocr batch` reads folders")
-    if path.stat().st_size > MAX_BYTES:
+    with path.open("rb") as file:
+        data = file.read(MAX_BYTES + 1)  # a pipe or a device has no size, and may have no end
+    if len(data) > MAX_BYTES:
         raise ImageError(name, f"larger than {MAX_BYTES >> 20} MB")
-    return path.read_bytes()
+    return data
 
 
 def _from_pillow(image: Image.Image, name: str) -> np.ndarray:
@@ -153,17 +159,25 @@ def _stretch_deep(pixels: np.ndarray, name: str) -> np.ndarray:
 def _flatten(rgba: np.ndarray) -> np.ndarray:
     """A line on opaque paper with a transparent rim (a polygon cut out of a page) gets a rim of its
     paper. Ink on transparent ground gets what it is not: white under dark ink, or black."""
-    grey = cv2.cvtColor(rgba[:, :, :3], cv2.COLOR_RGB2GRAY)
+    rgb = np.ascontiguousarray(rgba[:, :, :3])
+    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     alpha = rgba[:, :, 3]
     if alpha.min() == 255:
-        return grey
+        return told_from_paper(grey, rgb)
     weight = alpha.astype(np.float32) / 255
-    mean = float((grey * weight).sum() / max(float(weight.sum()), 1e-6))
     if weight.mean() > 0.5:
-        ground = float(np.median(grey[alpha > 127]))
+        opaque = alpha > 127
+        level, colour = float(np.median(grey[opaque])), np.median(rgb[opaque], axis=0)
     else:
-        ground = 255.0 if mean < 128 or alpha.max() == 0 else 0.0
-    return (grey * weight + ground * (1 - weight)).astype(np.uint8)
+        mean = float((grey * weight).sum() / max(float(weight.sum()), 1e-6))
+        level = 255.0 if mean < 128 or alpha.max() == 0 else 0.0
+        colour = np.full(3, level)
+    grey = (grey * weight + level * (1 - weight)).astype(np.uint8)
+    if not is_faint(grey):
+        return grey
+    for channel in range(3):
+        rgb[:, :, channel] = rgb[:, :, channel] * weight + colour[channel] * (1 - weight)
+    return told_from_paper(grey, rgb)
 
 
 def describe(source: Any, number: int | None = None) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from ocr.emissions import SINGLY
+from ocr.runtime import silent_onnxruntime
 from ocr.weights import WeightsError, write_atomically
 
 # sums, rectifiers and pools too would cost 0.1 to 0.3 points of CER and save no time
@@ -33,6 +34,8 @@ def quantise(network: Path | str, out: Path | str, lines: Iterable[np.ndarray]) 
     out = Path(out)
     try:
         import onnx
+
+        silent_onnxruntime()
         from onnxruntime import quantization
     except ModuleNotFoundError:
         raise WeightsError(
@@ -84,8 +87,7 @@ def quantise(network: Path | str, out: Path | str, lines: Iterable[np.ndarray]) 
 
 def _fold(network: Path | str, out: str) -> None:
     """Fold constants and normalisation into the convolutions, with nothing of this machine."""
-    import onnxruntime as ort
-
+    ort = silent_onnxruntime()
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = out

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from ocr.errors import OcrError
@@ -11,12 +13,22 @@ if TYPE_CHECKING:
     import onnxruntime
 
 
+def silent_onnxruntime() -> ModuleType:
+    """onnxruntime, which from 1.29 on keeps a number of this machine in the user's cache and tells
+    its maker what was opened, unless it is told not to; ORT_DISABLE_TELEMETRY=0 lets it."""
+    chosen = os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime as ort
+
+    if chosen != "0" and hasattr(ort, "disable_telemetry_events"):
+        ort.disable_telemetry_events()  # where somebody else has imported it before
+    return ort
+
+
 def open_network(
     path: Path | str, threads: int, error: type[OcrError]
 ) -> onnxruntime.InferenceSession:
     """The network of an .onnx file on the CPU. Raises `error`, naming the file."""
-    import onnxruntime as ort
-
+    ort = silent_onnxruntime()
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

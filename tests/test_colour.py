@@ -1,6 +1,7 @@
 """Writing that only its colour tells from the paper."""
 
 import io
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -40,6 +41,27 @@ def test_in_files_too(form):
     data = io.BytesIO()
     Image.fromarray(coloured(*PAIRS[0])).save(data, form, quality=90)
     assert likeness(prepare(read(data.getvalue()), Preparation()).pixels, PLAIN) > 0.9
+
+
+@pytest.mark.parametrize("cover", ["all", "a hole in the middle", "a rim"])
+def test_where_there_is_transparency_too(cover):
+    """Screenshots are RGBA, and opaque; a line cut out of its page is so but for its rim."""
+    image = np.dstack([coloured(*PAIRS[0]), np.full(SHAPE.shape, 255, np.uint8)])
+    if cover == "a rim":
+        image[:4] = image[-4:] = 0
+    elif cover == "a hole in the middle":
+        image[:5, 200:220] = 0
+    assert likeness(prepare(read(image), Preparation()).pixels, PLAIN) > 0.95
+
+
+def test_a_large_photograph_takes_little_more_memory_than_it_has():
+    many = np.tile(coloured(*PAIRS[0]), (50, 12, 1))
+    tracemalloc.start()
+    found = contrast_of_colours(many)
+    assert found is not None and tracemalloc.get_traced_memory()[1] < 1.5 * many.nbytes
+    tracemalloc.stop()
+    once = contrast_of_colours(many[: SHAPE.shape[0], : SHAPE.shape[1]])
+    assert likeness(found[: SHAPE.shape[0], : SHAPE.shape[1]], once) > 0.99
 
 
 def test_ink_that_is_darker_is_read_by_its_darkness():

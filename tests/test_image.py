@@ -1,7 +1,10 @@
 import io
+import os
+import pickle
 import struct
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import cv2
 import numpy as np
@@ -184,6 +187,24 @@ def test_errors_name_the_file(tmp_path):
     assert str(caught.value) == f"{tmp_path / 'a.png'}: not an image of a known format"
     assert describe(tmp_path / "a.png") == str(tmp_path / "a.png")
     assert describe(CLEAN, 3) == "image 3"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names")
+def test_a_pipe_is_read_and_one_without_end_is_not(tmp_path):
+    data = io.BytesIO()
+    Image.fromarray(CLEAN).save(data, "PNG")
+    os.mkfifo(tmp_path / "line.png")
+    with ThreadPoolExecutor() as pool:
+        pool.submit((tmp_path / "line.png").write_bytes, data.getvalue())
+        assert np.array_equal(read(tmp_path / "line.png"), CLEAN)
+    with pytest.raises(ImageError, match="larger than 256 MB"):
+        read("/dev/zero")
+
+
+def test_errors_travel_between_processes():
+    error = pickle.loads(pickle.dumps(ImageError("a.png", "is empty")))
+    assert (type(error), error.name, error.reason) == (ImageError, "a.png", "is empty")
+    assert str(error) == "a.png: is empty"
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF|Truncated")

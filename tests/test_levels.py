@@ -12,3 +12,9 @@ IMAGES = arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)))
 def test_percentiles_are_numpys(image, shares):
     assert np.allclose(percentiles(image, *shares), np.percentile(image, shares), atol=1e-6)
     assert percentiles(image.T, *shares) == percentiles(image, *shares)
+
+
+def test_many_pixels_of_one_level():
+    image = np.full((4200, 4200), 200, np.uint8)
+    image[0, :3] = 199
+    assert percentiles(image, 0, 50, 100) == [199.0, 200.0, 200.0]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from ocr.compiled import compiled
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def best_states(emissions, states):
     """The likeliest walk through the states of a blank-augmented text: T state numbers, rising.
 

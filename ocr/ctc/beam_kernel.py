@@ -8,8 +8,8 @@ paths of one prefix still add up, and dividing by it gives back the CTC probabil
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ocr.compiled import compiled
 from ocr.ctc.fusion import (
     BETWEEN,
     CHARACTER_STATE,
@@ -25,7 +25,7 @@ from ocr.ctc.fusion import (
 from ocr.lm.ngram import advance
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def nth_largest(values, n):
     """The n-th largest of the values (1 <= n), which are reordered. Hoare's selection: numpy's
     partition does the same, and would take half of the compiling time of the whole search."""
@@ -55,7 +55,7 @@ def nth_largest(values, n):
 # these sizes, and Numba takes longer to compile them than all the rest of the search.
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def ranking(scores):
     """Places of the scores, the highest first; equal scores stay in order. Insertion sort: there
     are as many as the beam is wide, and most of them are in order from the frame before."""
@@ -69,7 +69,7 @@ def ranking(scores):
     return order
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def room_for_ties(values, least, most):
     """How many of the values that equal the least may stay where `most` do: what is above it goes
     first, wherever it stands."""
@@ -79,7 +79,7 @@ def room_for_ties(values, least, most):
     return room
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def likely(row, log_threshold, most, candidates):
     """Number of labels above the threshold in a frame, at most `most`; written to `candidates`."""
     found = 0
@@ -104,7 +104,7 @@ def likely(row, log_threshold, most, candidates):
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def sums(a, b, n):
     """The first n of a + b."""
     both = np.empty(n)
@@ -113,7 +113,7 @@ def sums(a, b, n):
     return both
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def search(
     emissions,
     width,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
-
+from ocr.compiled import compiled
 from ocr.lm.ngram import advance
 
 # columns of the prefix tree's table: a prefix is its parent and its last label
@@ -12,7 +11,7 @@ OUTSIDE = -1  # trie position of a word that the lexicon lacks
 BETWEEN = -2  # trie position between words
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def trie_child(node, label, first, labels, targets):
     """The trie node behind `label`, or OUTSIDE."""
     low, high = first[node], first[node + 1]
@@ -27,7 +26,7 @@ def trie_child(node, label, first, labels, targets):
     return OUTSIDE
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def end_word(trie, word_state, words, word_model, outside_price):
     """Log-score and next word state when a word ends at a trie position (not BETWEEN)."""
     _, _, _, word_of, unknown = words
@@ -45,7 +44,7 @@ def end_word(trie, word_state, words, word_model, outside_price):
     return score, word_state
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def grow(parent, label, nodes, in_word, characters, character_model, words, word_model, settings):
     """What language models say of one more label behind a prefix: (log-score, character state, trie
     position, word state)."""

@@ -8,7 +8,8 @@ before, and the ink under the path is as little as can be.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from ocr.compiled import compiled
 
 # a path may stray so many columns for each row between it and the letters' bodies
 _LEAN = 0.6
@@ -32,7 +33,7 @@ def cut(
     return _cut(np.ascontiguousarray(pixels), *args, body[0], body[1])
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _cut(pixels, expected, rooms, top, bottom):
     height, width = pixels.shape
     count = len(expected) + 1

@@ -15,9 +15,9 @@ from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
-from numba import njit
 
 from ocr.alphabet import normalise
+from ocr.compiled import compiled
 from ocr.errors import OcrError
 
 Kind = Literal["character", "word"]
@@ -36,7 +36,7 @@ class LanguageModelError(OcrError):
 FIXED = 2.0**23
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def advance(state, symbol, states, arcs):
     """(natural log of P(symbol | state), next state); the tables are `*model.packed`."""
     paid = 0
@@ -56,7 +56,7 @@ def advance(state, symbol, states, arcs):
     return (paid + arcs[symbol, 1]) / FIXED, arcs[symbol, 2]  # the root has an arc for every symbol
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@compiled(error_model="numpy")
 def _walk(ids, state, states, arcs):
     total = 0.0
     for symbol in ids:

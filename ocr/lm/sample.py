@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numba import njit
 
+from ocr.compiled import compiled
 from ocr.lm.ngram import END, SPECIAL, NGram, advance
 
 
-@njit(cache=True, nogil=True)
+@compiled()
 def _walk(uniform, usable, start, states, arcs):
     """Symbols drawn one after the other until </s>, at most as many as there are numbers."""
     drawn = np.empty(len(uniform), np.int32)

@@ -1,0 +1,25 @@
+"""Loops compiled by Numba: once, and kept for later starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+from numba import njit
+
+Function = Callable[..., Any]
+
+
+def compiled(error_model: Literal["python", "numpy"] = "python") -> Callable[[Function], Function]:
+    """A decorator: the function as machine code that holds no lock. It is kept beside its file, or
+    in the user's cache; where neither can be written, in a container say, it is compiled anew in
+    each process (NUMBA_CACHE_DIR names another place)."""
+
+    def compile_(function: Function) -> Function:
+        try:
+            kept: Function = njit(cache=True, nogil=True, error_model=error_model)(function)
+        except RuntimeError:  # no place to keep it
+            kept = njit(nogil=True, error_model=error_model)(function)
+        return kept
+
+    return compile_
