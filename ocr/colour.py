@@ -16,8 +16,8 @@ _TIMES = 3.0
 # and by so many levels: less is the noise of a sensor or of JPEG
 _LEAST = 12.0
 _ROWS = 64
-# pixels that tell percentiles; rows that are worked on at once
-_ENOUGH, _STRIP = 1_000_000, 256
+# pixels that tell percentiles; that are worked on at once
+_ENOUGH, _STRIP = 1_000_000, 1_000_000
 _LIGHT = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -56,7 +56,8 @@ def contrast_of_colours(rgb: np.ndarray) -> np.ndarray | None:
     low, high = np.percentile(rgb[::every, ::every].astype(np.float32) @ axis, (0.5, 99.5))
     scale = 255 / max(float(high - low), 1e-3)
     grey = np.empty((height, width), np.uint8)
-    for top in range(0, height, _STRIP):  # a photograph as float32 is twelve times as large
-        along = rgb[top : top + _STRIP].astype(np.float32) @ axis
-        grey[top : top + _STRIP] = ((along - low) * scale).clip(0, 255)
+    rows = max(1, _STRIP // width)
+    for top in range(0, height, rows):  # a photograph as float32 is four times as large
+        along = rgb[top : top + rows].astype(np.float32) @ axis
+        grey[top : top + rows] = ((along - low) * scale).clip(0, 255)
     return grey
