@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from ocr.confidence import Logistic
 from ocr.ctc import BEAM_WIDTH
 from ocr.emissions import Emissions, OnnxEmissions, TorchEmissions
+from ocr.errors import OcrError
 from ocr.recogniser import Recogniser
 from ocr.weights import WeightsError
 
@@ -74,7 +75,7 @@ def _shipped(name: str, suffixes: tuple[str, ...], what: str) -> Path:
         for suffix in suffixes:
             if (place / f"{name}{suffix}").is_file():
                 return place / f"{name}{suffix}"
-    names = _names(suffixes)
+    names = [n for n in _names(suffixes) if not n.startswith("identify-")]
     raise WeightsError(f"no {what} called {name}; shipped: {', '.join(names) or 'none'}")
 
 
@@ -119,8 +120,12 @@ def load(
     (the shipped one: the default where `lm` is "auto" and counts), or "none".
     `lexicon` is a file of words, one a line, or an n-gram model of words. `nbest` asks for
     alternatives. `turning`: lines that stand on their head are found, and turned. Raises
-    WeightsError, LanguageModelError.
+    WeightsError, LanguageModelError, and OcrError for a decoder or a width that there is not.
     """
+    if decoder not in ("greedy", "beam"):
+        raise OcrError(f"decoder {decoder!r}: it is greedy or beam")
+    if beam_width < 1:
+        raise OcrError(f"a beam of {beam_width} prefixes; one is the least")
     path = find_weights(weights)
     if device != "cpu" and path.suffix == ".onnx":
         path = path.with_name(
@@ -280,10 +285,13 @@ def load_beam(
         return auto, sure_words
     settings = settings_for(lm)
     model = None
-    # tuned to silence, a model that does not help takes no part
-    if lm != "none" and settings.lm_weight:
+    if lm != "none":
         model = load_language_model(lm)
         check_characters(model, alphabet, lm)
+        if not settings.lm_weight:
+            model = None
+            if lm_weight is None:
+                print(f"{lm}: tuned to weight 0, takes no part", file=sys.stderr)
     decoder = BeamDecoder(alphabet, settings, model, words)
     language = lm if model else ""
     return Beam(decoder, nbest, threads, label, sure, language, rescorer), sure_words

@@ -13,7 +13,8 @@ from ocr.line import Line
 
 def require_picture(path: Path) -> None:
     """Raise OcrError where no picture of that name can be written: before the reading."""
-    if path.suffix.lower() not in Image.registered_extensions():
+    Image.init()
+    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
         raise OcrError(f"{path}: the name of a picture ends in .png or .jpg, for instance")
     if not path.resolve().parent.is_dir():
         raise OcrError(f"{path}: there is no folder {path.resolve().parent}")

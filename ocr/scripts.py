@@ -75,7 +75,14 @@ class Homographs:
             return labels
         text = self._alphabet.decode(labels)
         settled = self.settle(text)
-        return labels if settled == text else self._alphabet.encode(settled).astype(labels.dtype)
+        if settled == text:
+            return labels
+        out = labels.copy()
+        # one by one: a mark behind a letter must not melt into it
+        for i, (before, after) in enumerate(zip(text, settled, strict=True)):
+            if before != after:
+                out[i] = self._alphabet.encode(after)[0]
+        return out
 
 
 def _most(counts: Counter[str]) -> str:

@@ -111,7 +111,7 @@ def load_weights(path: Path | str) -> tuple[dict[str, np.ndarray], Card]:
         with safe_open(str(path), "numpy") as file:
             card = parse_card(file.metadata() or {}, str(path))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+    except (OSError, SafetensorError, TypeError) as error:  # numpy lacks bfloat16
         raise WeightsError(f"{path}: cannot be read as safetensors: {error}") from None
     return {
         name: t.astype(np.float32) if t.dtype == np.float16 else t for name, t in tensors.items()

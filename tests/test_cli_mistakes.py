@@ -40,6 +40,8 @@ def text(tmp_path):
 
 def test_align_wants_a_picture_that_can_be_written(tmp_path):
     assert "ends in .png" in refused("align", PRINT, "x", "--picture", tmp_path / "spans")
+    # what Pillow reads and does not write
+    assert "ends in .png" in refused("align", PRINT, "x", "--picture", tmp_path / "spans.psd")
     nowhere = tmp_path / "no" / "spans.png"
     assert "no folder" in refused("align", PRINT, "x", "--picture", nowhere)
 
@@ -48,6 +50,9 @@ def test_language_models_are_refused_before_they_are_estimated(text, tmp_path):
     assert "0,0,1" in refused("lm", "build", text, "--out", tmp_path / "x.arpa", "--prune", "0,x")
     assert "no folder" in refused("lm", "build", text, "--out", tmp_path / "no" / "x.arpa")
     assert ".ngram or .arpa" in refused("lm", "build", text, "--out", tmp_path / "x.bin")
+    command = ("lm", "build", text, "--out", tmp_path / "x.ngram")
+    assert "--words" in refused(*command, "--vocabulary", 5)
+    assert invoke(*command, "--megabytes", -1).exit_code == 2
 
 
 def test_a_packed_arpa_file_can_be_read_again(text, tmp_path):
@@ -166,3 +171,28 @@ def test_a_recurrent_model_is_trained_measured_and_read_with(tmp_path, text):
     for recurrent in (own, "none", "auto"):
         read = invoke("read", PRINT, "--recurrent", recurrent)
         assert read.exit_code == 0 and str(PRINT) in read.output
+
+
+def test_what_cannot_be_written_is_one_line(text, tmp_path):
+    command = [sys.executable, "-m", "ocr.cli", "lm", "build", text, "-o", "/proc/x.ngram"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].startswith("error: /proc/") and "Trace" not in done.stderr
+
+
+def test_evaluate_says_what_it_left_out(tmp_path):
+    assert "a folder" in refused("evaluate", PRINT.parent, "--report", tmp_path)
+    (tmp_path / "labels.tsv").write_text("path\ttext\ngone.png\tx\n", encoding="utf-8")
+    command = ("evaluate", tmp_path, "--split", "all", "--decoder", "greedy")
+    assert "none of the 1 lines" in refused(*command)
+    Image.fromarray(draw_text("a line of text")).save(tmp_path / "a.png")
+    with (tmp_path / "labels.tsv").open("a", encoding="utf-8") as table:
+        table.write("a.png\ta line of text\n")
+    result = invoke(*command)
+    assert result.exit_code == 1 and "gone.png" in result.output
+
+
+def test_eight_bits_are_written_to_onnx_alone(tmp_path):
+    weights = ROOT / "weights" / "latin-small.safetensors"
+    command = ("export", weights, "--out", tmp_path / "x.bin", "--int8", PRINT.parent)
+    assert "ends in .onnx" in refused(*command)

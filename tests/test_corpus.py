@@ -185,6 +185,10 @@ def test_unreadable_files_are_named(tmp_path):
     for path in (damaged, tmp_path / "missing.txt", tmp_path):
         with pytest.raises(TextError, match=path.name):
             Corpus([path])
+    latin = tmp_path / "latin.txt"
+    latin.write_bytes("of a text\nGrüße aus Köln\n".encode("latin-1"))
+    with pytest.raises(TextError, match=r"latin\.txt, line 2: not UTF-8"):
+        Corpus([latin])
 
 
 def test_numbers_are_a_share_of_what_is_generated(prose):

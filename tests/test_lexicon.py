@@ -149,6 +149,8 @@ def test_words_of_a_text_keep_case_and_accents(tmp_path):
     path = tmp_path / "words.txt"
     path.write_text("one\ntwo\n", encoding="utf-8")
     assert Lexicon.read(path).words == ["one", "two"]
+    path.write_text("\ufeffone\ndon't l'été\n", encoding="utf-8")
+    assert Lexicon.read(path).words == ["don", "l", "one", "t", "été"]
     path.write_bytes(b"\xff")
     with pytest.raises(OcrError, match=r"words\.txt"):
         Lexicon.read(path)

@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,8 @@ def test_broken_files(tmp_path, model):
     refused(save({**tensors, "symbols": tensors["1.log_prob"]}, metadata), "broken")
     refused(save(tensors, {**metadata, "order": "9"}), "broken")
     refused(save(tensors, {**metadata, "kind": "sound"}), "broken")
+    bomb = zlib.compress(b"\1" + bytes(200 << 20), 9)
+    refused(save({**tensors, "2.steps": np.frombuffer(bomb, np.uint8)}, metadata), "far too large")
     with pytest.raises(LanguageModelError, match="cannot be read"):
         storage.load(tmp_path / "missing.lm")
 

@@ -148,6 +148,22 @@ def test_entities_stay_closed(folder):
         '<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>',
     ).replace("first  line", "&e;&b; seen")
     (folder / "scan.xml").write_text(hostile.format(name="scan.png"), encoding="utf-8")
-    texts = " ".join(s.text for s in read_pages(folder))
-    assert "hidden" not in texts
-    assert "aaaa" not in texts
+    with pytest.raises(DataError, match=r"scan\.xml: declares entities"):
+        read_pages(folder)
+
+
+def test_a_comment_does_not_end_a_text(folder):
+    text = PAGE.replace("first  line", "first <!-- a guess --> line").format(name="scan.png")
+    (folder / "scan.xml").write_text(text, encoding="utf-8")
+    assert read_pages(folder)[0].text == "first line"
+
+
+def test_words_without_a_space_between_them(folder):
+    """In a file that has none they are parted all the same; where others have one they are not."""
+    text = ALTO.format(name="scan.png").replace(
+        "whole line as one", 'whole"/><String CONTENT="line'
+    )
+    (folder / "scan.xml").write_text(text, encoding="utf-8")
+    assert [s.text for s in read_pages(folder)] == ["wholeline", "two wor-"]
+    (folder / "scan.xml").write_text(text.replace("<SP/>", ""), encoding="utf-8")
+    assert [s.text for s in read_pages(folder)] == ["whole line", "two wor-"]

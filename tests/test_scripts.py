@@ -61,3 +61,11 @@ def test_labels_follow_the_text():
     settled = BOTH.settle_labels(labels)
     assert settled.dtype == np.int64
     assert ALPHABET.decode(settled) == "Москва"
+
+
+def test_a_mark_behind_a_letter_does_not_melt_into_it():
+    alphabet = Alphabet("acefаеé\u0301")
+    homographs = Homographs(alphabet)
+    labels = np.array([alphabet.characters.index(c) + 1 for c in "caf\u0435\u0301"], np.int32)
+    settled = homographs.settle_labels(labels)
+    assert [alphabet.characters[i - 1] for i in settled] == list("cafe\u0301")

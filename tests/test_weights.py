@@ -5,6 +5,7 @@ import stat
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from safetensors.numpy import save, save_file
 
@@ -150,6 +151,13 @@ def test_tensors_that_do_not_fit_the_card_are_refused(model, tmp_path):
         with pytest.raises(WeightsError, match="do not fit its card") as caught:
             load_model(path)
         assert str(path) in str(caught.value)
+
+
+def test_tensors_that_numpy_does_not_know_are_refused(tmp_path):
+    path = tmp_path / "a.safetensors"
+    safetensors.torch.save_file({"a": torch.zeros(3, dtype=torch.bfloat16)}, path)
+    with pytest.raises(WeightsError, match=r"a\.safetensors"):
+        load_weights(path)
 
 
 class Bomb:

@@ -78,6 +78,10 @@ def run() -> None:
     except OcrError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)
+    except OSError as error:
+        # what cannot be written, or is gone in the meantime
+        typer.echo(f"error: {error.filename or ''}: {error.strerror or error}", err=True)
+        sys.exit(2)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _TRAIN:
             raise

@@ -44,7 +44,8 @@ def build(
         str, typer.Option(help="counts up to which n-grams go, for each order: 0,0,1 ...")
     ] = "",
     megabytes: Annotated[
-        float | None, typer.Option(help="drop what matters least until the file is so small")
+        float | None,
+        typer.Option(min=0.01, help="drop what matters least until the file is so small"),
     ] = None,
     lines: Annotated[
         bool,
@@ -91,6 +92,8 @@ def build(
     if not form:
         raise OcrError(f"{out}: the name of a language model ends in .ngram or .arpa")
     _check_folder(out)
+    if vocabulary and not words:
+        raise OcrError("--vocabulary counts words: give --words, too")
     kind: Literal["word", "character"] = "word" if words else "character"
     files, labelled = _files_and_lines(text)
     texts: Iterable[str] = chain(read_lines(files), labelled)

@@ -27,6 +27,7 @@ from ocr.cli.options import (
     samples_of,
 )
 from ocr.ctc import BEAM_WIDTH
+from ocr.errors import OcrError
 
 
 def read(
@@ -131,11 +132,16 @@ def evaluate(
 
     * `ocr evaluate IAM --split test --format json`
 
-    * `ocr evaluate my-lines --decoder greedy`
+    * `ocr evaluate my-lines --split all --decoder greedy`
+
+    Lines that cannot be read are named and left out, and the exit code is 1.
     """
     from ocr import load
     from ocr.evaluation.run import evaluate as run
     from ocr.progress import bar, print_table
+
+    if report and report.is_dir():
+        raise OcrError(f"{report}: a folder; the report is a file")
 
     samples = samples_of(data, kind, split, limit)
     recogniser = load(
@@ -151,6 +157,8 @@ def evaluate(
     )
     with bar("reading", len(samples)) as advance:
         result = run(recogniser, samples, advance=advance)
+    if not result.results:
+        raise OcrError(f"none of the {len(samples)} lines could be read: {result.skipped[0][1]}")
     if format is Format.json:
         typer.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=1))
     else:
@@ -160,6 +168,8 @@ def evaluate(
 
         write_report(result, report)
         typer.echo(f"report: {report}", err=True)
+    if result.skipped:
+        raise typer.Exit(1)
 
 
 def align(

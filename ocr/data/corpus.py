@@ -27,8 +27,12 @@ class _Paragraphs:
     def __init__(self, path: Path, limit: int, rng: np.random.Generator):
         kept: list[bytes] = []
         size, share = 0, 1.0
-        for line in raw_lines(path):
+        for number, line in enumerate(raw_lines(path), start=1):
             line = line.strip()
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError:
+                raise TextError(f"{path}, line {number}: not UTF-8") from None
             if not line or (share < 1 and rng.random() >= share):
                 continue
             kept.append(line)
@@ -46,7 +50,7 @@ class _Paragraphs:
 
     def __getitem__(self, i: int) -> str:
         start = int(self.ends[i - 1]) if i else 0
-        return self.block[start : int(self.ends[i])].decode("utf-8", "replace")
+        return self.block[start : int(self.ends[i])].decode("utf-8")
 
 
 class Corpus:

@@ -117,24 +117,10 @@ def _records(folder: Path) -> tuple[Path, list[_Record]]:
 
 
 def _from_xml(path: Path) -> Iterator[_Record]:
-    from lxml import etree
+    from ocr.data.xml import parse
 
-    # the owners' files name a DTD: it is never fetched, and declared entities are refused
-    parser = etree.XMLParser(
-        resolve_entities=False, load_dtd=False, no_network=True, huge_tree=False
-    )
-    try:
-        with open(path, "rb") as file:
-            tree = etree.parse(file, parser)
-    except OSError as error:
-        raise DataError(f"{path}: {error.strerror or error}") from None
-    except etree.XMLSyntaxError as error:
-        raise DataError(f"{path}: not well-formed XML: {error}") from None
-    dtd = tree.docinfo.internalDTD
-    if dtd is not None and any(True for _ in dtd.iterentities()):
-        raise DataError(f"{path}: declares entities, which IAM files do not")
     # the printed part of a form repeats the text
-    for line in tree.iterfind(".//handwritten-part/line"):
+    for line in parse(path).iterfind(".//handwritten-part/line"):
         text = line.get("text")
         if text is None:
             raise DataError(f"{path}, line {line.sourceline}: a line without text")

@@ -16,11 +16,11 @@ from PIL import Image
 from ocr.alphabet import normalise
 from ocr.data.folder import IMAGE_SUFFIXES, DataError
 from ocr.data.sample import Sample
+from ocr.data.xml import parse, text_of
 
 # positions in the file's own unit
 Places = tuple[tuple[float, float], ...]
 
-_MOST_BYTES = 64_000_000
 _FARTHEST = 1e6
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
@@ -37,7 +37,7 @@ def read_pages(folder: Path | str) -> list[Sample]:
     for path in sorted(folder.rglob("*.xml")):
         if path.name.lower() in ("mets.xml", "metadata.xml"):
             continue
-        root = _parse(path)
+        root = parse(path)
         kind = etree.QName(root).localname
         if kind == "PcGts":
             named, lines = _page(root)
@@ -67,19 +67,6 @@ def read_pages(folder: Path | str) -> list[Sample]:
     return samples
 
 
-def _parse(path: Path) -> etree._Element:
-    if path.stat().st_size > _MOST_BYTES:
-        raise DataError(f"{path}: larger than {_MOST_BYTES:,} bytes")
-    parser = etree.XMLParser(
-        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False
-    )
-    try:
-        # of bytes: by a file's name it would unpack what is compressed, to any size
-        return etree.fromstring(path.read_bytes(), parser)
-    except (etree.XMLSyntaxError, OSError) as error:
-        raise DataError(f"{path}: broken XML: {error}") from None
-
-
 def _page(root: etree._Element) -> tuple[str, Iterator[tuple[Places, str]]]:
     pages = _all(root, "Page")
     named = pages[0].get("imageFilename", "") if pages else ""
@@ -91,7 +78,7 @@ def _page(root: etree._Element) -> tuple[str, Iterator[tuple[Places, str]]]:
             versions = sorted(
                 (e for e in line if _is(e, "TextEquiv")), key=lambda e: _number(e.get("index"))
             )
-            text = next((u.text or "" for e in versions[:1] for u in _all(e, "Unicode")), "")
+            text = next((text_of(u) for e in versions[:1] for u in _all(e, "Unicode")), "")
             yield _points(coords[0].get("points", "") if coords else ""), text
 
     return named, lines()
@@ -100,6 +87,8 @@ def _page(root: etree._Element) -> tuple[str, Iterator[tuple[Places, str]]]:
 def _alto(root: etree._Element) -> tuple[str, Iterator[tuple[Places, str]]]:
     names = _all(root, "fileName")
     named = (names[0].text or "").strip() if names else ""
+
+    spaced = bool(_all(root, "SP"))
 
     def lines() -> Iterator[tuple[Places, str]]:
         for line in _all(root, "TextLine"):
@@ -118,9 +107,8 @@ def _alto(root: etree._Element) -> tuple[str, Iterator[tuple[Places, str]]]:
             points = _points(shapes[0].get("POINTS", "")) if shapes else ()
             if len(points) < 3:
                 points = _rectangle(line)
-            # words without SP between them are parted all the same
-            joined = "".join(parts) if " " in parts else " ".join(parts)
-            yield points, joined
+            # where no line has an SP, words are parted all the same
+            yield points, "".join(parts) if spaced else " ".join(parts)
 
     return named, lines()
 

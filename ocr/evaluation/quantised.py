@@ -18,7 +18,7 @@ from ocr.image import ImageError
 from ocr.preparation.prepare import Prepared
 from ocr.quantise import quantise
 from ocr.recogniser import Recogniser
-from ocr.weights import WeightsError
+from ocr.weights import WeightsError, write_atomically
 
 # lines on which the scales are measured; other lines give other scales, and a tenth of a point more
 # or less: the choice falls on these samples, too
@@ -52,6 +52,9 @@ def export_int8(
     more than `most` points of CER on the samples. `network`: the float network, if it is exported.
     Raises WeightsError.
     """
+    out = Path(out)
+    if out.suffix != ".onnx":
+        raise WeightsError(f"{out}: the name of an exported network ends in .onnx")
     with tempfile.TemporaryDirectory() as folder:
         plain = Path(network) if network else export(weights, Path(folder) / "float.onnx")
         small = Path(folder) / "int8.onnx"
@@ -84,5 +87,5 @@ def export_int8(
             if best <= before:
                 break
         result = Quantised(before, best, len(lines), most)
-        shutil.copyfile(small if result.kept else plain, out)
+        write_atomically(out, (small if result.kept else plain).read_bytes())
     return result

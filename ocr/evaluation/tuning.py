@@ -13,12 +13,19 @@ from ocr.ctc import BEAM_WIDTH
 from ocr.ctc.beam import BeamSettings
 from ocr.ctc.greedy import greedy
 from ocr.data.cache import load_sample
+from ocr.data.folder import DataError
 from ocr.data.sample import Sample
 from ocr.evaluation.calibration import fit_decoder
 from ocr.image import ImageError
 from ocr.lm.languages import MIXED, LanguageChooser
-from ocr.lm.tune import STEPS, Tuning, save_tuning, tune
-from ocr.loading import find_weights, load, load_language_model
+from ocr.lm.tune import STEPS, Tuning, fingerprint, save_tuning, tune
+from ocr.loading import (
+    check_characters,
+    find_language_model,
+    find_weights,
+    load,
+    load_language_model,
+)
 
 if TYPE_CHECKING:
     from ocr.lm.ngram import NGram
@@ -39,6 +46,7 @@ def tune_on(
     store both beside the weights; returns them and the file.
 
     lm: a shipped name, "auto", or the path of a model. Unreadable images are said and left out.
+    Raises DataError if there are no others, LanguageModelError, WeightsError.
     """
     recogniser = load(weights)
     emissions, references = [], []
@@ -52,13 +60,18 @@ def tune_on(
             emissions += recogniser.emit([line])
             references.append(sample.text)
             advance(1)
+    if not references:
+        raise DataError(f"none of the {len(samples)} lines could be read")
     model: NGram | list[NGram]
+    own = ""
     if lm == MIXED:
         choose, named = LanguageChooser(load_language_model), cache(load_language_model)
         texts = [recogniser.alphabet.decode(greedy(scores).labels) for scores in emissions]
         model = [named(choose(text)) for text in texts]
     else:
         model = load_language_model(lm)
+        check_characters(model, recogniser.alphabet, lm)
+        own = fingerprint(find_language_model(lm))
     with bar("tuning", STEPS) as advance:
         found = tune(
             emissions,
@@ -68,6 +81,7 @@ def tune_on(
             BeamSettings(width=beam_width),
             advance=advance,
         )
+    found = replace(found, model=own)
     path = save_tuning(find_weights(weights), lm, found)
     # with these settings, and no correction yet
     guided = load(weights, lm=lm, beam_width=beam_width)

@@ -1,7 +1,7 @@
 """A list of words as a trie over an alphabet's labels, with an optional n-gram model of words.
 
-A word is a run of letters and the marks that stand inside words; what stands between words is left
-to the network and to the character model. Words outside the list stay possible, at a price.
+A word is a run of letters (*don't* is two); what stands between words is left to the network and to
+the character model. Words outside the list stay possible, at a price.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 
 from ocr.alphabet import Alphabet, normalise
 from ocr.errors import OcrError
+from ocr.text import TextError, read_lines
 
 if TYPE_CHECKING:
     from ocr.lm.ngram import NGram
@@ -55,7 +56,8 @@ class Lexicon:
 
     @classmethod
     def read(cls, path: Path | str) -> Lexicon:
-        """A UTF-8 file of words, one a line, or an n-gram model of words (.ngram or .arpa).
+        """A UTF-8 file of words, one a line, or an n-gram model of words (.ngram or .arpa). What
+        has marks in it counts as the words between them.
 
         Raises OcrError naming the file.
         """
@@ -65,9 +67,9 @@ class Lexicon:
 
             return cls.of_model(read_model(path), str(path))
         try:
-            return cls(path.read_text(encoding="utf-8").split())
-        except (OSError, UnicodeDecodeError) as error:
-            raise OcrError(f"{path}: cannot be read as a list of words: {error}") from None
+            return cls.from_text(read_lines([path]))
+        except TextError:
+            raise
         except OcrError as error:
             raise OcrError(f"{path}: {error}") from None
 

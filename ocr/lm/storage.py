@@ -22,6 +22,8 @@ from ocr.lm.trie import Order, automaton, orders
 FORMAT = "ocr-ngram-1"
 # of the root of nats; costs 0.002 bits a character against exact logarithms
 STEP = 0.08
+# bytes that a table may take unpacked, or times as many as packed: ours take three times as many
+_LEAST_ROOM, _MOST_TIMES = 64 << 20, 200
 
 
 def save(model: NGram, path: Path | str, step: float | None = None) -> None:
@@ -178,7 +180,12 @@ def _compress(data: bytes, strategy: int) -> bytes:
 
 
 def _inflated(stored: np.ndarray, dtype: type | None = None) -> np.ndarray:
-    data = zlib.decompress(stored.tobytes())
+    # small files that would fill the memory are none of ours
+    most = max(_LEAST_ROOM, _MOST_TIMES * len(stored))
+    inflate = zlib.decompressobj()
+    data = inflate.decompress(stored.tobytes(), most)
+    if not inflate.eof:
+        raise ValueError("a table that is cut or far too large")
     width = {1: np.uint8, 2: np.uint16, 4: np.int32}[data[0]]
     return np.frombuffer(data, dtype or width, offset=1)
 
@@ -186,4 +193,8 @@ def _inflated(stored: np.ndarray, dtype: type | None = None) -> np.ndarray:
 def read_model(path: Path | str) -> NGram:
     """The model of a file: ARPA (.arpa, .arpa.gz), or else our own format."""
     path = Path(path)
-    return read_arpa(path) if ".arpa" in path.suffixes else load(path)
+    if ".arpa" in path.suffixes:
+        return read_arpa(path)
+    if path.suffix != ".ngram":
+        raise LanguageModelError(f"{path}: the name of a language model ends in .ngram or .arpa")
+    return load(path)

@@ -6,8 +6,10 @@ finer one around the best point.
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,9 +20,9 @@ import numpy as np
 
 from ocr.alphabet import Alphabet
 from ocr.ctc.beam import BeamDecoder, BeamSettings
-from ocr.ctc.greedy import greedy
 from ocr.evaluation.metrics import errors
 from ocr.lm.languages import is_strange
+from ocr.weights import WeightsError
 
 if TYPE_CHECKING:
     from ocr.lm.ngram import NGram
@@ -33,7 +35,8 @@ STEPS = len(WEIGHTS) * len(BONUSES) + 9
 @dataclass(frozen=True, slots=True)
 class Tuning:
     """The best settings found, with their CER and that of the search without a model, percent;
-    offset and slope of the confidences of characters and words (`ocr.confidence`)."""
+    offset and slope of the confidences of characters and words (`ocr.confidence`); and which model
+    of that name it was (`fingerprint`), or ""."""
 
     lm_weight: float
     length_bonus: float
@@ -42,6 +45,7 @@ class Tuning:
     lines: int
     characters: tuple[float, float] = (0.0, 1.0)
     words: tuple[float, float] = (0.0, 1.0)
+    model: str = ""
 
 
 def tune(
@@ -62,6 +66,8 @@ def tune(
     guarded = isinstance(lm, Sequence)  # as AutoBeam reads
     models = list(lm) if isinstance(lm, Sequence) else [lm] * len(emissions)
     tried: dict[tuple[float, float], float] = {}
+    plain = BeamDecoder(alphabet, settings)
+    without: dict[int, str] = {}
 
     def cer(weight: float, bonus: float) -> float:
         if (weight, bonus) not in tried:
@@ -74,7 +80,9 @@ def tune(
                 for i, hypotheses in zip(own, found, strict=True):
                     texts[i] = alphabet.decode(hypotheses[0].labels)
                     if guarded and weight and is_strange(texts[i], model):
-                        texts[i] = alphabet.decode(greedy(emissions[i]).labels)
+                        if i not in without:
+                            without[i] = alphabet.decode(plain.decode(emissions[i])[0].labels)
+                        texts[i] = without[i]
             tried[weight, bonus] = errors(references, texts).cer
         advance(1)
         return tried[weight, bonus]
@@ -97,22 +105,52 @@ def tuning_file(weights: Path) -> Path:
     return weights.with_name(f"{name}.decoding.json")
 
 
+def fingerprint(model: Path) -> str:
+    """What tells the model of a file from another one of that name."""
+    with model.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+
+
 def load_tuning(weights: Path, lm: str) -> Tuning | None:
     """The tuned settings of these weights with this model, or None. A model is known by its name,
-    wherever it lies."""
+    wherever it lies; one that was built anew since is another. Raises WeightsError."""
     path = tuning_file(weights)
-    if not path.is_file():
+    found = _known(path).get(Path(lm).name)
+    if found is None:
         return None
-    found = json.loads(path.read_text(encoding="utf-8")).get(Path(lm).name)
-    return Tuning(**found) if found else None
+    try:
+        tuning = Tuning(**found)
+        numbers = (tuning.lm_weight, tuning.length_bonus, *tuning.characters, *tuning.words)
+        whole = len(numbers) == 6 and all(math.isfinite(n) for n in numbers)
+    except TypeError:
+        whole = False
+    if not whole:
+        raise WeightsError(f"{path}: holds no settings for {Path(lm).name}; `ocr lm tune` anew")
+    model = Path(lm)
+    if tuning.model and model.suffix and model.is_file() and fingerprint(model) != tuning.model:
+        return None
+    return tuning
 
 
 def save_tuning(weights: Path, lm: str, tuning: Tuning) -> Path:
-    """Add the settings to the file beside the weights."""
+    """Add the settings to the file beside the weights. Raises WeightsError."""
     path = tuning_file(weights)
-    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    known = _known(path)
     known[Path(lm).name] = {name: getattr(tuning, name) for name in Tuning.__dataclass_fields__}
     part = path.with_suffix(f".{os.getpid()}.part")
     part.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
     os.replace(part, path)
     return path
+
+
+def _known(path: Path) -> dict:
+    """What a file of settings holds, for each model; nothing if it is not there."""
+    if not path.is_file():
+        return {}
+    try:
+        known = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path}: cannot be read: {error}; `ocr lm tune` makes it") from None
+    if not isinstance(known, dict):
+        raise WeightsError(f"{path}: holds no settings; `ocr lm tune` makes it")
+    return known

@@ -1,0 +1,93 @@
+"""Settings of the search that are kept beside weights: which model they belong to, broken files."""
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import pytest
+from conftest import draw_text
+
+import ocr
+from ocr.data.folder import DataError
+from ocr.data.sample import Sample
+from ocr.errors import OcrError
+from ocr.evaluation.tuning import tune_on
+from ocr.lm.estimate import estimate
+from ocr.lm.storage import save
+from ocr.lm.tune import Tuning, fingerprint, load_tuning, save_tuning, tuning_file
+from ocr.loading import find_weights, load
+from ocr.weights import WeightsError
+
+SILENT = Tuning(0.0, 0.0, 9.0, 9.0, 10)
+
+
+@pytest.fixture
+def weights(tmp_path):
+    return Path(shutil.copy(find_weights("latin-small"), tmp_path))
+
+
+@pytest.fixture
+def model(tmp_path):
+    save(estimate(["the quick brown fox"] * 9, 3, "character"), tmp_path / "my.ngram")
+    return tmp_path / "my.ngram"
+
+
+def test_settings_of_another_model_of_that_name_do_not_count(weights, model):
+    save_tuning(weights, str(model), replace(SILENT, model=fingerprint(model)))
+    assert load_tuning(weights, str(model)).lm_weight == 0
+    save(estimate(["jumps over the lazy dog"] * 9, 3, "character"), model)
+    assert load_tuning(weights, str(model)) is None
+    assert load(weights, lm=model).decoder.decoder.settings.lm_weight > 0
+
+
+def test_a_model_tuned_to_silence_is_named_and_must_be_there(weights, model, capsys):
+    save_tuning(weights, str(model), SILENT)
+    load(weights, lm=model)
+    assert f"{model}: tuned to weight 0, takes no part" in capsys.readouterr().err
+    model.unlink()
+    with pytest.raises(WeightsError, match=r"my\.ngram: no such file"):
+        load(weights, lm=model)
+
+
+@pytest.mark.parametrize("broken", ["{", "[]", '{"auto": {"lm_weight": 1}}', '{"auto": 3}',
+                                    '{"auto": {"lm_weight": NaN, "length_bonus": 0, "cer": 1, '
+                                    '"cer_without": 1, "lines": 0}}'])  # fmt: skip
+def test_a_broken_file_is_named(weights, broken):
+    tuning_file(weights).write_text(broken)
+    with pytest.raises(WeightsError, match=r"latin-small\.decoding\.json"):
+        load(weights)
+
+
+def test_lines_of_which_none_can_be_read_tune_nothing(weights, tmp_path):
+    lines = [Sample(tmp_path / "gone.png", "what it says", "lines")]
+    with pytest.raises(DataError, match="none of the 1 lines"):
+        tune_on(lines, weights, "auto", say=lambda text: None)
+    assert not tuning_file(weights).exists()
+
+
+def test_a_model_of_words_is_refused_before_anything_is_stored(weights, tmp_path):
+    save(estimate(["the quick brown fox"] * 9, 2, "word"), tmp_path / "words.ngram")
+    cv2.imwrite(str(tmp_path / "a.png"), draw_text("the quick fox"))
+    lines = [Sample(tmp_path / "a.png", "the quick fox", "lines")]
+    with pytest.raises(OcrError, match="a model of words"):
+        tune_on(lines, weights, str(tmp_path / "words.ngram"), say=lambda text: None)
+    assert not tuning_file(weights).exists()
+
+
+def test_the_file_beside_the_weights_is_json(weights, model):
+    path = save_tuning(weights, str(model), replace(SILENT, model=fingerprint(model)))
+    assert json.loads(path.read_text())["my.ngram"]["model"] == fingerprint(model)
+
+
+@pytest.mark.parametrize("wrong", [{"decoder": "Beam"}, {"beam_width": 0}])
+def test_what_there_is_not_is_refused(wrong):
+    with pytest.raises(OcrError, match="greedy or beam|one is the least"):
+        ocr.load(**wrong)
+
+
+def test_a_text_is_no_language_model(tmp_path):
+    (tmp_path / "letters.txt").write_text("the quick brown fox")
+    with pytest.raises(OcrError, match=r"ends in \.ngram or \.arpa"):
+        load(lm=tmp_path / "letters.txt")
