@@ -10,7 +10,8 @@ from typing import Any
 class Character:
     """One character with its confidence in [0, 1] and its horizontal span in original pixels.
 
-    `span` is (left, right), left inclusive, right exclusive.
+    `span` is (left, right), left inclusive, right exclusive: that of its ink, as far as letters can
+    be told apart (`ocr.extents`); a space takes what lies between its letters.
     """
 
     text: str

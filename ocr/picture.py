@@ -31,7 +31,7 @@ def draw_spans(grey: np.ndarray, line: Line, path: Path | str) -> None:
     grey = np.rot90(grey, -line.turned // 90)
     height, width = grey.shape
     size = max(12, height // 3)
-    font = ImageFont.load_default(size)
+    font = _font(size)
     band = round(1.5 * size)
     sheet = Image.new("RGB", (width, height + band), "white")
     sheet.paste(Image.fromarray(grey).convert("RGB"), (0, band))
@@ -45,3 +45,13 @@ def draw_spans(grey: np.ndarray, line: Line, path: Path | str) -> None:
         middle = (left + right) / 2
         draw.text((middle, band / 2), character.text, (red, green, blue, 255), font, anchor="mm")
     Image.alpha_composite(sheet.convert("RGBA"), tint).convert("RGB").save(path)
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """One that most systems have; Pillow's own has no accents."""
+    for name in ("DejaVuSans.ttf", "LiberationSans-Regular.ttf", "Arial.ttf", "arial.ttf"):
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size)

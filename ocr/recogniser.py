@@ -13,6 +13,7 @@ from ocr.confidence import Logistic, word_probabilities, word_spans
 from ocr.ctc.decoding import Decoded, Decoder, Greedy
 from ocr.ctc.greedy import Path, greedy
 from ocr.emissions import Emissions
+from ocr.extents import extents
 from ocr.image import ImageError, Source, describe
 from ocr.line import Character, Line, Word
 from ocr.orientation import upright
@@ -210,9 +211,9 @@ class Recogniser:
         settle = (lambda labels: labels) if known else self._settled
         labels = settle(path.labels)
         step = self.card.architecture.frame_width
-        # the last frame may reach beyond the line
-        edges = np.minimum(np.stack([path.starts, path.ends]) * step, line.pixels.shape[1])
-        places = line.left + edges / line.scale
+        seen = (path.starts + path.ends) * (step / 2)
+        edges = extents(line.pixels, seen, labels == self._space)
+        places = line.left + edges.T / line.scale
         starts, ends = np.sort(places, axis=0).tolist()
         characters = tuple(
             Character(self.alphabet.decode([label]), probability, (start, end))
