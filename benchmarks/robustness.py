@@ -67,6 +67,14 @@ def bent(fall: Callable[[np.ndarray], np.ndarray]) -> Change:
     return change
 
 
+def _spine(x: np.ndarray) -> np.ndarray:
+    return 0.5 * np.clip(x / 0.4 - 1.5, 0, 1) ** 2
+
+
+def _wave(x: np.ndarray) -> np.ndarray:
+    return -0.3 * np.sin(2 * np.pi * x)
+
+
 def in_the_gutter(image: np.ndarray) -> np.ndarray:
     """A quarter of a height of paper above and below, half of one left and right, and light that
     falls off by seven tenths towards the left and by a half towards the upper edge."""
@@ -273,8 +281,8 @@ CHANGES: dict[str, Change] = {
     "turned by -4 degrees": turned(-4),
     "turned by 8 degrees": turned(8),
     "turned by -15 degrees": turned(-15),
-    "bent near a spine": bent(lambda x: 0.5 * np.clip(x / 0.4 - 1.5, 0, 1) ** 2),
-    "wavy": bent(lambda x: -0.3 * np.sin(2 * np.pi * x)),
+    "bent near a spine": bent(_spine),
+    "wavy": bent(_wave),
     "in the gutter": in_the_gutter,
     "upside down": lambda image: np.ascontiguousarray(image[::-1, ::-1]),
     "on its side": lambda image: np.ascontiguousarray(np.rot90(image)),
@@ -304,6 +312,9 @@ CHANGES: dict[str, Change] = {
     "dark squares": squared(0.42, 1, 0.75),
     "school paper": squared(0.22, 4, 0.6),
     "selected": selected,
+    "selected and turned by 2 degrees": lambda image: turned(2)(selected(image)),
+    "selected and bent near a spine": lambda image: bent(_spine)(selected(image)),
+    "selected and wavy": lambda image: bent(_wave)(selected(image)),
     "boxed": boxed,
     "shaded": shaded,
     "white on black": lambda image: 255 - image,
@@ -347,9 +358,9 @@ def main() -> None:
     recogniser = ocr.load(options.weights, decoder=options.decoder)
     sets = {f.name: chosen(f, options.split, options.limit) for f in options.lines}
     print(f"CER %, {options.weights}, {options.decoder}")
-    print(" " * 24 + "".join(f"{name[:16]:>18}" for name in sets))
+    print(" " * 31 + "".join(f"{name[:16]:>18}" for name in sets))
     for name, change in changes.items():
-        print(f"{name:24}", end="", flush=True)
+        print(f"{name:31}", end="", flush=True)
         for samples in sets.values():
             lines = recogniser.read(change(read_sample(sample)) for sample in samples)
             rate = errors([s.text for s in samples], [line.text for line in lines]).cer
