@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ MAX_BYTES = 256 << 20
 # uploads are hostile: nothing but raster images is parsed (Pillow would hand EPS to Ghostscript)
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "JPEG2000")
 
-Source = str | PathLike[str] | bytes | np.ndarray | Image.Image
+Source = str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO | np.ndarray | Image.Image
 
 
 class ImageError(OcrError):
@@ -38,7 +38,8 @@ class ImageError(OcrError):
 
 
 def read(source: Source, name: str | None = None) -> np.ndarray:
-    """Grey uint8 image H x W of a file, its bytes, a Pillow image or an array.
+    """Grey uint8 image H x W of a file (its path, its bytes, or itself, open for bytes), a Pillow
+    image or an array.
 
     Arrays are H x W (grey), H x W x 3 (RGB) or H x W x 4 (RGBA), of uint8, uint16, bool or float
     in [0, 1]. Raises ImageError for whatever cannot be read; nothing larger than MAX_PIXELS is
@@ -47,8 +48,14 @@ def read(source: Source, name: str | None = None) -> np.ndarray:
     name = name or describe(source)
     if isinstance(source, np.ndarray):
         return _from_array(source, name)
+    if isinstance(source, (bytearray, memoryview)):
+        source = bytes(source)
+    elif hasattr(source, "read"):
+        source = _bytes_of_open(source, name)
     if not isinstance(source, (str, PathLike, bytes, Image.Image)):
         raise ImageError(name, f"{type(source).__name__} is no type of image")
+    if source == "":
+        raise ImageError(name, "its path is empty")
     try:
         if isinstance(source, Image.Image):
             return _from_pillow(source, name)
@@ -89,6 +96,18 @@ def _bytes_of(path: Path, name: str) -> bytes:
         raise ImageError(name, "a folder; `ocr batch` reads folders")
     with path.open("rb") as file:
         data = file.read(MAX_BYTES + 1)  # a pipe or a device has no size, and may have no end
+    if len(data) > MAX_BYTES:
+        raise ImageError(name, f"larger than {MAX_BYTES >> 20} MB")
+    return data
+
+
+def _bytes_of_open(file: Any, name: str) -> bytes:
+    try:
+        data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: it is closed
+        raise ImageError(name, f"cannot be read: {error}") from None
+    if not isinstance(data, bytes):
+        raise ImageError(name, "open for text; an image is read from a file open for bytes")
     if len(data) > MAX_BYTES:
         raise ImageError(name, f"larger than {MAX_BYTES >> 20} MB")
     return data
@@ -182,6 +201,6 @@ def _flatten(rgba: np.ndarray) -> np.ndarray:
 
 def describe(source: Any, number: int | None = None) -> str:
     """A short name of an image source for messages and records: its path, or "image 3"."""
-    if isinstance(source, (str, PathLike)):
+    if isinstance(source, (str, PathLike)) and str(source):
         return str(source)
     return "image" if number is None else f"image {number}"

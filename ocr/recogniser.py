@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
+from typing import cast
 
 import numpy as np
 
@@ -63,19 +64,16 @@ class Recogniser:
         images: Source | Iterable[Source],
         on_error: Callable[[ImageError], None] | None = None,
     ) -> Iterator[Line]:
-        """Lines in the order of `images` (paths, bytes, arrays or Pillow images; or a single one).
+        """Lines in the order of `images` (paths, open files, bytes, arrays or Pillow images; or a
+        single one).
 
         An image that cannot be read raises ImageError, after the lines before it; where `on_error`
-        is given, the error is passed to it and the image left out.
+        is given, the error is passed to it and the image left out. What `images` itself raises
+        comes after the lines before it, too.
         """
-        single = (str, bytes, np.ndarray, PathLike)
-        if isinstance(images, single) or not isinstance(images, Iterable):
-            images = [images]
-        stream = enumerate(images, start=1)
-        while window := list(itertools.islice(stream, WINDOW)):
+        for window, failure in _windows(_several(images)):
             lines: list[Prepared] = []
             names: list[str] = []
-            failure: ImageError | None = None
             for number, image in window:
                 name = describe(image, number)
                 try:
@@ -231,6 +229,33 @@ class Recogniser:
             for (a, b), p in zip(word_spans(text), sure, strict=True)
         )
         return Line(text, confidence, characters, words, alternatives, name, line.turned)
+
+
+def _several(images: Source | Iterable[Source]) -> Iterable[Source]:
+    # an open file is iterable, too: by its lines
+    single = (str, bytes, bytearray, memoryview, np.ndarray, PathLike)
+    if isinstance(images, single) or hasattr(images, "read") or not isinstance(images, Iterable):
+        return [cast(Source, images)]
+    return images
+
+
+def _windows(
+    images: Iterable[Source],
+) -> Iterator[tuple[list[tuple[int, Source]], Exception | None]]:
+    """Images with their numbers from 1 on, a window at a time, and the error that `images` raised
+    behind them, if any: it must not cost the images that it gave before."""
+    stream = enumerate(images, start=1)
+    failure: Exception | None = None
+    while failure is None:
+        window: list[tuple[int, Source]] = []
+        try:
+            for numbered in itertools.islice(stream, WINDOW):
+                window.append(numbered)
+        except Exception as error:
+            failure = error
+        if not window and failure is None:
+            return
+        yield window, failure
 
 
 def _from_to(first: tuple[float, float], last: tuple[float, float]) -> tuple[float, float]:

@@ -1,3 +1,5 @@
+import io
+
 import cv2
 import numpy as np
 import pytest
@@ -112,11 +114,17 @@ def test_every_kind_of_source(recogniser, tmp_path):
         (path, str(path)),
         (str(path), str(path)),
         (path.read_bytes(), "image 1"),
+        (bytearray(path.read_bytes()), "image 1"),
+        (memoryview(path.read_bytes()), "image 1"),
+        (io.BytesIO(path.read_bytes()), "image 1"),
         (IMAGES[3], "image 1"),
         (Image.fromarray(IMAGES[3]), "image 1"),
     ):
         (line,) = recogniser.read(single)
         assert close(line, expected) and line.source == name
+    with path.open("rb") as file:
+        (line,) = recogniser.read(file)
+        assert close(line, expected)
     several = (s for s in [path, IMAGES[0], Image.fromarray(IMAGES[3]), path.read_bytes()])
     lines = list(recogniser.read(several))
     assert [line.source for line in lines] == [str(path), "image 2", "image 3", "image 4"]
@@ -148,6 +156,33 @@ def test_bad_images_go_to_on_error_and_the_others_are_read(recogniser, tmp_path)
     assert [line.source for line in read] == [f"image {i + 1}" for i in good]
     expected = [alone(recogniser, image) for image in IMAGES]
     assert all(close(line, expected[i % len(IMAGES)]) for line, i in zip(read, good, strict=True))
+
+
+def test_what_is_wrong_with_a_source_is_said(recogniser, tmp_path):
+    (tmp_path / "line.png").write_bytes(b"no image")
+    closed = (tmp_path / "line.png").open("rb")
+    closed.close()
+    with (tmp_path / "line.png").open() as text:
+        for source, reason in (
+            ("", "image 1: its path is empty"),
+            (text, "image 1: open for text"),
+            (closed, "image 1: cannot be read: .*closed"),
+            (io.BytesIO(b""), "image 1: the file is empty"),
+        ):
+            with pytest.raises(ImageError, match=reason):
+                list(recogniser.read(source))
+
+
+def test_images_before_an_error_of_their_iterator_are_read(recogniser):
+    def images(count):
+        yield from (IMAGES[i % len(IMAGES)] for i in range(count))
+        raise ConnectionError("the network is gone")
+
+    for count in (0, 3, WINDOW, WINDOW + 2):
+        read = []
+        with pytest.raises(ConnectionError, match="is gone"):
+            read.extend(line.source for line in recogniser.read(images(count)))
+        assert read == [f"image {i + 1}" for i in range(count)]
 
 
 def test_nothing_but_bad_images(recogniser):
