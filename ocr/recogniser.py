@@ -102,15 +102,16 @@ class Recogniser:
             scores += self._emit([lines[i] for i in batch])
             if len(waiting) >= DECODED_AT_ONCE or number == len(batches):
                 seen, scores = self._upright([lines[i] for i in waiting], scores)
-                decoded = self._decode(scores)
+                decoded = self.decode(scores)
                 for i, line, one in zip(waiting, seen, decoded, strict=True):
                     read[i] = self.line(one, line, names[i])
                 waiting, scores = [], []
         return [line for line in read if line is not None]
 
-    def _decode(self, scores: Sequence[np.ndarray]) -> list[Decoded]:
-        """What the decoder finds, but for words that a search invents: on empty paper the likeliest
-        path is blanks and a stroke or two, and a language model sums up what is left to more."""
+    def decode(self, scores: Sequence[np.ndarray]) -> list[Decoded]:
+        """What the decoder finds in emissions T x C of lines, in their order, but for words that a
+        search invents: on empty paper the likeliest path is blanks and a stroke or two, and a
+        language model sums up what is left to more."""
         paths = [greedy(s) for s in scores]
         letters = [self._letters(path) for path in paths]
         found = iter(self.decoder([s for s, n in zip(scores, letters, strict=True) if n]))

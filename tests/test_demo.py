@@ -35,15 +35,40 @@ def line_of(text, confidence=0.5):
     return Line(text, confidence, characters, alternatives=((text, 0.75), (text + "!", 0.25)))
 
 
-def test_readings_agree_with_the_recogniser(machine, seen, samples):
+def as_read(line):
+    return line.text, line.confidence, line.characters, line.words, line.alternatives
+
+
+@pytest.mark.parametrize("nbest", [0, 5])
+def test_readings_agree_with_the_recogniser(machine, samples, nbest):
     from ocr import load
 
-    (line,) = load(nbest=5).read(samples / "quick-hand.png")
-    own = machine.beam(seen, Settings()).line
-    assert (own.text, own.characters) == (line.text, line.characters)
-    assert [text for text, _ in own.alternatives] == [text for text, _ in line.alternatives]
-    (greedy,) = load(decoder="greedy").read(samples / "quick-hand.png")
-    assert machine.greedy(seen).line.text == greedy.text
+    recogniser = load(nbest=nbest)
+    for path in sorted(samples.glob("*.png")):
+        (line,) = recogniser.read(path)
+        own = machine.beam(machine.see(path), Settings(), nbest).line
+        assert as_read(own) == as_read(line), path.name
+
+
+def test_greedy_readings_agree_with_the_recogniser(machine, samples):
+    from ocr import load
+
+    recogniser = load(decoder="greedy")
+    for path in sorted(samples.glob("*.png")):
+        (line,) = recogniser.read(path)
+        assert as_read(machine.greedy(machine.see(path)).line) == as_read(line), path.name
+
+
+def test_nothing_is_invented_on_paper_that_is_nearly_empty(machine):
+    from ocr import load
+
+    recogniser = load()
+    paper = np.full((64, 400), 235, np.uint8)
+    dotted = paper.copy()
+    dotted[40:43, 10:390:20] = 30
+    for picture in (paper, dotted):
+        (line,) = recogniser.read(picture)
+        assert machine.beam(machine.see(picture), Settings(), 0).line.text == line.text == ""
 
 
 def test_settings_act_on_stored_emissions(machine, samples):
@@ -76,6 +101,27 @@ def test_too_many_pixels_for_a_page(machine, monkeypatch):
     monkeypatch.setattr("ocr.demo.machine.MAX_PIXELS", 1000)
     with pytest.raises(ImageError, match="200 x 100 is more than 1,000 pixels"):
         machine.see(np.full((100, 200), 255, np.uint8))
+
+
+def test_too_many_pixels_are_refused_by_the_header(machine, tmp_path):
+    """What is cut off behind it is never missed."""
+    Image.new("1", (8000, 6000)).save(tmp_path / "large.png")
+    data = (tmp_path / "large.png").read_bytes()[:64]
+    (tmp_path / "large.png").write_bytes(data)
+    for source in (tmp_path / "large.png", str(tmp_path / "large.png"), data):
+        with pytest.raises(ImageError, match="8000 x 6000 is more than 40,000,000 pixels"):
+            machine.see(source)
+
+
+@pytest.mark.parametrize("text", ['say "a” b', "a  b ", " a", "it's ‘so’"])
+def test_a_text_asked_for_is_aligned_as_it_is(machine, seen, samples, text):
+    from ocr import load
+
+    expected, log_probability = load().align(samples / "quick-hand.png", text)
+    reading = machine.aligned(seen, text)
+    assert reading.line.text == expected.text == text
+    assert reading.line.characters == expected.characters
+    assert machine.account(seen, reading).all_paths == pytest.approx(log_probability)
 
 
 def test_texts_are_escaped_everywhere(machine, seen):

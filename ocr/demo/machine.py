@@ -13,7 +13,7 @@ import numpy as np
 from ocr import image
 from ocr.ctc import BEAM_WIDTH
 from ocr.ctc.alignment import align
-from ocr.ctc.decoding import Decoded, Greedy
+from ocr.ctc.decoding import Decoded
 from ocr.ctc.greedy import Path as FramePath
 from ocr.ctc.lattice import log_probability
 from ocr.layout import count_lines
@@ -80,7 +80,7 @@ class Machine:
         self._warming = threading.Lock()
         self._warm = False
         self._recognisers: dict[str, Recogniser] = {}
-        self._beam = lru_cache(64)(self._make_beam)
+        self._searching = lru_cache(64)(self._make_searching)
 
     def recogniser(self, weights: str = "") -> Recogniser:
         """Raises WeightsError."""
@@ -114,19 +114,17 @@ class Machine:
 
     def greedy(self, seen: Seen) -> Reading:
         """The best path."""
-        (decoded,) = Greedy()([seen.emissions])
-        return self._reading(seen, decoded)
+        return _reading(self.recogniser(seen.weights), seen)
 
     def beam(self, seen: Seen, settings: Settings, nbest: int = 5) -> Reading:
         """The search, with `nbest` alternatives. Raises WeightsError, LanguageModelError."""
-        decoder = self._beam(settings, nbest)
-        (decoded,) = decoder([seen.emissions])
-        return self._reading(seen, decoded)
+        return _reading(self._searching(settings, nbest), seen)
 
     def aligned(self, seen: Seen, text: str) -> Reading:
-        """A given text at its likeliest place. Raises AlphabetError, AlignmentError."""
-        labels = self.recogniser(seen.weights).alphabet.encode(text)
-        return self._reading(seen, Decoded(align(seen.emissions, labels)))
+        """A given text, as it is, at its likeliest place. Raises AlphabetError, AlignmentError."""
+        recogniser = self.recogniser(seen.weights)
+        decoded = Decoded(align(seen.emissions, recogniser.alphabet.encode(text)))
+        return Reading(recogniser.line(decoded, seen.prepared, seen.name, known=True), decoded)
 
     def account(self, seen: Seen, reading: Reading, beam: Reading | None = None) -> Account:
         """Where the score of a reading's text comes from."""
@@ -139,13 +137,11 @@ class Machine:
         best = float(seen.emissions[np.arange(len(seen.emissions)), frames(path, seen)].sum())
         return Account(reading.line.text, best, log_probability(seen.emissions, labels), fused)
 
-    def _reading(self, seen: Seen, decoded: Decoded) -> Reading:
-        line = self.recogniser(seen.weights).line(decoded, seen.prepared, seen.name)
-        return Reading(line, decoded)
-
-    def _make_beam(self, settings: Settings, nbest: int):
-        decoder, _ = load_beam(
-            self.recogniser(settings.weights).alphabet,
+    def _make_searching(self, settings: Settings, nbest: int) -> Recogniser:
+        """A recogniser with the network that all share, and with the search of these settings."""
+        shared = self.recogniser(settings.weights)
+        decoder, word_confidence = load_beam(
+            shared.alphabet,
             find_weights(settings.weights),
             lm=settings.lm,
             beam_width=settings.beam_width,
@@ -153,7 +149,12 @@ class Machine:
             length_bonus=settings.length_bonus,
             nbest=nbest,
         )
-        return decoder
+        return Recogniser(shared.emissions, decoder, word_confidence)
+
+
+def _reading(recogniser: Recogniser, seen: Seen) -> Reading:
+    (decoded,) = recogniser.decode([seen.emissions])
+    return Reading(recogniser.line(decoded, seen.prepared, seen.name), decoded)
 
 
 def frames(path: FramePath, seen: Seen) -> np.ndarray:

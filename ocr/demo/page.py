@@ -242,7 +242,7 @@ def _microscope_tab(machine: Machine, seen: gr.State, read: dict[str, Any]) -> N
             ]
             try:
                 if own.strip():
-                    readings.append(("your text", machine.aligned(value, own.strip())))
+                    readings.append(("your text", machine.aligned(value, own)))
             except OcrError as error:
                 problem = markup.problem(str(error))
             rows = [(name, machine.account(value, r, beam)) for name, r in readings]
