@@ -3,12 +3,15 @@ change."""
 
 from __future__ import annotations
 
+import io
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from ocr import image
 from ocr.ctc import BEAM_WIDTH
@@ -24,6 +27,8 @@ from ocr.recogniser import Recogniser
 
 # a picture for a page in a browser: larger ones are for `ocr batch`
 MAX_PIXELS = 40_000_000
+
+Picture = str | PathLike[str] | bytes | np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,14 +95,12 @@ class Machine:
                 self._recognisers[weights] = load(weights, decoder="greedy")
             return self._recognisers[weights]
 
-    def see(self, source: image.Source, weights: str = "", name: str | None = None) -> Seen:
+    def see(self, source: Picture, weights: str = "", name: str | None = None) -> Seen:
         """Prepare an image and run the network. Raises ImageError, WeightsError."""
         name = name or image.describe(source)
         recogniser = self.recogniser(weights)
+        _refuse_large(source, name)
         grey = image.read(source, name)
-        if grey.size > MAX_PIXELS:
-            height, width = grey.shape
-            raise image.ImageError(name, f"{width} x {height} is more than {MAX_PIXELS:,} pixels")
         prepared = prepare(grey, recogniser.card.preparation, name)
         (prepared,), (emissions,) = recogniser.emit_upright([prepared])
         lines = count_lines(grey)
@@ -150,6 +153,22 @@ class Machine:
             nbest=nbest,
         )
         return Recogniser(shared.emissions, decoder, word_confidence)
+
+
+def _refuse_large(source: Picture, name: str) -> None:
+    """By the header, before anything is decoded: a small file may hold gigabytes of pixels. Raises
+    ImageError."""
+    try:
+        if isinstance(source, np.ndarray):
+            height, width = source.shape[:2]
+        else:
+            file = io.BytesIO(source) if isinstance(source, bytes) else source
+            with Image.open(file, formats=image.FORMATS) as picture:
+                width, height = picture.size
+    except Exception:  # said by who decodes it
+        return
+    if width * height > MAX_PIXELS:
+        raise image.ImageError(name, f"{width} x {height} is more than {MAX_PIXELS:,} pixels")
 
 
 def _reading(recogniser: Recogniser, seen: Seen) -> Reading:
