@@ -240,6 +240,39 @@ def test_a_labelled_folder_keeps_what_it_has(seen, tmp_path):
         collect.keep(tmp_path, seen, "We meet")
 
 
+def test_every_row_of_a_table_stays(seen, tmp_path):
+    """Also those of one image, or of its copies; only the text of our own picture is replaced."""
+    table = tmp_path / "labels.tsv"
+    table.write_text('path\tgroup\ttext\nb.png\t1\t"one\nb.png\t2\ttwo\na.png\t\tthree\n', "utf-8")
+    before = table.read_text("utf-8")
+    for text in ("We", "We meet"):
+        assert collect.keep(tmp_path, seen, text) == 4
+        after = table.read_text("utf-8")
+        assert after.startswith(before) and after.endswith(f".png\t\t{text}\n")
+        table.write_text(after + "z.png\t\tlast\n", "utf-8")
+        assert collect.keep(tmp_path, seen, text) == 5
+        assert table.read_text("utf-8") == after + "z.png\t\tlast\n"
+        table.write_text(after, "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"),
+    [
+        (b"a.png\tone\textra\n", "line 2: more columns than line 1 names"),
+        (b"a.png\tone\n\nb.png\n", "line 4: expected path<TAB>text"),
+        (b"\tone\n", "line 2: expected path<TAB>text"),
+        ("a.png\tspät\n".encode("latin-1"), "not UTF-8"),
+        (b"a.png\t" + b"x" * 200_000 + b"\n", "field larger than"),
+    ],
+)
+def test_a_table_with_odd_rows_is_said_and_stays(seen, tmp_path, rows, reason):
+    table = tmp_path / "labels.tsv"
+    table.write_bytes(b"path\ttext\n" + rows)
+    with pytest.raises(collect.CollectError, match=f"labels.tsv.*{reason}"):
+        collect.keep(tmp_path, seen, "We meet")
+    assert table.read_bytes() == b"path\ttext\n" + rows
+
+
 @pytest.mark.parametrize("text", ["", "   ", "\t\n"])
 def test_texts_that_are_no_line_are_refused(seen, tmp_path, text):
     with pytest.raises(collect.CollectError):
