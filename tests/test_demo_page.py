@@ -11,6 +11,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
@@ -319,6 +320,35 @@ def test_api(address, samples):
     with pytest.raises(Exception, match="no language model called 'x'"):
         client.predict(handle_file(samples / "print.png"), lm="x", api_name="/read")
     assert set(client.view_api(return_format="dict")["named_endpoints"]) == {"/read", "/align"}
+
+
+def asked(address, name, *data):
+    """The answer to a program that asks without gradio's client, and so may send what it likes."""
+    url = f"{address}gradio_api/call/{name}"
+    begun = httpx.post(url, json={"data": data}, timeout=120)
+    if begun.status_code != 200:
+        return begun.text
+    return httpx.get(f"{url}/{begun.json()['event_id']}", timeout=120).text
+
+
+def test_only_uploads_are_read(address, samples):
+    """No address is fetched, and no other file of this machine is opened."""
+    marked = {"meta": {"_type": "gradio.FileData"}}
+    for more in ({}, marked):
+        web = {"path": "http://example.com/y.png", **more}
+        assert "no address is fetched" in asked(address, "read", web, "greedy", "auto", 8, 0)
+        assert "no address is fetched" in asked(address, "align", web, "a text")
+        own = {"path": str(samples / "print.png"), **more}
+        answer = asked(address, "read", own, "greedy", "auto", 8, 0)
+        assert "upload" in answer and "bells" not in answer
+    through = httpx.get(f"{address}gradio_api/file=http://example.com/y.png")
+    assert "no address is fetched" in through.text
+
+
+def test_a_missing_image_is_said(address):
+    for nothing in (None, {"path": None}, {"path": None, "meta": {"_type": "gradio.FileData"}}):
+        assert "image: none was given" in asked(address, "read", nothing, "greedy", "auto", 8, 0)
+        assert "image: none was given" in asked(address, "align", nothing, "a text")
 
 
 def test_a_taken_port_is_said(address):

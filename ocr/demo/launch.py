@@ -41,6 +41,7 @@ def launch(
     from ocr.demo.machine import Machine, sample_images
     from ocr.demo.page import build
     from ocr.demo.policy import ContentPolicy
+    from ocr.demo.uploads import UploadsOnly
     from ocr.loading import find_weights
 
     find_weights(weights)
@@ -62,7 +63,7 @@ def launch(
             footer_links=["api"],
             ssr_mode=False,
             prevent_thread_lock=True,
-            app_kwargs={"middleware": [Middleware(ContentPolicy)]},
+            app_kwargs={"middleware": [Middleware(ContentPolicy), Middleware(UploadsOnly)]},
         )
     except (OSError, OverflowError) as error:
         if port and isinstance(error, OSError):

@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.data_classes import ImageData
+from gradio.utils import get_upload_folder, is_in_or_equal
 
 from ocr.ctc import BEAM_WIDTH
 from ocr.demo import canvas, collect, lessons, markup, microscope
 from ocr.demo.machine import Machine, Reading, Seen, Settings, sample_images
 from ocr.errors import OcrError
+from ocr.image import ImageError
 from ocr.loading import shipped_language_models, shipped_weights, tuned_settings
 
 MOST_FILES = 500
@@ -27,8 +30,18 @@ def _line_image(**settings: Any) -> gr.Image:
     """An image whose bytes reach us as they are: our own reader knows more formats than the
     component, and says what is wrong with a broken one."""
     component = gr.Image(**settings)
-    component.preprocess = lambda payload: None if payload is None else payload.path  # type: ignore
+    component.preprocess = _uploaded  # type: ignore
     return component
+
+
+def _uploaded(payload: ImageData | None) -> str | None:
+    """The path of an image; of one that gradio did not take in it checks no path, and any file of
+    this machine could be asked for."""
+    if payload is None or not payload.path:
+        return None
+    if not is_in_or_equal(payload.path, get_upload_folder()):
+        raise gr.Error("only uploaded files are read", print_exception=False)
+    return payload.path
 
 
 def build(machine: Machine, collect_into: Path | None = None) -> gr.Blocks:
@@ -333,8 +346,13 @@ def _api(machine: Machine) -> None:
         result = gr.JSON()
         read_button, align_button = gr.Button(), gr.Button()
 
+    def see(image: str | None) -> Seen:
+        if image is None:
+            raise ImageError("image", "none was given")
+        return machine.see(image, name=Path(image).name)
+
     def read(
-        image: str,
+        image: str | None,
         decoder: str = "beam",
         lm: str = "auto",
         beam_width: int = BEAM_WIDTH,
@@ -343,7 +361,7 @@ def _api(machine: Machine) -> None:
         """Read an image of one line: text, confidence, characters and words with spans in pixels,
         alternatives."""
         with _said():
-            seen = machine.see(image, name=Path(image).name)
+            seen = see(image)
             if decoder == "greedy":
                 return machine.greedy(seen).line.as_dict()
             if lm not in ("auto", "none", *shipped_language_models()):
@@ -351,10 +369,10 @@ def _api(machine: Machine) -> None:
             settings = Settings(machine.weights, lm, int(beam_width))
             return machine.beam(seen, settings, int(nbest)).line.as_dict()
 
-    def align(image: str, text: str) -> dict:
+    def align(image: str | None, text: str) -> dict:
         """Where each character of a given text stands, and log p(text | image)."""
         with _said():
-            seen = machine.see(image, name=Path(image).name)
+            seen = see(image)
             reading = machine.aligned(seen, text)
             account = machine.account(seen, reading)
             return {**reading.line.as_dict(), "log_probability": account.all_paths}
