@@ -17,6 +17,7 @@ from typing import Any, Literal
 from ocr.batch import local
 from ocr.batch import records as forms
 from ocr.batch.journal import Journal
+from ocr.batch.lock import HeldError, locked
 from ocr.batch.records import BatchError
 from ocr.batch.sources import Item, expand
 
@@ -103,17 +104,11 @@ def run(
 @contextmanager
 def _alone(out: Path) -> Iterator[None]:
     """One run at a time on an output. The lock goes with the process, however that ends."""
-    from filelock import FileLock, Timeout
-
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(out.with_name(out.name + ".lock"))
-        with lock.acquire(timeout=0):
-            try:
-                yield
-            finally:
-                Path(lock.lock_file).unlink(missing_ok=True)
-    except Timeout:
+        with locked(out.with_name(out.name + ".lock")):
+            yield
+    except HeldError:
         raise BatchError(f"{out}: another run is writing it") from None
     except OSError as error:
         raise BatchError(f"{out}: cannot be written: {error.strerror or error}") from None
