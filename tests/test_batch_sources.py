@@ -1,6 +1,7 @@
 """Sources of a batch: what they name, in which order, and what becomes of hostile ones."""
 
 import io
+import os
 import tarfile
 import zipfile
 
@@ -10,7 +11,7 @@ from conftest import draw_text
 from PIL import Image
 
 from ocr.batch import sources
-from ocr.batch.sources import SourceError, count, expand
+from ocr.batch.sources import SourceError, check, count, expand, page_count
 from ocr.image import ImageError, read
 
 
@@ -54,10 +55,29 @@ def test_globs_lists_and_standard_input(folder):
     assert count(["-"]) is None
 
 
-@pytest.mark.parametrize("source", ["nothing-here", "nothing-*.png"])
-def test_a_source_that_is_not_there(source):
-    with pytest.raises(SourceError, match="nothing-"):
-        names(source)
+@pytest.mark.parametrize("source", ["nothing-here", "nothing-*.png", "nothing-" * 99])
+def test_a_source_that_is_not_there(source, folder):
+    for name in (names, lambda *given: check(given)):
+        with pytest.raises(SourceError, match="nothing-"):
+            name(folder, source)
+    check([folder, str(folder / "*.png"), folder / "b.png", "-"])
+
+
+@pytest.mark.parametrize("name", ["pipe.png", "pipe.tif", "pipe.pdf"])
+def test_pipes_are_never_opened(folder, name):
+    """Whoever opens one waits for its other end."""
+    os.mkfifo(folder / name)
+    (folder / "link.png").symlink_to(name)
+    (folder / "list.txt").write_text(f"{name}\n")
+    found = {i.name: i for source in (folder, folder / "list.txt") for i in expand([source])}
+    for given in (str(folder / name), str(folder / "link.png"), name):
+        assert found[given].path is None
+        with pytest.raises(ImageError, match="a pipe or a device, no file"):
+            found[given].open()
+    assert names(str(folder / "*.p*")) == [str(folder / "b.png")]
+    assert page_count(folder / name) == 1
+    with pytest.raises(SourceError, match="no such file"):
+        names(folder / name)
 
 
 def zipped(path, members):
@@ -213,6 +233,31 @@ def test_images_that_are_not_read_are_named(tmp_path):
             item.open()
 
 
+def test_a_zip_with_tiffs_is_counted_by_reading_only(tmp_path):
+    zipped(tmp_path / "x.zip", {"a.png": LINE, "readme.tif.txt": b"x", ".hidden.tif": b"x"})
+    zipped(tmp_path / "y.zip", {"a.png": LINE, "b/c.TIFF": b"x"})
+    (tmp_path / "z.zip").write_bytes(b"no archive")
+    assert [count([tmp_path / f"{n}.zip"]) for n in "xyz"] == [1, None, 1]
+    assert count([tmp_path / "x.zip", tmp_path / "z.zip"]) == 2
+
+
+@pytest.mark.parametrize("suffix", ["zip", "tar", "parquet"])
+def test_what_lies_in_an_archive_has_a_size(tmp_path, suffix):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    page = Image.fromarray(draw_text("a page"))
+    page.save(tmp_path / "two.tif", save_all=True, append_images=[page])
+    stack = (tmp_path / "two.tif").read_bytes()
+    members, path = {"a.png": LINE, "b.tif": stack}, tmp_path / f"x.{suffix}"
+    if suffix == "parquet":
+        pq.write_table(pa.table({"image": list(members.values())}), path)
+    else:
+        (zipped if suffix == "zip" else tarred)(path, members)
+    assert [i.size for i in expand([path])] == [len(LINE), len(stack) // 2, len(stack) // 2]
+    assert {i.size for i in expand([tmp_path / "two.tif"])} == {0}
+
+
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_parquet(tmp_path, wrapped):
     import pyarrow as pa
@@ -227,3 +272,17 @@ def test_parquet(tmp_path, wrapped):
     pq.write_table(pa.table({"id": [1]}), tmp_path / "y.parquet")
     with pytest.raises(SourceError, match="no column of images"):
         names(tmp_path / "y.parquet")
+    with pytest.raises(SourceError, match="no column of images"):
+        check([tmp_path / "y.parquet"])
+
+
+def test_a_parquet_file_names_no_files_of_this_machine(tmp_path):
+    """A text in the place of an image's bytes would be taken for a path."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (tmp_path / "own.png").write_bytes(LINE)
+    own = str(tmp_path / "own.png")
+    pq.write_table(pa.table({"image": [{"bytes": own, "path": own}]}), tmp_path / "x.parquet")
+    with pytest.raises(SourceError, match="no column of images"):
+        names(tmp_path / "x.parquet")

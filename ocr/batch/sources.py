@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 import sys
 import tarfile
 import zipfile
@@ -27,9 +28,13 @@ SUFFIXES = (
     *(".pbm", ".pgm", ".ppm", ".pnm", ".jp2"),
 )
 _LISTS = frozenset({".txt", ".lst", ".list"})
+_PARQUETS = (".parquet", ".pq")
 _TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+# of a Parquet file at once: their images are held together
+_ROWS = 16
 # images that are not read; each becomes a record that says so
 _FOREIGN = frozenset({".heic", ".heif", ".avif", ".jxl", ".pdf", ".djvu", ".svg"})
+_BROKEN_ZIP = (zipfile.BadZipFile, NotImplementedError, ValueError)
 _TIFF = (b"II*\0", b"MM\0*")  # how such a file begins
 
 
@@ -40,11 +45,12 @@ class SourceError(OcrError):
 @dataclass(frozen=True, slots=True)
 class Item:
     """One image to read: its name in the records, and how to get at it (ImageError if it fails).
-    `path`: where a file is all that it takes."""
+    `path`: where a file is all that it takes; `size`: its bytes where it lies in an archive."""
 
     name: str
     open: Callable[[], Source]
     path: Path | None = None
+    size: int = 0
 
 
 def expand(sources: Iterable[str | Path], stdin: TextIO | None = None) -> Iterator[Item]:
@@ -59,18 +65,40 @@ def expand(sources: Iterable[str | Path], stdin: TextIO | None = None) -> Iterat
         yield from _expand_one(source, stdin or sys.stdin)
 
 
+def check(sources: Iterable[str | Path]) -> None:
+    """Raises SourceError, as `expand` would, for a source that does not exist or cannot hold
+    images: before those in front of it are read."""
+    for source in sources:
+        if str(source) == "-":
+            continue
+        path = Path(source)
+        if not _is_folder_or_file(path):
+            _matching(source)
+        elif path.is_file() and path.name.lower().endswith(_PARQUETS):
+            _check_parquet(path)
+
+
 def count(sources: Iterable[str | Path]) -> int | None:
     """How many images the sources name, or None where only reading them all would tell."""
     total = 0
     for source in sources:
         name = str(source).lower()
-        if name == "-" or name.endswith(_TARS):
+        if name == "-" or name.endswith(_TARS) or (name.endswith(".zip") and _holds_tiffs(source)):
             return None
-        if name.endswith((".parquet", ".pq")):
+        if name.endswith(_PARQUETS):
             total += _rows(Path(source))
         else:
             total += sum(1 for _ in _expand_one(source, sys.stdin))
     return total
+
+
+def _holds_tiffs(path: str | Path) -> bool:
+    """Whether a ZIP does, whose pages are counted only by reading them."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(_wanted(name) and _is_tiff(name) for name in archive.namelist())
+    except (OSError, *_BROKEN_ZIP):  # said by `expand`
+        return False
 
 
 def _rows(path: Path) -> int:
@@ -88,23 +116,33 @@ def _expand_one(source: str | Path, stdin: TextIO) -> Iterator[Item]:
         yield from _listed(stdin, Path())
         return
     path = Path(source)
-    try:
-        is_folder, is_file = path.is_dir(), path.is_file()
-    except OSError as error:  # a name too long
-        raise SourceError(f"{text[:80]}: {error.strerror}") from None
-    if is_folder:
-        yield from _folder(path)
-    elif is_file:
-        yield from _file(path, top=True)
-    elif any(c in text for c in "*?["):
-        found = sorted(glob.glob(text, recursive=True))
-        if not found:
-            raise SourceError(f"{text}: matches no file")
-        for name in found:
+    if not _is_folder_or_file(path):
+        for name in _matching(source):
             if os.path.isfile(name):
                 yield from _file(Path(name))
+    elif path.is_dir():
+        yield from _folder(path)
     else:
+        yield from _file(path, top=True)
+
+
+def _is_folder_or_file(path: Path) -> bool:
+    try:
+        return path.is_dir() or path.is_file()
+    except OSError as error:  # a name too long
+        raise SourceError(f"{str(path)[:80]}: {error.strerror}") from None
+
+
+def _matching(source: str | Path) -> list[str]:
+    """What a glob matches, sorted. Raises SourceError where that is nothing, and for what is no
+    glob."""
+    text = str(source)
+    if not any(c in text for c in "*?["):
         raise SourceError(f"{text}: no such file or folder")
+    found = sorted(glob.glob(text, recursive=True))
+    if not found:
+        raise SourceError(f"{text}: matches no file")
+    return found
 
 
 def _folder(folder: Path) -> Iterator[Item]:
@@ -126,7 +164,7 @@ def _file(path: Path, top: bool = False) -> Iterator[Item]:
         yield from _zip(path)
     elif top and name.endswith(_TARS):
         yield from _tar(path)
-    elif top and name.endswith((".parquet", ".pq")):
+    elif top and name.endswith(_PARQUETS):
         yield from _parquet(path)
     elif top and path.suffix.lower() in _LISTS:
         try:
@@ -147,7 +185,9 @@ def _listed(lines: Iterable[str], folder: Path) -> Iterator[Item]:
 
 
 def _one(name: str, path: Path) -> Iterator[Item]:
-    if _is_foreign(name) and path.is_file():
+    if _is_special(path):
+        yield _failing(name, "a pipe or a device, no file")
+    elif _is_foreign(name) and path.is_file():
         yield _foreign(name)
     elif _is_tiff(name):
         yield from _pages(name, lambda: path, path)
@@ -155,7 +195,18 @@ def _one(name: str, path: Path) -> Iterator[Item]:
         yield Item(name, lambda: path, path)
 
 
-def _pages(name: str, open: Callable[[], Path | bytes], path: Path | None) -> Iterator[Item]:
+def _is_special(path: Path) -> bool:
+    """Whether it is a pipe, a socket or a device, which is never opened: it may block for ever."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # said when it is read
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))
+
+
+def _pages(
+    name: str, open: Callable[[], Path | bytes], path: Path | None, size: int = 0
+) -> Iterator[Item]:
     """The pages of a TIFF; a TIFF of one page, or a broken one, is a file like any other."""
     try:
         source = open()
@@ -163,16 +214,18 @@ def _pages(name: str, open: Callable[[], Path | bytes], path: Path | None) -> It
     except Exception:  # said when it is read, as an error of this image
         count = 1
     if count == 1:
-        yield Item(name, open, path)
+        yield Item(name, open, path, size)
         return
     for page in range(count):
-        yield Item(f"{name}#{page + 1}", lambda p=page: _page(name, source, p))  # type: ignore[misc]
+        # they share the bytes of their file
+        share = size // count
+        yield Item(f"{name}#{page + 1}", lambda p=page: _page(name, source, p), size=share)  # type: ignore[misc]
 
 
 def page_count(path: Path) -> int:
     """Pages of a TIFF; 1 for every other file, broken ones included."""
     try:
-        return _frames(path) if _is_tiff(path.name) else 1
+        return _frames(path) if _is_tiff(path.name) and not _is_special(path) else 1
     except Exception:  # said when it is read
         return 1
 
@@ -234,7 +287,7 @@ def _zip(path: Path) -> Iterator[Item]:
     try:
         archive = zipfile.ZipFile(path)
         members = archive.infolist()
-    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+    except (OSError, *_BROKEN_ZIP) as error:
         yield _failing(str(path), f"not a readable ZIP archive: {error}")
         return
 
@@ -260,9 +313,9 @@ def _zip(path: Path) -> Iterator[Item]:
         elif _leaves(member.filename):
             yield _failing(name, "its name points out of the archive")
         elif _is_tiff(name):
-            yield from _pages(name, lambda m=member, n=name: read(m, n), None)  # type: ignore[misc]
+            yield from _pages(name, lambda m=member, n=name: read(m, n), None, member.file_size)  # type: ignore[misc]
         else:
-            yield Item(name, lambda m=member, n=name: read(m, n))  # type: ignore[misc]
+            yield Item(name, lambda m=member, n=name: read(m, n), size=member.file_size)  # type: ignore[misc]
 
 
 def _tar(path: Path) -> Iterator[Item]:
@@ -301,10 +354,10 @@ def _tar(path: Path) -> Iterator[Item]:
 
 def _held(name: str, data: bytes) -> Iterator[Item]:
     """An image that is in memory, or its pages."""
-    if isinstance(data, bytes) and data[:4] in _TIFF:
-        yield from _pages(name, lambda: data, None)
+    if data[:4] in _TIFF:
+        yield from _pages(name, lambda: data, None, len(data))
     else:
-        yield Item(name, lambda: data)
+        yield Item(name, lambda: data, size=len(data))
 
 
 def _bounded(file: Any, name: str) -> bytes:
@@ -316,35 +369,57 @@ def _bounded(file: Any, name: str) -> bytes:
 
 def _parquet(path: Path) -> Iterator[Item]:
     """Rows of a column of encoded images: bytes, or the struct {bytes, path} of Hugging Face."""
+    pq = _pyarrow_parquet(path)
+    import pyarrow
+
     try:
-        import pyarrow
+        # buffered before, the column would be held as a whole
+        with pq.ParquetFile(path, pre_buffer=False) as file:
+            column = _image_column(file.schema_arrow, path)
+            number = 0
+            for rows in file.iter_batches(batch_size=_ROWS, columns=[column]):
+                for row in rows.column(0):
+                    number += 1
+                    value = row.as_py()
+                    data = value.get("bytes") if isinstance(value, dict) else value
+                    name = f"{path}#{number}"
+                    # never anything else: a text would be taken for the path of a file
+                    if isinstance(data, bytes):
+                        yield from _held(name, data)
+                    else:
+                        yield _failing(name, "the row holds no image")
+    except (OSError, pyarrow.ArrowException) as error:
+        yield _failing(str(path), f"not a readable Parquet file: {error}")
+
+
+def _check_parquet(path: Path) -> None:
+    pq = _pyarrow_parquet(path)
+    try:
+        schema = pq.read_schema(path)
+    except Exception:  # a broken file is one item that fails
+        return
+    _image_column(schema, path)
+
+
+def _pyarrow_parquet(path: Path) -> Any:
+    try:
         import pyarrow.parquet as pq
     except ModuleNotFoundError:
         raise SourceError(f"{path}: Parquet needs pyarrow: install the extra `parquet`") from None
-    try:
-        with pq.ParquetFile(path) as file:
-            column = _image_column(file.schema_arrow, path)
-            number = 0
-            for rows in file.iter_batches(batch_size=64, columns=[column]):
-                for value in rows.column(0).to_pylist():
-                    number += 1
-                    data = value.get("bytes") if isinstance(value, dict) else value
-                    name = f"{path}#{number}"
-                    if data is None:
-                        yield _failing(name, "the row holds no image")
-                    else:
-                        yield from _held(name, data)
-    except (OSError, pyarrow.ArrowException) as error:
-        yield _failing(str(path), f"not a readable Parquet file: {error}")
+    return pq
 
 
 def _image_column(schema: Any, path: Path) -> str:
     import pyarrow.types as kinds
 
+    def holds_bytes(kind: Any) -> bool:
+        return bool(kinds.is_binary(kind) or kinds.is_large_binary(kind))
+
     def holds_images(kind: Any) -> bool:
         if kinds.is_struct(kind):
-            return kind.get_field_index("bytes") >= 0
-        return kinds.is_binary(kind) or kinds.is_large_binary(kind)
+            place = kind.get_field_index("bytes")
+            return place >= 0 and holds_bytes(kind.field(place).type)
+        return holds_bytes(kind)
 
     columns = [field.name for field in schema if holds_images(field.type)]
     if not columns:
