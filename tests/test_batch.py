@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 
 import numpy as np
@@ -21,8 +22,9 @@ from ocr.batch.journal import Journal
 from ocr.batch.local import read_piece
 from ocr.batch.records import FORMS, BatchError, Record, text_name
 from ocr.batch.run import run
-from ocr.batch.sources import expand
+from ocr.batch.sources import SourceError, expand
 from ocr.loading import load
+from ocr.weights import WeightsError
 
 COUNT = 90
 
@@ -214,6 +216,20 @@ def test_files_that_come_and_go_between_two_runs(lines, tmp_path):
     summary = run([folder], out, decoder="greedy")
     read = [r.source[-6:-4] for r in records.read(out, "jsonl")]
     assert read == ["40", "41", "43", "44", "42", "45"] and summary.resumed == 4
+
+
+def test_a_source_that_is_missing_is_said_before_any_reading(lines, tmp_path):
+    """And a run that began with nothing refuses no other."""
+    out = tmp_path / "out.jsonl"
+    with tarfile.open(tmp_path / "few.tar", "w") as archive:
+        for i in range(40, 43):
+            archive.add(lines / f"0{i}.png", f"{i}.png")
+    with pytest.raises(SourceError, match="missing: no such file or folder"):
+        run([tmp_path / "few.tar", "missing"], out, decoder="greedy")
+    with pytest.raises(WeightsError, match="no weights called typo"):
+        run([tmp_path / "few.tar"], out, weights="typo")
+    assert [p.name for p in tmp_path.iterdir()] == ["few.tar"]
+    assert run([tmp_path / "few.tar"], out, decoder="greedy").lines == 3
 
 
 def test_a_file_that_vanishes_during_the_run(lines, tmp_path):

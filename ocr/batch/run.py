@@ -19,7 +19,7 @@ from ocr.batch import records as forms
 from ocr.batch.journal import Journal
 from ocr.batch.lock import HeldError, locked
 from ocr.batch.records import BatchError
-from ocr.batch.sources import Item, expand
+from ocr.batch.sources import Item, check, expand
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,7 @@ def run(
     kind = forms.form_of(out, form)
     if kind == "parquet":
         forms.require_parquet(out)
+    check(names)
     request = {
         "sources": names,
         "settings": {key: str(value) for key, value in sorted(options.items())},
@@ -97,7 +98,9 @@ def run(
             lines = journal.count
         finally:
             journal.close()
-        part.unlink()
+            if not journal.count:  # nothing to go on with, and no other run is to be refused for it
+                part.unlink(missing_ok=True)
+        part.unlink(missing_ok=True)
     return Summary(lines, failed, resumed, time.perf_counter() - started)
 
 
