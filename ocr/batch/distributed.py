@@ -10,19 +10,21 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from ocr.batch.local import PIECE, read_piece
+from ocr.batch.pieces import cut
 from ocr.batch.records import BatchError, Record
 from ocr.batch.sources import Item
 from ocr.image import ImageError
 
-# images of one pass through the cluster: what the driver holds names of
+# images of one pass through the cluster: what the driver holds names of, and the bytes of those out
+# of archives that end a pass before
 SEGMENT = 20_000
+SEGMENT_BYTES = 256 << 20
 
 
 def read_pieces(
@@ -54,8 +56,7 @@ def read_pieces(
         if gpus:
             options = {"device": "cuda", **options}
         count = workers or gpus or max(1, int(ray.cluster_resources().get("CPU", 1)))
-        stream = iter(items)
-        while segment := list(islice(stream, SEGMENT)):
+        for segment in cut(items, SEGMENT, SEGMENT_BYTES):
             yield from _read_segment(ray, segment, count, bool(gpus), options)
     finally:
         if started:

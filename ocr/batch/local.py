@@ -7,9 +7,9 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
 from typing import Any
 
+from ocr.batch.pieces import cut
 from ocr.batch.records import Record
 from ocr.batch.sources import Item
 from ocr.cores import cores
@@ -19,6 +19,8 @@ from ocr.recogniser import Recogniser
 
 # images that a worker takes at once: enough for batches of one width, few enough for any memory
 PIECE = 32
+# bytes of images out of archives that end a piece before: they wait for their worker in memory
+PIECE_BYTES = 4 << 20
 
 
 def read_pieces(
@@ -44,11 +46,10 @@ def read_pieces(
                 local.recogniser = spare.pop() if spare else ocr.load(threads=1, **options)
         return read_piece(local.recogniser, piece)
 
-    stream = iter(items)
     with ThreadPoolExecutor(workers) as pool:
         waiting: deque[Future[list[Record]]] = deque()
         try:
-            while piece := list(islice(stream, PIECE)):
+            for piece in cut(items, PIECE, PIECE_BYTES):
                 waiting.append(pool.submit(work, piece))
                 if len(waiting) > 2 * workers:
                     yield waiting.popleft().result()
