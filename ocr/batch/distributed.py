@@ -36,6 +36,7 @@ def read_pieces(
     cluster ("auto": the one that this machine belongs to); None starts one on this machine.
     Raises BatchError where Ray is missing or no cluster answers.
     """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports to its maker
     try:
         import ray
         import ray.data
