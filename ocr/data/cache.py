@@ -56,6 +56,7 @@ class PreparedLines:
     """`pixels(i)` of each sample, None where `errors` has the reason; `widths` at model height."""
 
     def __init__(self, folder: Path):
+        self._folder = folder
         index = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         self.widths = np.array(index["widths"], np.int64)
         self.height = int(index["height"])
@@ -67,6 +68,10 @@ class PreparedLines:
             if total
             else np.zeros(0, np.uint8)
         )
+
+    def __reduce__(self) -> tuple[type[PreparedLines], tuple[Path]]:
+        # a process that it is sent to maps the file, too, and is sent no pixels
+        return PreparedLines, (self._folder,)
 
     def pixels(self, i: int) -> np.ndarray | None:
         """uint8 height x width, ink = 255."""

@@ -273,7 +273,8 @@ def _quiet_worker(_: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training
     torch.set_num_threads(1)
     cv2.setNumThreads(0)
-    os.nice(5)
+    if hasattr(os, "nice"):  # not on Windows
+        os.nice(5)
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ocr.data.batches import DataSource
+from ocr.data.batches import DataSource, Drawn
 from ocr.data.cache import PreparedLines, prepare_lines
 from ocr.data.folder import read_folder
 from ocr.data.sample import Sample
@@ -84,6 +84,36 @@ def training_sources(config: TrainingConfig, labelled: LabelledLines) -> list[Da
     return sources
 
 
+# how a source draws is an object, and no function within one: a data worker that is spawned, not
+# forked, is sent it
+@dataclass(frozen=True, slots=True)
+class LabelledDraw:
+    """Draws the prepared lines at `positions`, whose texts are `texts`."""
+
+    lines: PreparedLines
+    positions: list[int]
+    texts: list[str]
+
+    def __call__(self, index: int, rng: np.random.Generator) -> Drawn:
+        pixels, text = self.lines.pixels(self.positions[index]), self.texts[index]
+        return None if pixels is None or not text else (pixels, text)
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedDraw:
+    """Draws lines of a renderer and prepares them."""
+
+    renderer: LineRenderer
+    settings: Preparation
+
+    def __call__(self, index: int, rng: np.random.Generator) -> Drawn:
+        image, text = self.renderer.line(rng)
+        try:
+            return prepare(image, self.settings).pixels, text
+        except ImageError:  # a row of dots in a flat font is wider than any line that is read
+            return None
+
+
 def lines_source(
     name: str,
     weight: float,
@@ -92,14 +122,8 @@ def lines_source(
     positions: Sequence[int],
 ) -> DataSource:
     """The labelled lines at these positions."""
-    chosen = list(positions)
-
-    def draw(index: int, rng: np.random.Generator) -> tuple[np.ndarray, str] | None:
-        pixels = lines.pixels(chosen[index])
-        text = samples[chosen[index]].text
-        return None if pixels is None or not text else (pixels, text)
-
-    return DataSource(name, weight, len(chosen), draw)
+    texts = [samples[i].text for i in positions]
+    return DataSource(name, weight, len(texts), LabelledDraw(lines, list(positions), texts))
 
 
 def rendered_source(data: RenderedData, settings: Preparation, name: str) -> DataSource:
@@ -137,15 +161,7 @@ def drawn_source(
     renderer: LineRenderer, settings: Preparation, name: str, weight: float
 ) -> DataSource:
     """Endless lines of a renderer."""
-
-    def draw(index: int, rng: np.random.Generator) -> tuple[np.ndarray, str] | None:
-        image, text = renderer.line(rng)
-        try:
-            return prepare(image, settings).pixels, text
-        except ImageError:  # a row of dots in a flat font is wider than any line that is read
-            return None
-
-    return DataSource(name, weight, 0, draw)
+    return DataSource(name, weight, 0, RenderedDraw(renderer, settings))
 
 
 def validation_lines(labelled: LabelledLines, most: int) -> dict[str, list[tuple[Prepared, str]]]:
