@@ -1,7 +1,10 @@
 """Real runs of `ocr train` on a tiny set: learning, kill and resume, two ranks, bad settings."""
 
+import io
 import json
+import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +15,7 @@ import pytest
 import torch
 import yaml
 from PIL import Image, ImageDraw, ImageFont
+from rich.console import Console
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
@@ -20,7 +24,8 @@ from ocr.evaluation.run import evaluate
 from ocr.loading import load
 from ocr.training.config import ConfigError, load_config
 from ocr.training.display import Display
-from ocr.training.loop import in_bf16
+from ocr.training.log import Log
+from ocr.training.loop import in_bf16, train
 from ocr.training.release import release
 from ocr.weights import load_card
 
@@ -232,3 +237,44 @@ def test_speed_is_lines_over_time(lines, tmp_path, monkeypatch):
     assert display.rates()["lines_per_second"] == pytest.approx(5.0, abs=0.1)
     assert display.rates()["waiting"] == pytest.approx(0.1, abs=0.001)
     assert display.rates()["mean_loss"] == 1.0
+
+
+def test_the_bar_stands_where_the_training_is(lines, tmp_path):
+    config = load_config(write_config(lines, tmp_path / "run", optimisation={"steps": 1000}))
+    display = Display(config, quiet=False)
+    display.console = Console(force_terminal=True, file=io.StringIO())
+    with display.training(0.0):
+        for step in range(1, 901):
+            display.step(step, step / 1000, 1.0, 1e-3, 10, waited=0.0)
+        assert display._bar is not None and display._bar.tasks[0].completed == 900
+
+
+def test_a_schedule_of_minutes_tells_its_share(lines, tmp_path, capsys):
+    config = write_config(lines, tmp_path / "run", optimisation={"steps": 1000, "minutes": 5})
+    display = Display(load_config(config), quiet=False)
+    for step in range(1, 101):
+        display.step(step, 0.9, 1.0, 1e-3, 10, waited=0.0)
+    assert "step 100, 90%  loss 1.000" in capsys.readouterr().out
+
+
+def test_a_loss_that_is_no_number_is_left_out(lines, tmp_path):
+    display = Display(load_config(write_config(lines, tmp_path / "run")), quiet=True)
+    for step, loss in enumerate([math.nan, 2.0, math.inf, 2.0], 1):
+        display.step(step, 0.5, loss, 1e-3, 10, waited=0.0)
+    assert display.rates()["mean_loss"] == 2.0
+    Log(tmp_path / "log.jsonl", False, 0).write(1, loss=math.nan, lines=3, cer={"mine": 1.5})
+    record = json.loads((tmp_path / "log.jsonl").read_text(), parse_constant=pytest.fail)
+    assert record.keys() == {"time", "step", "lines", "cer"}
+
+
+def test_without_valid_lines_the_last_weights_are_kept(lines, tmp_path, capsys):
+    alone = tmp_path / "alone"
+    shutil.copytree(lines, alone)
+    table = alone / "labels.tsv"
+    table.write_text(table.read_text("utf-8").replace("valid", "train"), "utf-8")
+    out = tmp_path / "run"
+    best = train(load_config(write_config(alone, out, optimisation={"steps": 2})), resume=True)
+    said = capsys.readouterr().out
+    assert "nothing to go on from" in said and "begins anew" in said
+    assert said.count("no valid lines") == 1 and "CER" not in said
+    same_state(best, out / "last.safetensors")

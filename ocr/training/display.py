@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ class Display:
         self._seconds = 0.0
         self._waited = 0.0
         self._seen = 0
+        self._losses = 0
         self._time = time.perf_counter()
         self._told = False
 
@@ -68,13 +70,16 @@ class Display:
         now = time.perf_counter()
         seconds, self._time = now - self._time, now
         self._seen += 1
-        self._loss += max(0.02, 1 / self._seen) * (loss - self._loss)
+        # a step without a number changed no weights, and would leave no average
+        if math.isfinite(loss):
+            self._losses += 1
+            self._loss += max(0.02, 1 / self._losses) * (loss - self._loss)
         # times are averaged, not speeds: batches of short lines would count too much; the first
         # step has waited for the data workers to begin
-        share = max(0.02, 1 / max(1, self._seen - 1))
-        self._lines += share * (lines - self._lines)
-        self._seconds += share * (seconds - self._seconds)
-        self._waited += share * (waited - self._waited)
+        weight = max(0.02, 1 / max(1, self._seen - 1))
+        self._lines += weight * (lines - self._lines)
+        self._seconds += weight * (seconds - self._seconds)
+        self._waited += weight * (waited - self._waited)
         shown = self.rates()
         text = (
             f"loss {self._loss:.3f}  rate {rate:.1e}  {shown['lines_per_second']:.0f} lines/s  "
@@ -94,8 +99,10 @@ class Display:
         }
 
     def evaluation(self, step: int, scores: dict[str, float], shown: list) -> None:
-        """CER per set and one reading of each."""
-        self.say(f"step {step:,}  CER %  " + "  ".join(f"{k} {v:.1f}" for k, v in scores.items()))
+        """CER per set and one reading of each; nothing where there are no valid lines."""
+        if scores:
+            rates = "  ".join(f"{k} {v:.1f}" for k, v in scores.items())
+            self.say(f"step {step:,}  CER %  {rates}")
         for name, text, reading in shown:
             self.say(f"  {name}\n    text    {text}\n    reading {reading}")
         if shown and not self._told and not any(reading for _, _, reading in shown):

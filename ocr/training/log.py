@@ -30,6 +30,8 @@ class Log:
             self.board = SummaryWriter(path.parent / "tensorboard")
 
     def write(self, step: int, **values) -> None:
+        """Values that are no finite numbers are left out: JSON has none."""
+        values = {k: v for k, v in values.items() if not isinstance(v, float) or math.isfinite(v)}
         record = {"time": round(time.time(), 1), "step": step, **values}
         with open(self.path, "a", encoding="utf-8") as out:
             out.write(json.dumps(record) + "\n")

@@ -51,9 +51,9 @@ def train(
     """Run (or go on with) a training; returns the path of the best weights so far.
 
     Writes into `config.out`: `log.jsonl`, `checkpoint.safetensors` (everything that an exact resume
-    needs), `last.safetensors` and `best.safetensors` (EMA weights with card). `stop_after` ends
-    this call after that many steps of its own, with a checkpoint, `minutes` after so many minutes
-    and the evaluation behind them: long runs in pieces.
+    needs), `last.safetensors` and `best.safetensors` (EMA weights with card; without valid lines
+    both are the last). `stop_after` ends this call after that many steps of its own, with a
+    checkpoint, `minutes` after so many minutes and the evaluation behind them: long runs in pieces.
     """
     from lightning_fabric import Fabric
 
@@ -98,6 +98,8 @@ def train(
     labelled = load_lines(config)
     sources = training_sources(config, labelled)
     valid = validation_lines(labelled, config.evaluate_lines)
+    if not valid:
+        display.say("no valid lines: nothing is measured, and the last weights count as the best")
 
     if start is not None:
         model = start[0]
@@ -108,6 +110,8 @@ def train(
         model = CRNN(config.architecture, len(alphabet))
     checkpoint = config.out / "checkpoint.safetensors"
     goes_on = resume and checkpoint.is_file()
+    if resume and not goes_on:
+        display.say(f"nothing to go on from at {config.out}: begins anew")
     # told at the first start: a piece of a training has better things to do
     if fabric.is_global_zero and labelled.samples and not goes_on:
         frame_width = model.architecture.frame_width
