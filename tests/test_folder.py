@@ -80,6 +80,8 @@ def test_texts_are_kept_as_they_are(text, tmp_path):
         ("path,text\na.png,one\n", "line 1: must name the columns path and text"),
         ("path\ttranscription\na.png\tone\n", "line 1: must name"),
         ("path\ttext\n", "no lines"),
+        ("path\ttext\tsplit\na.png\tone\ttrain\nb.png\ttwo\tval\n", "line 3: the split 'val' is"),
+        ("path\ttext\tsplit\na.png\tone\tTest\n", "line 2: .* train, valid, test, unused"),
         ("path\ttext\na.png\tone\nb.png\n", "line 3: expected path<TAB>text"),
         ("path\ttext\n\n\na.png\tone\n\nb.png\n", "line 6: expected path<TAB>text"),
         ("path\ttext\na.png\tone\n\ttwo\n", "line 3: expected path<TAB>text"),

@@ -6,7 +6,7 @@ import pytest
 
 from ocr.data import ink, paper
 from ocr.data.digits import slant
-from ocr.data.folder import DataError
+from ocr.data.folder import DataError, read_folder
 from ocr.data.fonts import Font, FontError, find_fonts
 from ocr.data.leaning import LeaningSigns
 from ocr.data.render import TALLEST, LineRenderer, letterspaced
@@ -292,6 +292,32 @@ def test_folder_of_lines(tmp_path):
     assert np.array_equal(cv2.imread(str(tmp_path / rows[2]["path"]), 0), image)
     with pytest.raises(DataError):
         render_folder(tmp_path, 1, FONTS, TEXTS, progress=False)
+
+
+def test_an_interrupted_folder_is_begun_anew(tmp_path):
+    class Interrupting:
+        def __init__(self, after):
+            self.left = after
+
+        def line(self, rng):
+            self.left -= 1
+            if self.left < 0:
+                raise KeyboardInterrupt
+            return TEXTS.line(rng)
+
+    with pytest.raises(KeyboardInterrupt):
+        render_folder(tmp_path, 6, FONTS, Interrupting(3), progress=False)
+    with pytest.raises(DataError, match="neither labels.tsv"):  # half of the lines are none
+        read_folder(tmp_path)
+    render_folder(tmp_path, 4, FONTS, TEXTS, progress=False)
+    assert len(read_folder(tmp_path)) == 4
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["labels.tsv", "lines"]
+
+
+def test_a_folder_is_of_a_split_that_there_is(tmp_path):
+    with pytest.raises(DataError, match="the split 'val' is none of train, valid, test"):
+        render_folder(tmp_path / "out", 1, FONTS, TEXTS, split="val", progress=False)
+    assert not (tmp_path / "out").exists()
 
 
 def test_words_can_have_a_font_of_their_own():

@@ -12,6 +12,9 @@ from ocr.errors import OcrError
 
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 
+# lines that are `unused` take part in nothing, as IAM has some
+SPLITS = ("train", "valid", "test", "unused")
+
 
 class DataError(OcrError):
     """Labelled data cannot be loaded; the message names the file and the reason."""
@@ -21,9 +24,9 @@ def read_folder(folder: Path | str, split: str | None = None) -> list[Sample]:
     """Samples of `folder`, all of them or those of one split.
 
     `labels.tsv` is UTF-8, tab separated, with a header that names at least `path` and `text`;
-    `group`, `split` and `language` are optional (no split: `train`). Without that file, every image
-    `name.ext` with a text file `name.gt.txt` beside it is a sample (searched recursively).
-    Raises DataError.
+    `group`, `split` (one of SPLITS) and `language` are optional (no split: `train`). Without that
+    file, every image `name.ext` with a text file `name.gt.txt` beside it is a sample (searched
+    recursively). Raises DataError.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -34,6 +37,11 @@ def read_folder(folder: Path | str, split: str | None = None) -> list[Sample]:
         nothing = "neither labels.tsv nor name.gt.txt files beside images"
         raise DataError(f"{table}: no lines" if table.is_file() else f"{folder}: {nothing}")
     return [s for s in samples if split is None or s.split == split]
+
+
+def no_split(name: str) -> str:
+    """What is wrong with a split of that name."""
+    return f"the split {name!r} is none of {', '.join(SPLITS)}"
 
 
 def _from_table(table: Path) -> list[Sample]:
@@ -53,13 +61,16 @@ def _from_table(table: Path) -> list[Sample]:
             raise DataError(f"{table}, line {number}: expected path<TAB>text")
         if None in row:
             raise DataError(f"{table}, line {number}: more columns than line 1 names")
+        split = row.get("split") or "train"
+        if split not in SPLITS:
+            raise DataError(f"{table}, line {number}: {no_split(split)}")
         samples.append(
             Sample(
                 image=table.parent / path,
                 text=normalise(text.rstrip("\r\n")),
                 source=table.parent.resolve().name,
                 group=row.get("group") or "",
-                split=row.get("split") or "train",
+                split=split,
                 language=row.get("language") or "",
             )
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import cv2
 import numpy as np
 
 from ocr.data.digits import Digit
-from ocr.data.folder import DataError
+from ocr.data.folder import SPLITS, DataError, no_split
 from ocr.data.fonts import Font
 from ocr.data.recombine import Recombiner
 from ocr.data.render import LineRenderer, Texts
@@ -33,7 +34,8 @@ def render_folder(
 
     labels.tsv has the columns path, text, group (the font's family), split and language. Line i
     depends on `seed` and i only, so a longer run begins with the lines of a shorter one.
-    Raises FontError as `LineRenderer` does, DataError when `out` already holds labels.
+    Raises FontError as `LineRenderer` does, DataError when `out` already holds labels, or where
+    `split` is none.
     Returns the path of labels.tsv.
     """
     renderer = LineRenderer(fonts, texts, kinds=kinds, clean=clean, digits=digits)
@@ -85,8 +87,12 @@ def _write(
     labels = out / "labels.tsv"
     if labels.exists():
         raise DataError(f"{labels}: exists already; choose another folder")
+    if split not in SPLITS:
+        raise DataError(f"{labels}: {no_split(split)}")
     (out / "lines").mkdir(parents=True, exist_ok=True)
-    with labels.open("w", encoding="utf-8", newline="") as file:
+    # whoever finds labels finds all lines: after an interruption the same folder is begun anew
+    part = out / "labels.tsv.part"
+    with part.open("w", encoding="utf-8", newline="") as file:
         file.write("path\ttext\tgroup\tsplit\tlanguage\n")
         shown = track(lines, "Drawing", total=count, disable=not progress)
         for i, (image, text, group) in enumerate(shown):
@@ -94,4 +100,5 @@ def _write(
             if not cv2.imwrite(str(out / name), image):
                 raise OSError(f"cannot write {out / name}")
             file.write(f"{name}\t{text}\t{group}\t{split}\t{language}\n")
+    os.replace(part, labels)
     return labels
