@@ -151,6 +151,27 @@ def test_whole_groups_are_held_out(weights, tmp_path):
     assert len(valid) == 10
 
 
+def test_a_line_is_named_once(weights, tmp_path):
+    folder = write_lines(tmp_path / "mine", ["one two"] * 4)
+    table = folder / "labels.tsv"
+    table.write_text(table.read_text() + "000.png\tone two\t\n")
+    config = options(folder, weights, tmp_path).model_copy(update={"data": (folder, folder)})
+    said = []
+    own = own_lines(config, Preparation(height=32), tmp_path, said.append)
+    assert [s.image.name for s in own.samples] == [f"00{i}.png" for i in range(4)]
+    assert said == ["left out: 6 lines that were named before"]
+
+
+def test_lines_must_be_left_to_train_on(weights, tmp_path):
+    folder = write_lines(tmp_path / "mine", ["one two"] * 30)
+    table = folder / "labels.tsv"
+    header, *rows = table.read_text().splitlines()
+    marked = [f"{row}\t{'train' if i < 5 else 'valid'}" for i, row in enumerate(rows)]
+    table.write_text("\n".join([f"{header}\tsplit", *marked]))
+    with pytest.raises(DataError, match="mine: 25 lines are held out .* leaves 5 to train on"):
+        finetune(options(folder, weights, tmp_path, folds_below=20), say=quiet)
+
+
 def test_what_is_read_worst_is_mixed_in_most():
     assert shares_of([]) == []
     assert shares_of([7.0]) == [1.0]

@@ -132,3 +132,25 @@ def test_lines_of_other_samples_are_refused(samples, tmp_path):
     lines = prepare_lines(samples[:2], Preparation(), tmp_path / "c")
     with pytest.raises(ValueError, match="2 prepared lines for 11 samples"):
         inspect(samples, lines, ALPHABET, 4, 500)
+
+
+def test_what_is_named_twice_is_found(tmp_path, monkeypatch):
+    one, two = (draw(tmp_path / f"{name}.png", name) for name in ("one", "two"))
+    monkeypatch.chdir(tmp_path)
+    samples = [
+        Sample(one, "one"),
+        Sample(Path("one.png"), "one"),
+        Sample(two, "two"),
+        Sample(two, "too"),
+        # lines of one page
+        Sample(one, "one", box=(0, 0, 60, 60)),
+        Sample(one, "one", box=(0, 0, 80, 60)),
+    ]
+    found = inspect(samples, None, ALPHABET, 4, 500)
+    assert found.repeated == [str(one)]
+    assert found.contradicted == [(str(two), ["two", "too"])]
+    assert not found.clean
+    console = Console(width=200, record=True, file=io.StringIO())
+    console.print(found.table())
+    shown = console.export_text()
+    assert "image named more than once" in shown and "'two' = 'too'" in shown

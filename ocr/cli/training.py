@@ -27,7 +27,7 @@ def inspect(
     """Say what is in labelled data before training on it.
 
     Lines per source and split, characters outside the alphabet, unreadable files, texts too long
-    for their image, duplicates across splits.
+    for their image, images named twice, duplicates across splits.
 
     Example: `ocr inspect my-lines other-lines`
     """

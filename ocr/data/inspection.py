@@ -53,21 +53,26 @@ class Part:
 
 @dataclass(slots=True)
 class Inspection:
-    """Findings by source and split, and what two splits share.
+    """Findings by source and split, what two splits share, and what is named twice.
 
     `duplicates` holds groups of (split, file) whose prepared pixels are identical and that stand in
-    at least two splits. `shared_groups` holds (source, group, splits).
+    at least two splits. `shared_groups` holds (source, group, splits). `repeated` holds files (and
+    boxes) that one split names more than once with the same text, `contradicted` those that are
+    given different texts, with these.
     """
 
     parts: list[Part]
     duplicates: list[list[tuple[str, str]]]
     shared_groups: list[tuple[str, str, list[str]]]
+    repeated: list[str]
+    contradicted: list[tuple[str, list[str]]]
 
     @property
     def clean(self) -> bool:
-        """Whether every line is usable and the splits share nothing."""
+        """Whether every line is usable and named once, and the splits share nothing."""
         usable = all(p.usable == p.lines for p in self.parts)
-        return usable and not self.duplicates and not self.shared_groups
+        named_twice = self.repeated or self.contradicted
+        return usable and not (self.duplicates or self.shared_groups or named_twice)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, ready for JSON."""
@@ -122,6 +127,11 @@ class Inspection:
                 f"{source} {group} ({', '.join(splits)})"
                 for source, group, splits in self.shared_groups
             ],
+        )
+        yield from _examples("image named more than once", self.repeated)
+        yield from _examples(
+            "image with different texts",
+            [f"{file}: " + " = ".join(map(repr, texts)) for file, texts in self.contradicted],
         )
         if self.clean:
             yield "Every line can be used, and no two splits share an image or a group."
@@ -182,6 +192,7 @@ def inspect(
                 images[_hash(pixels)].append((sample.split, file))
         part.usable += usable
         advance(1)
+    repeated, contradicted = _named_twice(samples)
     return Inspection(
         [parts[key] for key in sorted(parts, key=_order)],
         [same for same in images.values() if len({split for split, _ in same}) > 1],
@@ -190,7 +201,24 @@ def inspect(
             for (source, group), splits in groups.items()
             if len(splits) > 1
         ],
+        repeated,
+        contradicted,
     )
+
+
+def _named_twice(samples: Sequence[Sample]) -> tuple[list[str], list[tuple[str, list[str]]]]:
+    """(named more than once in a split, given different texts), as `Inspection` has them."""
+    named: defaultdict[Any, list[Sample]] = defaultdict(list)
+    for sample in samples:
+        named[sample.place].append(sample)
+    repeated, contradicted = [], []
+    for same in named.values():
+        texts = list(dict.fromkeys(s.text for s in same))
+        if len(texts) > 1:
+            contradicted.append((_name(same[0]), texts))
+        elif len(same) > len({s.split for s in same}):
+            repeated.append(_name(same[0]))
+    return repeated, contradicted
 
 
 def _order(key: tuple[str, str]) -> tuple[str, int, str]:

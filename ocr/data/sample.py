@@ -23,3 +23,8 @@ class Sample:
     box: tuple[int, int, int, int] | None = None
     # and its polygon there, at least three (x, y)
     outline: tuple[tuple[int, int], ...] | None = None
+
+    @property
+    def place(self) -> tuple[Path, tuple[int, int, int, int] | None]:
+        """Where the line stands: the same for the same line, however its path is written."""
+        return self.image.resolve(), self.box

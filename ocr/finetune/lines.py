@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -66,10 +66,16 @@ class General:
 
 
 def own_lines(config: FinetuneConfig, settings: Preparation, work: Path, say: Say) -> Own:
-    """Read and prepare the labelled lines. What cannot be read is said and left out. Raises
+    """Read and prepare the labelled lines. What cannot be read is said and left out, and so is what
+    is named once more: of two of a kind, one could be held out and the other trained on. Raises
     DataError."""
-    samples = [s for path in config.data for s in read_samples(path)]
-    return prepared_lines(samples, settings, work / "cache", say)
+    named = [s for path in config.data for s in read_samples(path)]
+    once: dict[Hashable, Sample] = {}
+    for sample in named:
+        once.setdefault(sample.place, sample)
+    if len(once) < len(named):
+        say(f"left out: {len(named) - len(once)} lines that were named before")
+    return prepared_lines(list(once.values()), settings, work / "cache", say)
 
 
 def prepared_lines(
@@ -102,9 +108,9 @@ def that_fit(own: Own, alphabet: Alphabet, frame_width: int, say: Say) -> Own:
             long.append(own.samples[i].image)
     for image in long[:10]:
         say(f"left out: {image}: its text is empty, or too long for the image")
-    usable = [i for i in fit if own.samples[i].split != "test"]
+    usable = [i for i in fit if own.samples[i].split in ("train", "valid")]
     if len(usable) < len(fit):
-        say(f"left out: {len(fit) - len(usable)} lines of the split test")
+        say(f"left out: {len(fit) - len(usable)} lines of the splits test and unused")
     if len(usable) < FEWEST:
         raise DataError(
             f"{len(usable)} lines can be used; at least {FEWEST} are needed to learn from "
@@ -132,6 +138,18 @@ def split_off(own: Own, share: float, seed: int) -> tuple[list[int], list[int]]:
         valid = sorted(rng.permutation(own.usable)[:wanted].tolist())
     out = set(valid)
     return [i for i in own.usable if i not in out], valid
+
+
+def enough_to_train_on(own: Own, config: FinetuneConfig) -> None:
+    """Raise DataError where what is held out leaves fewer lines than of the least number."""
+    train, valid = split_off(own, config.held_out, config.seed)
+    least = round((1 - config.held_out) * FEWEST)
+    if len(train) < least:
+        raise DataError(
+            f"{', '.join(map(str, config.data))}: {len(valid)} lines are held out (those marked "
+            f"valid, or whole groups), which leaves {len(train)} to train on; at least {least} are "
+            "needed"
+        )
 
 
 def folds_of(own: Own, count: int, seed: int) -> list[tuple[list[int], list[int]]]:

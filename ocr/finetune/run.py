@@ -23,6 +23,7 @@ from ocr.finetune.growth import NewCharacter, grow, new_characters
 from ocr.finetune.lines import (
     Own,
     Say,
+    enough_to_train_on,
     fonts_of,
     general_lines,
     given_texts,
@@ -112,6 +113,9 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
     card = card.model_copy(update={"characters": "".join(alphabet.characters)})
     if own:
         own = that_fit(own, alphabet, card.architecture.frame_width, say)
+    few = own is not None and len(own.usable) < config.folds_below and not fonts
+    if own and not (few or fonts or unlabelled):
+        enough_to_train_on(own, config)
     if unlabelled:
         unlabelled = that_fit(unlabelled, alphabet, card.architecture.frame_width, say)
     _same_run(config, work, [lines for lines in (own, unlabelled) if lines], resume)
@@ -123,7 +127,6 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
         plan.drawn = rendered_samples(
             fonts, texts_of(config), work / "held-out", config.measured_lines, config.seed + 2
         )
-    few = own is not None and len(own.usable) < config.folds_below and not fonts
     if config.only_unlabelled:
         way = plan.by_self_training
     else:
