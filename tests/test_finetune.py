@@ -1,9 +1,11 @@
 """Fine-tuning: what is refused, what is kept, interruption and resume, a small run of each kind."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,17 +22,21 @@ from ocr.architecture import Architecture, Stage
 from ocr.cli import app
 from ocr.data.batches import BatchStream, DataSource
 from ocr.data.folder import DataError
+from ocr.data.sets import read_samples
 from ocr.emissions import load_model
+from ocr.errors import OcrError
 from ocr.finetune.adapt import Budget, adapt, blend
 from ocr.finetune.config import FinetuneConfig, load_finetune_config
 from ocr.finetune.gradients import Gradients
 from ocr.finetune.growth import grow, new_characters
 from ocr.finetune.lines import General, folds_of, general_lines, own_lines, split_off
-from ocr.finetune.plan import Plan, best_of, shares_of
-from ocr.finetune.run import FinetuneError, _tuning, finetune, frozen_part
+from ocr.finetune.plan import Plan, best_of, in_minutes, shares_of
+from ocr.finetune.run import _depends_on, _silent, _tuning, finetune, frozen_part
+from ocr.finetune.work import FinetuneError, begin, working
 from ocr.lm.tune import tuning_file
 from ocr.model import CRNN
 from ocr.preparation.prepare import Preparation
+from ocr.text import TextError
 from ocr.training.config import ConfigError
 from ocr.weights import Card, load_card, save_weights
 
@@ -268,14 +274,105 @@ def test_resume_after_a_stop_keeps_finished_parts(lines, weights, tmp_path):
 
 def test_other_lines_or_settings_are_no_resume(lines, weights, tmp_path):
     config = options(lines, weights, tmp_path, folds=2, visits=1, general_share=0, rate=1e-12)
-    assert finetune(config, say=quiet).weights is None  # what was made of it stays, too
+    # what was made of it stays, too
+    assert finetune(config, say=quiet).work == tmp_path / "new.work"
     finetune(config.model_copy(update={"minutes": 5}), resume=True, say=quiet)
-    with pytest.raises(FinetuneError, match="without --resume"):
+    with pytest.raises(FinetuneError, match="--overwrite, instead, begins anew"):
         finetune(config.model_copy(update={"seed": 9}), resume=True, say=quiet)
     table = lines / "labels.tsv"
     table.write_text(table.read_text().replace("one", "two", 1))
-    with pytest.raises(FinetuneError, match="without --resume"):
+    with pytest.raises(FinetuneError, match="--overwrite, instead, begins anew"):
         finetune(config, resume=True, say=quiet)
+
+
+def a_stopped_run(out):
+    """What a run that was stopped leaves: its mark and a checkpoint."""
+    with working(out, False, False, quiet) as work:
+        begin(work, "these lines", resume=False)
+        (work / "training.safetensors").write_bytes(b"minutes")
+    return work
+
+
+def test_a_run_is_not_begun_anew_by_mistake(lines, weights, tmp_path):
+    config = options(lines, weights, tmp_path)
+    work = a_stopped_run(config.out)
+    checkpoint = work / "training.safetensors"
+    with pytest.raises(FinetuneError, match=r"new\.work holds a fine-tuning: --resume goes on"):
+        finetune(config, say=quiet)
+    mistyped = config.model_copy(update={"data": (tmp_path / "mien",)})
+    with pytest.raises(DataError, match="mien: no such folder"):
+        finetune(mistyped, say=quiet, overwrite=True)
+    assert checkpoint.read_bytes() == b"minutes"
+    (work / "general").mkdir(exist_ok=True)
+    begin(work, "other lines", resume=False)
+    assert not checkpoint.exists() and not (work / "general").exists()
+
+
+def test_a_folder_of_another_is_left_alone(lines, weights, tmp_path):
+    work = tmp_path / "new.work"
+    work.mkdir()
+    (work / "letters.txt").write_text("years of it")
+    for how in ({}, {"resume": True}, {"overwrite": True}):
+        with pytest.raises(FinetuneError, match=r"new\.work: .* something else: move it"):
+            finetune(options(lines, weights, tmp_path), say=quiet, **how)
+    assert (work / "letters.txt").read_text() == "years of it"
+
+
+def test_a_run_that_comes_to_nothing_leaves_nothing(weights, tmp_path):
+    said = []
+    few = write_lines(tmp_path / "few", ["one two"] * 19)
+    with pytest.raises(DataError, match="19 lines"):
+        finetune(options(few, weights, tmp_path), resume=True, say=said.append)
+    assert said[0] == f"nothing to go on from at {tmp_path / 'new.work'}: begins anew"
+    assert not (tmp_path / "new.work").exists()
+
+
+def test_a_run_is_the_same_however_its_files_are_named(lines, weights, tmp_path, monkeypatch):
+    monkeypatch.chdir(lines)
+    runs = [
+        _depends_on(options(named, weights, tmp_path), weights, read_samples(named))
+        for named in (lines, Path(), Path("..") / "mine")
+    ]
+    assert runs[0] == runs[1] == runs[2]
+    others = write_lines(tmp_path / "others", WORDS)
+    assert _depends_on(options(others, weights, tmp_path), weights, read_samples(others)) != runs[0]
+
+
+def test_texts_are_looked_at_before_the_training(lines, weights, tmp_path):
+    config = options(lines, weights, tmp_path, texts=(tmp_path / "nope.txt",))
+    with pytest.raises(TextError, match=r"nope\.txt"):
+        finetune(config, say=quiet)
+    refused = CliRunner().invoke(
+        app, ["finetune", "--fonts", "fontpkg:lora", "--lm", "--out", str(config.out)]
+    )
+    assert isinstance(refused.exception, OcrError), refused.output
+    assert "give --text or --data" in str(refused.exception)
+    assert not config.out.with_suffix(".work").exists()
+
+
+@pytest.mark.parametrize(
+    ("minutes", "read"),
+    [(1, "1 minute"), (0.05, "0.1 minutes"), (1.77, "1.8 minutes"), (9.6, "10 minutes")],
+)
+def test_minutes_are_said(minutes, read):
+    assert in_minutes(minutes) == read
+
+
+def test_what_is_said_of_the_time_is_true(lines, weights, tmp_path):
+    """Measuring alone takes longer than was given: half as much is for training all the same."""
+    config = options(lines, weights, tmp_path, minutes=1, general_share=0)
+    own = own_lines(config, Preparation(height=32), tmp_path / "work", quiet)
+    model, card = load_model(weights)
+    said = []
+    begun = time.monotonic() - 90
+    plan = Plan(
+        config, model, model, card, (), own, General(), tmp_path, False, said.append, _silent, begun
+    )
+    plan._estimate(own.chosen(own.usable), blending=False)
+    assert plan._training_seconds == 30
+    assert re.match(r"50% of that is for training, .* about 2(\.\d)? minutes", said.pop())
+    plan._train(own.usable, Budget(1e9, 2), "training", None)
+    assert re.match(r"this takes about 1\.[5-7] minutes", said.pop())
 
 
 def test_a_frozen_backbone_stays(weights):
@@ -392,6 +489,7 @@ def test_the_old_weights_stay_where_nothing_was_learnt(lines, weights, tmp_path)
     )  # fmt: skip
     assert result.exit_code == 1, result.output
     assert "old weights stay" in result.output
+    assert "new.work" in result.output.rpartition("left: ")[2]
     assert not out.exists()
     assert out.with_suffix(".html").is_file()
 

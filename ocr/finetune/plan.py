@@ -199,7 +199,7 @@ class Plan:
 
     def _estimate(self, held_out: list[Sample], blending: bool) -> None:
         """How much of the minutes is for training: what the reading beside it and after it, timed
-        on some lines, leaves."""
+        on some lines, leaves, and _TRAINING of them all the same."""
         given = 60 * self.config.minutes
         lines = _spread(held_out, _TIMED)
         start = time.monotonic()
@@ -216,6 +216,12 @@ class Plan:
             reading += each * self._blend_lines * sets * _BLEND_READINGS
         self._other_seconds = now - self.begun + reading
         self._training_seconds = max(given - self._other_seconds, _TRAINING * given)
+        needed = self._other_seconds + self._training_seconds
+        if needed > 1.1 * given:
+            self.say(
+                f"{_TRAINING:.0%} of that is for training, and the rest takes longer: about "
+                f"{in_minutes(needed / 60)}, all in all"
+            )
 
     def _mix(self) -> None:
         """Mix in those general lines most that are read worst, which have most to lose."""
@@ -284,9 +290,8 @@ class Plan:
                     self._said = True
                     trainings = config.folds + 1 if label.startswith("part") else 1
                     training = progress.seconds / max(share, 1e-6) * trainings
-                    # what was timed before was slow to begin with: the limit holds all the same
-                    minutes = min((training + self._other_seconds) / 60, config.minutes)
-                    self.say(f"this takes about {max(1, round(minutes))} minutes")
+                    minutes = (training + self._other_seconds) / 60
+                    self.say(f"this takes about {in_minutes(minutes)}")
 
             def evaluated(share: float, found: float, averaged: nn.Module) -> None:
                 last[0] = found
@@ -356,6 +361,12 @@ def best_of(curves: Sequence[dict[int, float]]) -> int:
 
 
 _PART = {2: "half", 3: "third", 4: "quarter", 5: "fifth"}
+
+
+def in_minutes(minutes: float) -> str:
+    """A number of minutes to read: whole ones, and tenths where they are few."""
+    shown = max(0.1, round(minutes, 1)) if minutes < 3 else round(minutes)
+    return f"{shown:g} minute{'' if shown == 1 else 's'}"
 
 
 def pull_of(config: FinetuneConfig) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import json
 import shutil
 import time
@@ -17,11 +16,9 @@ import torch
 
 from ocr.data.sample import Sample
 from ocr.emissions import TorchEmissions, load_model, require_device
-from ocr.errors import OcrError
 from ocr.finetune.config import FinetuneConfig
 from ocr.finetune.growth import NewCharacter, grow, new_characters
 from ocr.finetune.lines import (
-    Own,
     Say,
     enough_to_train_on,
     fonts_of,
@@ -39,10 +36,12 @@ from ocr.finetune.measure import (
     read_all,
     write_comparison,
 )
-from ocr.finetune.plan import Plan, loaded
+from ocr.finetune.plan import Plan, in_minutes, loaded
 from ocr.finetune.unlabelled import read_unlabelled
+from ocr.finetune.work import FinetuneError, begin, working
 from ocr.loading import find_trainable
 from ocr.recogniser import Recogniser
+from ocr.text import read_lines
 from ocr.training.checkpoint import Progress
 from ocr.weights import Card, save_weights
 
@@ -50,16 +49,13 @@ from ocr.weights import Card, save_weights
 _MANY_NEW = 0.05
 
 
-class FinetuneError(OcrError):
-    """A fine-tuning cannot be done; the message says why."""
-
-
 @dataclass(slots=True)
 class Result:
-    """What came of it. `weights` is None where the old ones stay; `held_out` are labelled lines
-    that were not trained on."""
+    """What came of it. `weights` is None where the old ones stay; `work` is the folder from which
+    it can go on, None where it is done; `held_out` are labelled lines that were not trained on."""
 
     weights: Path | None
+    work: Path | None
     report: Path
     sets: list[Measured]
     added: list[NewCharacter]
@@ -69,26 +65,38 @@ class Result:
     held_out: list[Sample] = field(default_factory=list)
 
 
-def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar=None) -> Result:
+def finetune(
+    config: FinetuneConfig,
+    resume: bool = False,
+    say: Say = print,
+    bar=None,
+    overwrite: bool = False,
+) -> Result:
     """Train on one's own fonts or lines, and write `config.out` if that made it better.
 
     Below `folds_below` lines all of them are trained on, and what to expect is measured by
     cross-validation; above, a part is held out. Lines without texts alone are trained on for
     `unlabelled_visits`, and compared with their first reading. `bar(label)` is a context manager
-    that gives a function of (share, text). Raises FinetuneError, DataError, SourceError, FontError,
-    AlphabetError.
+    that gives a function of (share, text). `resume` goes on with the run that was stopped, where
+    there is one, `overwrite` begins anew there. Raises FinetuneError, DataError, SourceError,
+    FontError, TextError, AlphabetError.
     """
     if not config.fonts and not config.data and not config.unlabelled:
         raise FinetuneError("nothing to learn: give fonts, labelled lines, or line images")
     begun = time.monotonic()
-    say(f"at most about {config.minutes:g} minutes, all in all")
+    for _ in read_lines(config.texts):
+        pass  # what cannot be read is said now, and not when it is needed
+    with working(config.out, resume, overwrite, say) as work:
+        return _finetune(config, work, resume, say, bar or _silent, begun)
+
+
+def _finetune(
+    config: FinetuneConfig, work: Path, resume: bool, say: Say, bar, begun: float
+) -> Result:
+    say(f"given: {in_minutes(config.minutes)}, all in all")
     # several threads of torch collapse as soon as anything else runs, and the batches are made on
     # another core anyway
     torch.set_num_threads(1)
-    work = config.out.with_suffix(".work")
-    if not resume:
-        shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True, exist_ok=True)
     require_device(config.device)
     origin = find_trainable(config.weights)
     model, card = load_model(origin)
@@ -118,10 +126,11 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
         enough_to_train_on(own, config)
     if unlabelled:
         unlabelled = that_fit(unlabelled, alphabet, card.architecture.frame_width, say)
-    _same_run(config, work, [lines for lines in (own, unlabelled) if lines], resume)
+    lines = [s for part in (own, unlabelled) if part for s in part.chosen(part.usable)]
+    begin(work, _depends_on(config, origin, lines), resume)
     general = general_lines(config, card.preparation, work, alphabet, say)
-    plan = Plan(config, old, model, card, added, own, general, work, resume, say,
-                bar or _silent, begun, unlabelled=unlabelled)  # fmt: skip
+    plan = Plan(config, old, model, card, added, own, general, work, resume, say, bar, begun,
+                unlabelled=unlabelled)  # fmt: skip
     if fonts:
         plan.rendered = rendered_source(fonts, texts_of(config), card.preparation, "fonts", 1.0)
         plan.drawn = rendered_samples(
@@ -154,7 +163,7 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
     unseen = []
     if not few and not config.only_unlabelled:
         unseen = [s for s in held_out if s not in plan.drawn]
-    result = Result(None, report, sets, added, 0.0, stopped, notes, unseen)
+    result = Result(None, work, report, sets, added, 0.0, stopped, notes, unseen)
     if sets[0].after < sets[0].before:
         card = _card(card, config, origin, sets, plan.progress, added)
         tensors = {k: v.float().numpy() for k, v in state.items()
@@ -164,6 +173,7 @@ def finetune(config: FinetuneConfig, resume: bool = False, say: Say = print, bar
         result.weights = config.out
         if not stopped:
             shutil.rmtree(work, ignore_errors=True)
+            result.work = None
     result.seconds = time.monotonic() - begun
     return result
 
@@ -177,19 +187,16 @@ def frozen_part(config: FinetuneConfig, texts: Sequence[str], added: Sequence[Ne
     return "backbone" if config.fonts and not config.data and new > _MANY_NEW else "none"
 
 
-def _same_run(config: FinetuneConfig, work: Path, own: Sequence[Own], resume: bool) -> None:
-    """Refuse to go on with other settings or lines: what was held out would have been seen."""
-    samples = [s for lines in own for s in lines.chosen(lines.usable)]
-    lines = [(str(s.image), s.text) for s in samples]
-    settings = config.model_dump(mode="json", exclude={"minutes"})
-    now = hashlib.sha256(json.dumps([settings, lines]).encode()).hexdigest()
-    file = work / "settings.sha256"
-    if resume and file.is_file() and file.read_text() != now:
-        raise FinetuneError(
-            "--resume: settings or lines are not those of the run that was stopped; "
-            "run it without --resume"
-        )
-    file.write_text(now)
+def _depends_on(config: FinetuneConfig, origin: Path, lines: Sequence[Sample]) -> str:
+    """All that a training depends on but its minutes; files are named alike, however they were
+    given."""
+    settings = config.model_dump(mode="json", exclude={"minutes", "out"})
+    settings["weights"] = str(origin.resolve())
+    for key in ("fonts", "data", "unlabelled", "texts", "general"):
+        settings[key] = [
+            str(Path(name).resolve()) if Path(name).exists() else name for name in settings[key]
+        ]
+    return json.dumps([settings, [(str(s.image.resolve()), s.box, s.text) for s in lines]])
 
 
 @contextmanager

@@ -1,0 +1,90 @@
+"""The folder beside the weights where a fine-tuning keeps what it can go on from: OUT.work.
+
+A mark with a hash of all that the training depends on says that the folder is a fine-tuning's; one
+without it is somebody else's. Checkpoints make it a run that was stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ocr.errors import OcrError
+
+_MARK = "settings.sha256"
+# prepared lines serve any run: they are named after what they were made of
+_CACHE = "cache"
+
+
+class FinetuneError(OcrError):
+    """A fine-tuning cannot be done; the message says why."""
+
+
+@contextmanager
+def working(out: Path, resume: bool, overwrite: bool, say: Callable[[str], None]) -> Iterator[Path]:
+    """The folder for the weights `out`, made or taken over; it goes again if no training came to
+    anything.
+
+    Raises FinetuneError where the folder is somebody else's, and where it holds a run that is
+    neither to be resumed nor overwritten. That run is whole until `begin`.
+    """
+    work = out.with_suffix(".work")
+    mark = work / _MARK
+    foreign = any(work.iterdir()) if work.is_dir() else work.exists()
+    if foreign and not mark.is_file():
+        raise FinetuneError(
+            f"{work}: a fine-tuning would keep its work there, and this is something else: "
+            "move it, or give another --out"
+        )
+    if _holds_run(work) and not resume and not overwrite:
+        raise FinetuneError(
+            f"{work} holds a fine-tuning: --resume goes on with it, --overwrite begins anew"
+        )
+    if resume and not _holds_run(work):
+        say(f"nothing to go on from at {work}: begins anew")
+    try:
+        work.mkdir(parents=True, exist_ok=True)
+        mark.touch()
+    except OSError as error:
+        raise FinetuneError(f"{work}: {error.strerror}") from None
+    try:
+        yield work
+    finally:
+        if work.is_dir() and not _holds_run(work):
+            shutil.rmtree(work, ignore_errors=True)
+
+
+def begin(work: Path, depends_on: str, resume: bool) -> None:
+    """Mark that a training begins, which depends on this; what another one left is removed, unless
+    it is resumed.
+
+    Raises FinetuneError where a run is to be resumed that depended on something else: what was held
+    out would have been seen.
+    """
+    mark = work / _MARK
+    now = hashlib.sha256(depends_on.encode()).hexdigest()
+    if resume and _holds_run(work):
+        if mark.read_text() != now:
+            raise FinetuneError(
+                "--resume: settings or lines are not those of the run that was stopped; "
+                "--overwrite, instead, begins anew"
+            )
+        return
+    for left in work.iterdir():
+        if left.is_dir() and left.name != _CACHE:
+            shutil.rmtree(left)
+        elif left.is_file():
+            left.unlink()
+    mark.write_text(now)
+
+
+def megabytes(work: Path) -> float:
+    """What the folder takes, MB."""
+    return sum(file.stat().st_size for file in work.rglob("*") if file.is_file()) / 2**20
+
+
+def _holds_run(work: Path) -> bool:
+    return any(work.glob("*.safetensors"))
