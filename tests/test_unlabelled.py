@@ -31,18 +31,28 @@ def test_lines_without_texts(tmp_path):
     for path in folder.iterdir():
         cv2.imwrite(str(path), cv2.GaussianBlur(cv2.imread(str(path)), (0, 0), 2.5))
     (folder / "broken.png").write_bytes(b"no image")
-    out = tmp_path / "scans.safetensors"
+    out = tmp_path / "my scans.safetensors"
+    out.with_suffix(".html").write_text("of before")
     config = tmp_path / "short.yaml"
     config.write_text("measured_lines: 4\nunlabelled_visits: 3\nunlabelled_confidence: 0.5\n")
+    text = tmp_path / "streets.txt"
+    text.write_text("\n".join(texts), encoding="utf-8")
     result = CliRunner().invoke(
         app,
         ["finetune", "--unlabelled", str(folder), "--out", str(out), "--config", str(config),
+         "--text", str(text), "--lm",
          "--minutes", "1"],  # it ends by its visits, also on a busy machine
     )  # fmt: skip
     assert result.exit_code == 0, result.output
     assert "broken.png: not an image" in result.output
     assert "their first reading" in result.output
     assert "nothing could measure" in result.output
+    assert f"will be replaced: {out.with_suffix('.html')}" in result.output
+    # first what took minutes; and commands can be copied
+    network, model = (f"'{out.with_suffix(suffix)}'" for suffix in (".onnx", ".ngram"))
+    said = result.output[result.output.index("weights: ") :]
+    assert f"read with them: ocr read --weights {network} line.png\nlanguage model: " in said
+    assert f"ocr lm tune LINES --lm {model} --weights {network} --split all\n" in said
     finetuned = load_card(out).recipe["finetuned"]
     assert finetuned["on"] == [f"lines of {folder}, without texts"]
     assert finetuned["lines_seen"] > 0

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import shlex
+import subprocess
 from pathlib import Path
 from typing import Annotated
 
@@ -42,13 +45,17 @@ def finetune(
         ),
     ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="go on where it was stopped")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="begin anew where a run was stopped")
+    ] = False,
     device: Annotated[str | None, typer.Option(help="cpu, cuda")] = None,
 ) -> None:
     """Make weights that read your fonts or your hand better. Needs the extra `train`.
 
     CER before and after is measured on lines of yours that were held out, and on general lines, so
     that forgetting is seen. If it did not get better, the old weights stay, and the exit code is 1.
-    Ctrl-C stops early and keeps the best so far; `--resume` goes on.
+    Ctrl-C stops early and keeps the best so far; `--resume` goes on, `--overwrite` begins anew.
+    Weights that are there already under that name are replaced.
 
     Examples:
 
@@ -62,6 +69,7 @@ def finetune(
     """
     from ocr.finetune.config import load_finetune_config
     from ocr.progress import print_table, share_bar
+    from ocr.text import read_lines
 
     settings = load_finetune_config(
         config,
@@ -77,26 +85,48 @@ def finetune(
     )
     if settings.out.suffix != ".safetensors":
         raise OcrError(f"{settings.out}: weights are written as .safetensors")
+    if lm and not settings.data and not any(read_lines(settings.texts)):
+        raise OcrError("--lm: there is nothing to estimate a model of: give --text or --data")
     from ocr.finetune.run import finetune as run
+    from ocr.finetune.work import megabytes
 
     def say(message: str) -> None:
         typer.echo(message, err=True)
 
-    result = run(settings, resume, say, share_bar)
+    there = [path for path in _written(settings.out, lm) if path.exists()]
+    if there:
+        say(f"these are there already, and will be replaced: {', '.join(map(str, there))}")
+    result = run(settings, resume, say, share_bar, overwrite)
     print_table(_table(result))
     for note in result.notes:
         say(note)
     say(f"report with the worst lines: {result.report}")
     if result.stopped:
-        say("stopped early; --resume goes on")
+        say(f"stopped early; --resume goes on from {result.work}")
     if result.weights is None:
-        say("it did not get better: the old weights stay, nothing was written")
+        say("it did not get better: the old weights stay, and no new ones were written")
+        if result.work is not None and not result.stopped:
+            size = f"{megabytes(result.work):.0f} MB"
+            say(f"left: {result.work} ({size}), from which --resume goes on with more --minutes")
         raise typer.Exit(1)
     network = _exported(result.weights, say)
+    say(f"weights: {result.weights}")
+    say(f"read with them: ocr read --weights {_word(network)} line.png")
     if lm:
         _language_model(settings, result, network, say)
-    say(f"weights: {result.weights}")
-    say(f"read with them: ocr read --weights {network} line.png")
+
+
+def _written(out: Path, lm: bool) -> list[Path]:
+    """All files that come of it."""
+    from ocr.lm.tune import tuning_file
+
+    suffixes = (".onnx", ".html", ".ngram") if lm else (".onnx", ".html")
+    return [out, *map(out.with_suffix, suffixes), tuning_file(out)]
+
+
+def _word(path: Path) -> str:
+    """A path as one word of a command that can be copied."""
+    return shlex.quote(str(path)) if os.name == "posix" else subprocess.list2cmdline([str(path)])
 
 
 def _table(result):
@@ -133,20 +163,20 @@ def _language_model(settings, result, network: Path, say) -> None:
 
     known = load_card(result.weights).alphabet.characters
     texts = list(cut_into_lines(read_lines(settings.texts)))
-    held_out = {s.image for s in result.held_out}
+    held_out = {s.place for s in result.held_out}
     texts += [
         s.text for path in settings.data for s in read_samples(path)
-        if s.split == "train" and s.image not in held_out
+        if s.split == "train" and s.place not in held_out
     ]  # fmt: skip
     if not texts:
-        raise OcrError("--lm needs --text or --data")
+        raise OcrError("--lm: all lines were held out, and there are no texts: give --text")
     model = estimate(texts, 6, "character", (), known, 3.0)
     path = result.weights.with_suffix(".ngram")
     save(model, path)
     say(f"language model: {path} ({len(model):,} n-grams)")
     if not result.held_out:
         say("tune it on lines that it has not seen with:")
-        say(f"ocr lm tune LINES --lm {path} --weights {network}")
+        say(f"ocr lm tune LINES --lm {_word(path)} --weights {_word(network)} --split all")
         return
     tuning, _ = tune_on(result.held_out, network, str(path), bar=bar, say=say)
     say(
