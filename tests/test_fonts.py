@@ -70,6 +70,20 @@ def test_empty_glyphs_and_copies_of_the_box_are_not_covered(tmp_path):
     assert font.coverage == {ord(" "), ord("a")}
 
 
+def test_dates_within_a_font_are_not_talked_of(tmp_path, caplog):
+    from fontTools.ttLib import TTFont
+
+    path = _built(tmp_path / "built.ttf", a=True)
+    with TTFont(path) as face:
+        face["head"].created = 100  # before there were fonts
+        face.save(tmp_path / "old.ttf")
+    path.unlink()
+    caplog.clear()
+    (font,) = find_fonts([tmp_path])
+    assert font.covers("a")
+    assert not caplog.records
+
+
 def test_the_folder_says_the_kind(tmp_path):
     (tmp_path / "handwriting").mkdir()
     _built(tmp_path / "handwriting" / "mine.ttf", a=True)

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from contextlib import contextmanager
 
 import pytest
 from test_digits import write_digits
@@ -89,6 +90,26 @@ def test_what_cannot_be_small_enough_is_refused(config, tmp_path):
     with pytest.raises(PackError, match="not even 10% fit"):
         pack(load_config(config), tmp_path / "pack.tar.xz", megabytes=0.1)
     assert not (tmp_path / "pack.tar.xz").exists()
+
+
+@pytest.mark.parametrize(
+    ("out", "changes", "said"),
+    [
+        ("pack.zip", [], r"pack\.zip: a pack is written as \.tar\.xz"),
+        ("no/pack.tar.xz", [], "there is no folder .*no$"),
+        ("pack.tar.xz", ["start=weights/gone.safetensors"], r"^weights/gone\.safetensors: no such"),
+        ("pack.tar.xz", ["teacher=gone.safetensors"], r"^gone\.safetensors: no such file"),
+        ("pack.tar.xz", ["data.2.texts={gone.txt: 1}"], r"^gone\.txt: no such file"),
+    ],
+)
+def test_what_cannot_be_packed_is_refused_before_any_work(config, tmp_path, out, changes, said):
+    @contextmanager
+    def stage(label, total):
+        pytest.fail(f"{label} begun")
+        yield
+
+    with pytest.raises(PackError, match=said):
+        pack(load_config(config, changes), tmp_path / out, stage=stage)
 
 
 def test_lines_that_do_not_fit_are_left_out_evenly(config):

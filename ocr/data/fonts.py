@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,6 +16,9 @@ from ocr.errors import OcrError
 SUFFIXES = frozenset({".ttf", ".otf", ".ttc", ".otc", ".woff", ".woff2"})
 TABLE = "fonts.tsv"
 _KINDS = {"handwriting": "handwriting", "display": "script"}  # Google's categories, as fontpkg has
+
+# what it says of dates and flags within a font is nothing to us
+logging.getLogger("fontTools").setLevel(logging.ERROR)
 
 
 class FontError(OcrError):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import io
-import logging
 import lzma
 import tarfile
 from collections.abc import Callable, Iterable
@@ -31,6 +30,7 @@ from ocr.text import raw_lines
 from ocr.training.config import FolderData, RenderedData, TrainingConfig
 from ocr.training.sources import LabelledLines, load_lines
 
+SUFFIX = ".tar.xz"
 # of WebP; below the last, thin strokes go: better fewer lines
 QUALITIES = (90, 75, 60, 45, 30)
 # the largest face after cutting: a brush font of a megabyte is worth no fifty others
@@ -76,14 +76,25 @@ def pack(
         tar xf pack.tar.xz && cd pack && python -m ocr.cli train config.yaml --minutes 10 --resume
 
     `stage(label, total)` is a context manager that gives a function of the number done. Raises
-    PackError if it cannot be that small.
+    PackError if it cannot be that small, and before any work where `out` cannot be written or a
+    file that goes along is missing.
     """
     budget = int(megabytes * 2**20)
+    if not out.name.endswith(SUFFIX):
+        raise PackError(f"{out}: a pack is written as {SUFFIX}")
+    if not out.resolve().parent.is_dir():
+        raise PackError(f"{out}: there is no folder {out.resolve().parent}")
     rendered = [d for d in config.data if isinstance(d, RenderedData)]
     texts = {
         path: f"text/{i}-{path.name.removesuffix('.gz')}.gz"
         for i, path in enumerate(_unique(rendered))
     }
+    for file in (*_weights(config).values(), *texts):
+        if not file.is_file():
+            raise PackError(
+                f"{file}: no such file; paths of a configuration start at the folder in which the "
+                "command runs"
+            )
     fonts = _fonts(rendered)
     part = out.with_name(out.name + ".part")
     try:
@@ -185,16 +196,11 @@ def _fonts(rendered: Iterable[RenderedData]) -> list[Font]:
 def _cut_fonts(fonts: list[Font], advance: Callable[[int], None]) -> dict[Font, bytes]:
     """A third of a second each, so in as many processes as there are cores."""
     cut: dict[Font, bytes] = {}
-    with ProcessPoolExecutor(cores(), initializer=_quiet) as pool:
+    with ProcessPoolExecutor(cores()) as pool:
         for font, data in zip(fonts, pool.map(_cut_font, fonts, chunksize=4), strict=True):
             cut[font] = data
             advance(1)
     return cut
-
-
-def _quiet() -> None:
-    # what it says of flags that disagree within a font is nothing to us
-    logging.getLogger("fontTools").setLevel(logging.ERROR)
 
 
 def _pack_fonts(tar: _Tar, cut: dict[Font, bytes], budget: int) -> tuple[int, int]:
