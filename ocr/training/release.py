@@ -22,7 +22,8 @@ from ocr.export import export, set_card
 from ocr.image import ImageError
 from ocr.recogniser import Recogniser
 from ocr.training.config import FolderData, RecombinedData, TrainingConfig
-from ocr.weights import load_card, load_weights, save_weights
+from ocr.training.sources import unused
+from ocr.weights import WeightsError, load_card, load_weights, save_weights
 
 
 def release(
@@ -37,21 +38,27 @@ def release(
     The temperature is fitted on valid lines of every set; CER, WER and the expected calibration
     error of characters and words are measured with the network of eight bits, greedy, on every test
     split. The card tells data, credits, licences, recipe (lines that the weights it started from
-    had seen are counted) and these figures. `advance` is told what is under way.
+    had seen are counted) and these figures. `advance` is told what is under way. Raises
+    WeightsError, before any work where `out` cannot be written.
     """
+    out = Path(out)
+    if out.suffix != ".safetensors":
+        raise WeightsError(f"{out}: weights are written as .safetensors")
+    if not out.resolve().parent.is_dir():
+        raise WeightsError(f"{out}: there is no folder {out.resolve().parent}")
     tensors, card = load_weights(weights)
     model, _ = load_model(weights)
     card.temperature, card.word_confidence = 1.0, (0.0, 1.0)
     recogniser = Recogniser(TorchEmissions(model, card))
-    sets = {
-        data.path.name: (data, read_samples(data.path, data.kind))
-        for data in config.data
-        if isinstance(data, FolderData)
-    }
+    sets: dict[str, list[Sample]] = {}
+    for data in config.data:
+        if isinstance(data, FolderData):
+            name = unused(data.path.name, str(data.path), sets)
+            sets[name] = read_samples(data.path, data.kind)
 
     advance("temperature")
     emissions, references = [], []
-    for _, samples in sets.values():
+    for samples in sets.values():
         for sample, line in _prepared(_spread(samples, "valid", calibration_lines), recogniser):
             emissions += recogniser.emit([line])
             references.append(sample.text)
@@ -64,12 +71,13 @@ def release(
     card.description, card.licence = " ".join(config.description.split()), config.licence
     card.limits = [" ".join(limit.split()) for limit in config.limits]
     card.data = []
+    names = iter(sets)
     for data in config.data:
         name = "rendered lines"
         train_lines: int | str = "endless"
         if isinstance(data, FolderData):
-            name = data.path.name
-            train_lines = len([s for s in sets[name][1] if s.split == "train"])
+            name = next(names)
+            train_lines = len([s for s in sets[name] if s.split == "train"])
         elif isinstance(data, RecombinedData):
             name, train_lines = f"{data.path.name} in new texts", data.count
         entry = {
@@ -100,12 +108,9 @@ def release(
         card.recipe["teacher"] = load_card(config.teacher).name
 
     card.metrics = {}
-    out = Path(out)
     save_weights(out, tensors, card)
     network = export(out, out.with_suffix(".onnx"))
-    valid = [
-        s for _, samples in sets.values() for s in _spread(samples, "valid", calibration_lines)
-    ]
+    valid = [s for samples in sets.values() for s in _spread(samples, "valid", calibration_lines)]
     networks = [network]
     if valid:
         advance("eight bits")
@@ -121,7 +126,7 @@ def release(
 
     # what is measured is what is read with by default
     recogniser = Recogniser(OnnxEmissions(networks[-1]))
-    for name, (_, samples) in sets.items():
+    for name, samples in sets.items():
         test = [s for s in samples if s.split == "test"]
         if not test:
             continue
