@@ -15,11 +15,13 @@ import numpy as np
 import pytest
 import torch
 from conftest import draw_text, write_lines
+from test_page_xml import PAGE
 from typer.testing import CliRunner
 
 from ocr.alphabet import Alphabet, AlphabetError
 from ocr.architecture import Architecture, Stage
 from ocr.cli import app
+from ocr.cli.finetune import _trained_on
 from ocr.data.batches import BatchStream, DataSource
 from ocr.data.folder import DataError
 from ocr.data.sets import read_samples
@@ -532,6 +534,13 @@ def test_lines_without_texts_beside_labelled_ones(lines, weights, tmp_path):
     alone = plan._budget(1, own.usable).steps
     plan.unlabelled = own
     assert plan._budget(1, own.usable).steps == 2 * alone
+
+
+def test_a_language_model_learns_from_the_other_lines_of_a_page(tmp_path):
+    (tmp_path / "scan.png").write_bytes(b"")
+    (tmp_path / "scan.xml").write_text(PAGE.format(name="scan.png"), encoding="utf-8")
+    held_out, _ = read_samples(tmp_path)
+    assert _trained_on(FinetuneConfig(data=(tmp_path,)), [held_out]) == ["café"]
 
 
 def test_fonts_check(tmp_path):

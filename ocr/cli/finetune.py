@@ -151,8 +151,16 @@ def _exported(weights: Path, say) -> Path:
         return weights
 
 
-def _language_model(settings, result, network: Path, say) -> None:
+def _trained_on(settings, held_out) -> list[str]:
+    """The texts of the lines that were trained on; of a page, those of its other lines."""
     from ocr.data.sets import read_samples
+
+    unseen = {s.place for s in held_out}
+    samples = [s for path in settings.data for s in read_samples(path)]
+    return [s.text for s in samples if s.split == "train" and s.place not in unseen]
+
+
+def _language_model(settings, result, network: Path, say) -> None:
     from ocr.evaluation.tuning import tune_on
     from ocr.lm.estimate import estimate
     from ocr.lm.lines import cut_into_lines
@@ -162,12 +170,7 @@ def _language_model(settings, result, network: Path, say) -> None:
     from ocr.weights import load_card
 
     known = load_card(result.weights).alphabet.characters
-    texts = list(cut_into_lines(read_lines(settings.texts)))
-    held_out = {s.place for s in result.held_out}
-    texts += [
-        s.text for path in settings.data for s in read_samples(path)
-        if s.split == "train" and s.place not in held_out
-    ]  # fmt: skip
+    texts = [*cut_into_lines(read_lines(settings.texts)), *_trained_on(settings, result.held_out)]
     if not texts:
         raise OcrError("--lm: all lines were held out, and there are no texts: give --text")
     model = estimate(texts, 6, "character", (), known, 3.0)
