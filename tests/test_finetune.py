@@ -301,9 +301,10 @@ def test_a_run_is_not_begun_anew_by_mistake(lines, weights, tmp_path):
     checkpoint = work / "training.safetensors"
     with pytest.raises(FinetuneError, match=r"new\.work holds a fine-tuning: --resume goes on"):
         finetune(config, say=quiet)
-    mistyped = config.model_copy(update={"data": (tmp_path / "mien",)})
-    with pytest.raises(DataError, match="mien: no such folder"):
-        finetune(mistyped, say=quiet, overwrite=True)
+    for key in ("data", "general"):
+        mistyped = config.model_copy(update={key: (tmp_path / "mien",)})
+        with pytest.raises(DataError, match="mien: no such folder"):
+            finetune(mistyped, say=quiet, overwrite=True)
     assert checkpoint.read_bytes() == b"minutes"
     (work / "general").mkdir(exist_ok=True)
     begin(work, "other lines", resume=False)

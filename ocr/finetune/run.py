@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from ocr.data.sample import Sample
+from ocr.data.sets import read_samples
 from ocr.emissions import TorchEmissions, load_model, require_device
 from ocr.finetune.config import FinetuneConfig
 from ocr.finetune.growth import NewCharacter, grow, new_characters
@@ -84,8 +85,11 @@ def finetune(
     if not config.fonts and not config.data and not config.unlabelled:
         raise FinetuneError("nothing to learn: give fonts, labelled lines, or line images")
     begun = time.monotonic()
+    # what cannot be read is said now, and not when it is needed
     for _ in read_lines(config.texts):
-        pass  # what cannot be read is said now, and not when it is needed
+        pass
+    for path in config.general:
+        read_samples(path)
     with working(config.out, resume, overwrite, say) as work:
         return _finetune(config, work, resume, say, bar or _silent, begun)
 
