@@ -189,10 +189,18 @@ def test_evaluate_says_what_it_left_out(tmp_path):
     with (tmp_path / "labels.tsv").open("a", encoding="utf-8") as table:
         table.write("a.png\ta line of text\n")
     result = invoke(*command)
-    assert result.exit_code == 1 and "gone.png" in result.output
+    assert result.exit_code == 1 and "gone.png" in result.output.replace("\n", "")
 
 
 def test_eight_bits_are_written_to_onnx_alone(tmp_path):
     weights = ROOT / "weights" / "latin-small.safetensors"
     command = ("export", weights, "--out", tmp_path / "x.bin", "--int8", PRINT.parent)
     assert "ends in .onnx" in refused(*command)
+
+
+def test_export_takes_what_can_be_trained_and_says_so(tmp_path):
+    out = tmp_path / "x.onnx"
+    network = ROOT / "weights" / "latin-small.onnx"
+    assert "training goes on from .safetensors" in refused("export", network, "--out", out)
+    assert "no weights called nonsense" in refused("export", "nonsense", "--out", out)
+    assert invoke("export", "latin-small", "--out", out).exit_code == 0 and out.stat().st_size > 1e6

@@ -1,3 +1,4 @@
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -77,7 +78,7 @@ def test_texts_are_kept_as_they_are(text, tmp_path):
     [
         ("", "line 1: must name the columns path and text"),
         ("a.png\tone\n", "line 1: must name the columns path and text"),
-        ("path,text\na.png,one\n", "line 1: must name the columns path and text"),
+        ("path,text\na.png,one\n", "parted by a tab and without quotes; it names 'path,text'"),
         ("path\ttranscription\na.png\tone\n", "line 1: must name"),
         ("path\ttext\n", "no lines"),
         ("path\ttext\tsplit\na.png\tone\ttrain\nb.png\ttwo\tval\n", "line 3: the split 'val' is"),
@@ -145,3 +146,12 @@ def test_a_table_goes_before_pairs(tmp_path):
     write(tmp_path / "a.gt.txt", "from the pair")
     table(tmp_path, "path\ttext\na.png\tfrom the table\n")
     assert [s.text for s in read_folder(Path(tmp_path))] == ["from the table"]
+
+
+@pytest.mark.parametrize("table, file", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_accents_of_a_file_name_may_be_written_either_way(table, file, tmp_path):
+    """A Mac takes letters and their marks apart, in the names of files and in what they say."""
+    named = {form: unicodedata.normalize(form, "müller é.png") for form in (table, file)}
+    (tmp_path / named[file]).write_bytes(b"")
+    (tmp_path / "labels.tsv").write_text(f"path\ttext\n{named[table]}\tone\n", encoding="utf-8")
+    assert read_folder(tmp_path)[0].image.exists()

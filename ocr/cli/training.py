@@ -216,7 +216,9 @@ def pack(
 
 
 def export(
-    weights: Annotated[Path, typer.Argument(help=".safetensors file", show_default=False)],
+    weights: Annotated[
+        Path, typer.Argument(help=".safetensors file, or shipped name", show_default=False)
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help=".onnx file to write")],
     int8: Annotated[
         list[Path] | None,
@@ -237,7 +239,9 @@ def export(
     * `ocr export my.safetensors --out my.int8.onnx --int8 my-lines --int8 other-lines`
     """
     from ocr.export import export as run
+    from ocr.loading import find_trainable
 
+    weights = find_trainable(weights)
     if not int8:
         typer.echo(run(weights, out))
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
 from pathlib import Path
 
 from ocr.alphabet import normalise
@@ -51,7 +52,11 @@ def _from_table(table: Path) -> list[Sample]:
     samples = []
     try:
         if not {"path", "text"} <= set(reader.fieldnames or ()):
-            raise DataError(f"{table}, line 1: must name the columns path and text")
+            found = reader.reader.line_num and ", ".join(map(repr, reader.fieldnames or ()))
+            raise DataError(
+                f"{table}, line 1: must name the columns path and text, parted by a tab and "
+                f"without quotes; it names {found or 'nothing'}"
+            )
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise DataError(f"{table}, line {reader.reader.line_num}: {error}") from None
@@ -66,7 +71,7 @@ def _from_table(table: Path) -> list[Sample]:
             raise DataError(f"{table}, line {number}: {no_split(split)}")
         samples.append(
             Sample(
-                image=table.parent / path,
+                image=_written_either_way(table.parent / path),
                 text=normalise(text.rstrip("\r\n")),
                 source=table.parent.resolve().name,
                 group=row.get("group") or "",
@@ -75,6 +80,14 @@ def _from_table(table: Path) -> list[Sample]:
             )
         )
     return samples
+
+
+def _written_either_way(path: Path) -> Path:
+    """The path, or if there is no such file the one with accents as a Mac writes them or others."""
+    if path.name.isascii() or path.exists():
+        return path
+    forms = (Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD"))
+    return next((other for other in forms if other.exists()), path)
 
 
 def _from_pairs(folder: Path) -> list[Sample]:
