@@ -80,7 +80,8 @@ def run() -> None:
         sys.exit(2)
     except OSError as error:
         # what cannot be written, or is gone in the meantime
-        typer.echo(f"error: {error.filename or ''}: {error.strerror or error}", err=True)
+        place = f"{error.filename}: " if error.filename else ""
+        typer.echo(f"error: {place}{error.strerror or error}", err=True)
         sys.exit(2)
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _TRAIN:

@@ -235,7 +235,7 @@ def score(
         typer.echo(json.dumps(result))
     else:
         for key, value in result.items():
-            typer.echo(f"{key}: {value:,.4g}")
+            typer.echo(f"{key}: {value:,}" if isinstance(value, int) else f"{key}: {value:,.4g}")
 
 
 @app.command()

@@ -72,7 +72,7 @@ def samples_of_or_all(data: Path, split: str) -> list:
     samples = [s for s in everything if s.split == split]
     if everything and not samples:
         typer.echo(f"{data}: no lines in the split {split!r}: all are taken", err=True)
-        samples = everything
+        samples = [s for s in everything if s.split != "unused"]
     if not samples:
         raise OcrError(f"{data}: no lines")
     return samples
@@ -84,6 +84,8 @@ def samples_of(data: Path, kind: Kind, split: str, limit: int | None = None) -> 
     from ocr.errors import OcrError
 
     samples = read_samples(data, kind, None if split == "all" else split)
+    if split == "all":
+        samples = [s for s in samples if s.split != "unused"]
     if limit and limit < len(samples):
         samples = [samples[i * len(samples) // limit] for i in range(limit)]
     if not samples:

@@ -18,6 +18,7 @@ from torch import Tensor
 from ocr.alphabet import Alphabet
 from ocr.ctc.frames import frames_needed
 from ocr.data.augment import Augmenter
+from ocr.data.folder import DataError
 
 # prepared pixels H x W and text; None if this line cannot be used
 Drawn = tuple[np.ndarray, str] | None
@@ -143,7 +144,7 @@ class BatchStream(torch.utils.data.IterableDataset):
         by_area: bool = False,
     ):
         if not sources or sum(s.weight for s in sources) <= 0:
-            raise ValueError("no data source with a positive weight")
+            raise DataError("nothing to train on: no set has a weight and lines of the split train")
         if batch_size % views:
             raise ValueError(f"batches of {batch_size} lines do not hold {views} views of each")
         self.sources = list(sources)
@@ -227,10 +228,10 @@ class BatchStream(torch.utils.data.IterableDataset):
         return kept[place]
 
     def _line(self, drawn: Drawn, source: DataSource, rng: np.random.Generator) -> list[Line]:
-        """The views of the line drawn if it is usable or, in its stead, of one by lot; at most 100
-        draws."""
+        """The views of the line drawn if it is usable or, in its stead, of another of its source,
+        whose share must not depend on how many of its lines are; after 50, of any source."""
         weights = np.array([s.weight for s in self.sources])
-        for _ in range(100):
+        for attempt in range(100):
             if drawn is not None:
                 pixels, text = drawn
                 views = [pixels] * self.views
@@ -238,9 +239,13 @@ class BatchStream(torch.utils.data.IterableDataset):
                     views = self.augment.views(pixels, rng, self.views)
                 if views[0].shape[1] <= self.max_width and self._fits(views[0], text):
                     return [(view, text, source.familiar) for view in views]
-            source = self.sources[rng.choice(len(weights), p=weights / weights.sum())]
+            if attempt >= 50:
+                source = self.sources[rng.choice(len(weights), p=weights / weights.sum())]
             drawn = source.draw(int(rng.integers(source.size or 2**31)), rng)
-        raise ValueError(f"no usable line in 100 draws; sources: {[s.name for s in self.sources]}")
+        raise DataError(
+            f"no usable line in 100 draws from {', '.join(s.name for s in self.sources)}: their "
+            "texts are outside the alphabet, or too long for their images; see `ocr inspect`"
+        )
 
     def _index(self, source: DataSource, turn: int) -> int:
         """Each pass over a source is a new permutation."""

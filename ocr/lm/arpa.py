@@ -41,9 +41,12 @@ def read_arpa(path: Path | str, kind: Kind | None = None) -> NGram:
 
 
 def write_arpa(model: NGram, path: Path | str) -> None:
-    """Write the model. Nine digits a number: reading it again gives the same model, bit by bit."""
+    """Write the model. Nine digits a number: reading it again gives the same model, bit by bit.
+    Raises LanguageModelError if it knows the character that stands for a space in such files."""
     names = list(model.symbols)
     if model.kind == "character":
+        if SPACE in names:
+            raise LanguageModelError(f"{path}: {SPACE} is a space in an ARPA file; write .ngram")
         names = [name.replace(" ", SPACE) for name in names]
     listed = orders(model)
     with _open(path, "wt") as file:

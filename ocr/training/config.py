@@ -13,6 +13,7 @@ from ocr.architecture import Architecture
 from ocr.data.augment import Augmentation
 from ocr.errors import OcrError
 from ocr.preparation.prepare import Preparation
+from ocr.weights import Card
 
 
 class ConfigError(OcrError):
@@ -147,12 +148,27 @@ class TrainingConfig(_Strict):
     tensorboard: bool = False
 
     @model_validator(mode="after")
+    def _batches_hold_pairs(self) -> TrainingConfig:
+        if self.optimisation.consistency and self.optimisation.batch_size % 2:
+            raise ValueError("optimisation.consistency reads lines twice: batch_size must be even")
+        return self
+
+    @model_validator(mode="after")
     def _heights_agree(self) -> TrainingConfig:
         if self.architecture.height != self.preparation.height:
             raise ValueError("architecture.height and preparation.height differ")
         if self.enlarge and self.start is None:
             raise ValueError("enlarge needs weights to start from")
         return self
+
+
+def as_started(config: TrainingConfig, card: Card) -> TrainingConfig:
+    """The configuration of a training that starts from weights with this card: preparation and
+    sizes are theirs, for a difference would undo what they know, unless it is to `enlarge` them."""
+    if config.enlarge:
+        return config
+    known = {"architecture": card.architecture, "preparation": card.preparation}
+    return config.model_copy(update=known)
 
 
 def load_config(path: Path | str, overrides: list[str] | None = None) -> TrainingConfig:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from pathlib import Path
@@ -23,7 +24,7 @@ from ocr.model import CRNN
 from ocr.precision import can_bf16
 from ocr.recogniser import Recogniser
 from ocr.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from ocr.training.config import Optimisation, TrainingConfig
+from ocr.training.config import Optimisation, TrainingConfig, as_started
 from ocr.training.display import Display
 from ocr.training.enlarge import check_sizes, enlarged
 from ocr.training.log import Log
@@ -65,10 +66,7 @@ def train(
         start = loaded, card.alphabet
         if config.enlarge:
             check_sizes(card.architecture, config.architecture)
-        else:
-            # preparation and sizes are those of the weights: a difference would undo what they know
-            known = {"architecture": card.architecture, "preparation": card.preparation}
-            config = config.model_copy(update=known)
+        config = as_started(config, card)
     alphabet = start[1] if start is not None else Alphabet.latin()
     teacher = None
     if config.teacher is not None:
@@ -88,8 +86,11 @@ def train(
     display = Display(config, quiet=not first)
     if first:
         config.out.mkdir(parents=True, exist_ok=True)
-        text = config.model_dump_json(indent=1)
-        (config.out / "config.json").write_text(text, encoding="utf-8")
+        if not resume:
+            # or a stop before the first checkpoint would leave that of the training before
+            for name in ("checkpoint", "best", "last"):
+                if (file := config.out / f"{name}.safetensors") != config.start:
+                    file.unlink(missing_ok=True)
         with display.preparing() as advance:
             load_lines(config, advance)
     fabric.launch()
@@ -132,6 +133,12 @@ def train(
     if goes_on:
         progress = load_checkpoint(checkpoint, model, ema, optimiser)
         display.say(f"resumed at step {progress.step:,}")
+        if progress.best < 0:  # of a time when nothing was measured
+            progress.best = math.inf
+    if fabric.is_global_zero:
+        # once its checkpoint was accepted
+        text = config.model_dump_json(indent=1)
+        (config.out / "config.json").write_text(text, encoding="utf-8")
     ema.to(fabric.device)
     ddp, optimiser = fabric.setup(model, optimiser)
     if teacher is not None:
@@ -217,10 +224,11 @@ def train(
                 display.evaluation(step + 1, scores, shown)
                 if log:
                     log.write(step=step + 1, cer=scores)
-                    mean = float(np.mean(list(scores.values()))) if scores else -float(step)
-                    if mean < progress.best:
+                    mean = float(np.mean(list(scores.values()))) if scores else math.inf
+                    if mean < progress.best or not scores:
                         progress.best = mean
                         _save(config.out / "best.safetensors", ema.module, card)
+                progress.seconds = time.monotonic() - clock
             if log and ((step + 1) % config.save_every == 0 or done):
                 save_checkpoint(checkpoint, model, ema, optimiser, progress)
             if done:

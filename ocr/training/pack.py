@@ -27,8 +27,9 @@ from ocr.data.digits import digit_files
 from ocr.data.fonts import TABLE, Font, find_fonts
 from ocr.errors import OcrError
 from ocr.text import raw_lines
-from ocr.training.config import FolderData, RenderedData, TrainingConfig
+from ocr.training.config import FolderData, RenderedData, TrainingConfig, as_started
 from ocr.training.sources import LabelledLines, load_lines
+from ocr.weights import load_card
 
 SUFFIX = ".tar.xz"
 # of WebP; below the last, thin strokes go: better fewer lines
@@ -116,6 +117,8 @@ def _write(
     fonts: list[Font],
     stage: Stage,
 ) -> tuple[int, int, int, int, int, int]:
+    if config.start is not None:
+        config = as_started(config, load_card(config.start))
     with _Tar(out) as tar:
         for file in sorted(Path(ocr.__file__).parent.rglob("*")):
             if file.suffix in _CODE and "shipped" not in file.parts:

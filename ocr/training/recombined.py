@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ocr.data.sample import Sample
+from ocr.loading import find_trainable
 from ocr.training.config import RecombinedData
 
 
@@ -16,16 +18,16 @@ def recombined_lines(
 ) -> Path:
     """The folder of these lines below `folder`; they are made if they are not there, and `advance`
     is told how many lines were cut. Raises DataError where the set has too few lines."""
-    told = data.model_dump_json(include={"path", "weights", "count", "texts"})
-    target = folder / f"{data.path.name}-{hashlib.sha256(told.encode()).hexdigest()[:12]}"
+    from ocr.data.sets import read_samples
+
+    samples = read_samples(data.path, split="train")
+    target = folder / f"{data.path.name}-{_fingerprint(data, samples)}"
     if (target / "labels.tsv").is_file():
         return target
     from ocr.data.corpus import Corpus
     from ocr.data.recombine import recombiner_of
     from ocr.data.rendered import recombine_folder
-    from ocr.data.sets import read_samples
 
-    samples = read_samples(data.path, split="train")
     texts = Corpus(list(data.texts), list(data.texts.values()))
     # what cannot be read is told of by the report on the set itself
     recombiner = recombiner_of(
@@ -36,3 +38,22 @@ def recombined_lines(
     recombine_folder(part, data.count, recombiner, progress=False)
     os.replace(part, target)
     return target
+
+
+def _fingerprint(data: RecombinedData, samples: Sequence[Sample]) -> str:
+    """Of all that the lines depend on: a page that is for testing now must not stay in them."""
+    digest = hashlib.sha256(
+        data.model_dump_json(include={"path", "weights", "count", "texts"}).encode()
+    )
+    for sample in samples:
+        digest.update(f"{sample}\0{_state(sample.image)}\n".encode())
+    for file in (find_trainable(data.weights), *data.texts):
+        digest.update(_state(file).encode())
+    return digest.hexdigest()[:12]
+
+
+def _state(file: Path) -> str:
+    if not file.is_file():
+        return ""
+    found = file.stat()
+    return f"{found.st_size} {found.st_mtime_ns}"

@@ -121,6 +121,7 @@ def release(
             "valid_lines": cost.lines,
             "cer_float": round(cost.before, 2),
             "cer": round(cost.after, 2),
+            "kept": cost.kept,
         }
         networks.append(out.with_suffix(".int8.onnx"))
 

@@ -96,7 +96,7 @@ class LabelledDraw:
 
     def __call__(self, index: int, rng: np.random.Generator) -> Drawn:
         pixels, text = self.lines.pixels(self.positions[index]), self.texts[index]
-        return None if pixels is None or not text else (pixels, text)
+        return None if pixels is None or not text.strip() else (pixels, text)
 
 
 @dataclass(frozen=True, slots=True)
