@@ -18,6 +18,10 @@ _MOST_INK = 0.25  # of a line: what covers more is its paper
 _FEWEST = 12  # rows or columns of which some may be a strip
 _APART = 8  # grey values by which a strip along an edge differs from the paper
 _FLAT = 3  # grey values that count as white or black: JPEG
+_SHARP = 0.6  # of the step from a rim to the paper, in the pixels next to it
+# shares of a strip of paper that leans: of the height, that fits into it; of the image; of its
+# width; of all that is no rim
+_FITS, _LARGE, _LONG, _ALL = 1 / 6, 0.25, 0.9, 0.9
 
 
 def without_frame(grey: np.ndarray) -> tuple[slice, slice] | None:
@@ -87,9 +91,19 @@ def outside_of_cut(grey: np.ndarray) -> np.ndarray | None:
             # the polygon's edge is smoothed: two pixels more
             rim = cv2.dilate(rim, np.ones((5, 5), np.uint8)) > 0
             # a rim of the paper's own colour does no harm
-            if _is_sheet(~rim) and abs(most_common(grey[~rim]) - value) > 16:
+            if rim.all() or abs(most_common(grey[~rim]) - value) <= 16:
+                continue
+            if _is_sharp(grey, rim, value) and (_is_sheet(~rim) or _is_strip(~rim)):
                 return rim
     return None
+
+
+def _is_sharp(grey: np.ndarray, rim: np.ndarray, value: int) -> bool:
+    """Whether the paper is there at once, where a rim ends: blurred letters that run together
+    begin faintly."""
+    begins = (cv2.dilate(rim.view(np.uint8), np.ones((3, 3), np.uint8)) > 0) & ~rim
+    step = abs(float(np.median(grey[~rim])) - value)
+    return bool(begins.any()) and abs(float(np.median(grey[begins])) - value) >= _SHARP * step
 
 
 def cut_out(
@@ -160,6 +174,22 @@ def _is_sheet(mask: np.ndarray) -> bool:
     small = cv2.resize(mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 191
     reach = np.ones((max(1, size[1] * 2 // 5), min(size)), np.uint8)
     return bool(cv2.morphologyEx(small.astype(np.uint8), cv2.MORPH_OPEN, reach).mean() > 0.3)
+
+
+def _is_strip(mask: np.ndarray) -> bool:
+    """Whether a mask holds little but one strip from one side to the other, which may lean."""
+    side = max(3, round(_FITS * len(mask)))
+    opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
+    _, _, marks, _ = cv2.connectedComponentsWithStats(opened)
+    areas = marks[1:, cv2.CC_STAT_AREA]
+    if not len(areas):
+        return False
+    most = int(areas.argmax())
+    wide = int(marks[1 + most, cv2.CC_STAT_WIDTH])
+    return bool(
+        areas[most] > max(_LARGE * mask.size, _ALL * np.count_nonzero(mask))
+        and wide > _LONG * mask.shape[1]
+    )
 
 
 def within_strips(grey: np.ndarray) -> tuple[slice, slice]:

@@ -66,8 +66,8 @@ def _evened(ink: np.ndarray, most: float) -> np.ndarray:
     strength = cv2.dilate(strength, np.ones((1, around), np.uint8))
     strength = cv2.blur(strength.astype(np.float32), (around, 1)) / 255
     gain = 1 / np.maximum(strength, 1 / most)
-    # below what can be mended the gain falls with the strength, faster than ink does
-    gain *= np.minimum(1, strength * most) ** 2
+    # below what can be mended the gain falls with the strength
+    gain *= np.minimum(1, strength * most)
     if gain.max() <= _USUAL:
         return ink
     gain = cv2.resize(np.maximum(gain, 1), (width, 1), interpolation=cv2.INTER_LINEAR)
