@@ -17,6 +17,8 @@ _SQUARES = 16
 _ROWS = 48
 # columns around that share one strength, in heights of the line: a letter, so that words may differ
 _AROUND = 1.5
+# a level, of 255, that is no paper's if a share of the line is lighter by so much
+_DARK, _PAPER, _LIGHTER = 160, 0.2, 64
 # ink of real lines differs by so much, and is read as it is
 _USUAL = 1.2
 
@@ -31,6 +33,10 @@ def ink_of(grey: np.ndarray, faintest: float, evened: float = 1.0) -> np.ndarray
     counts = np.cumsum(np.bincount(light.ravel(), minlength=256))
     ground = int(np.searchsorted(counts, counts[-1] * 0.5))
     darkest = int(np.searchsorted(counts, counts[-1] * 0.01))
+    lighter = counts[-1] - counts[min(255, ground + _LIGHTER)]
+    if ground < _DARK and lighter > _PAPER * counts[-1]:
+        # bold type, more of it than of its paper: which is what is lighter
+        ground = int(np.searchsorted(counts, counts[-1] - lighter / 2))
     span = max(ground - darkest, 255 * faintest)
     table = np.clip((ground - np.arange(256)) * (255 / span), 0, 255).astype(np.uint8)
     ink = cv2.LUT(light, table)

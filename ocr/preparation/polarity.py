@@ -10,6 +10,11 @@ from ocr.preparation.border import within_strips
 _CUBES = np.arange(256, dtype=np.float32) ** 3
 _STROKE = 0.1  # of the height: strokes are thinner
 _THIN = 2.0  # what thin strokes say counts so much more than either skew
+# bold type in a tight crop: shares of the lighter half, how much of the variance is within the two
+# halves, how much of the outermost rows is paper, on either side and on both, and how much of the
+# width its widest letter, or what a sheet would be, takes
+_HALF, _CLEAR, _OUTER, _BOTH, _WIDEST = (0.25, 0.75), 0.1, 0.6, 0.7, 0.6
+_ROWS = 64
 
 
 def is_light_on_dark(grey: np.ndarray, outside: np.ndarray | None = None) -> bool:
@@ -21,6 +26,8 @@ def is_light_on_dark(grey: np.ndarray, outside: np.ndarray | None = None) -> boo
     the middle rows are skewed to the other side, thinness has its say. `outside` (bool H x W) says
     where there is no page: its edge is a stroke of neither kind.
     """
+    if outside is None and (bold := _bold_is_light(grey)) is not None:
+        return bold
     size = grey.shape[::-1]
     if grey.shape[0] > 64:
         down = 64 / grey.shape[0]
@@ -43,6 +50,34 @@ def is_light_on_dark(grey: np.ndarray, outside: np.ndarray | None = None) -> boo
     if (whole > 0) == (middle > 0):
         return whole > 0
     return whole + middle + _THIN * _thinness(small, inside) > 0
+
+
+def _bold_is_light(grey: np.ndarray) -> bool | None:
+    """Of letters so bold that they take as much room as the paper, whether they are the lighter
+    half: the paper fills most of the first row and of the last one. None where they are no such."""
+    height, width = grey.shape
+    if min(height, width) < 12:
+        return None
+    size = (max(12, round(width * _ROWS / height)), _ROWS)
+    small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
+    _, light = cv2.threshold(small, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    if not _HALF[0] < light.mean() < _HALF[1]:
+        return None
+    halves = [small[light == half].astype(np.float32) for half in (0, 1)]
+    within = sum(half.var() * half.size for half in halves) / small.size
+    if within > _CLEAR * small.astype(np.float32).var():
+        return None
+    first, last = float(light[0].mean()), float(light[-1].mean())
+    if min(first, last) > _OUTER and first + last > 2 * _BOTH:
+        letters = 1 - light
+    elif max(first, last) < 1 - _OUTER and first + last < 2 * (1 - _BOTH):
+        letters = light
+    else:
+        return None
+    _, _, marks, _ = cv2.connectedComponentsWithStats(letters)
+    if int(marks[1:, cv2.CC_STAT_WIDTH].max(initial=0)) > _WIDEST * size[0]:
+        return None
+    return letters is light
 
 
 def _cubes(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
