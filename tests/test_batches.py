@@ -198,7 +198,7 @@ def test_the_length_rule(text, width, fits):
     if fits:
         assert texts(islice(stream(lines), 2)) == [text] * 8
     else:
-        with pytest.raises(ValueError, match="no usable line in 100 draws.*'x'"):
+        with pytest.raises(ValueError, match="no usable line in 100 draws from x"):
             next(iter(stream(lines)))
 
 
@@ -228,6 +228,12 @@ def test_an_unusable_line_is_made_up_for_by_others():
     assert len(seen) == 7 and min(seen.values()) >= 20
 
 
+def test_unusable_lines_take_no_share_from_their_source():
+    half = source("x", 40, bad=set(range(0, 40, 2)))
+    seen = Counter(t.split()[0] for t in texts(islice(stream(half, source("y", 40)), 200)))
+    assert seen["x"] == pytest.approx(seen["y"], rel=0.1)
+
+
 def test_a_rendered_line_that_cannot_be_read_is_made_up_for():
     """A row of dots in a flat font, once among some ten thousand lines, ended a training."""
     flat = np.full((40, 3000), 255, np.uint8)
@@ -254,9 +260,9 @@ def test_endless_sources_get_numbers_of_their_own():
 
 
 def test_streams_need_a_source():
-    with pytest.raises(ValueError, match="no data source"):
+    with pytest.raises(ValueError, match="nothing to train on"):
         BatchStream([], ALPHABET, None, batch_size=1, frame_width=4, max_width=9)
-    with pytest.raises(ValueError, match="no data source"):
+    with pytest.raises(ValueError, match="nothing to train on"):
         stream(source(weight=0))
 
 

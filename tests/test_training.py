@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,13 +20,17 @@ from rich.console import Console
 from safetensors import safe_open
 from safetensors.numpy import load_file
 
+from ocr.data.folder import DataError
+from ocr.data.sample import Sample
 from ocr.data.sets import read_samples
+from ocr.errors import OcrError
 from ocr.evaluation.run import evaluate
 from ocr.loading import load
-from ocr.training.config import ConfigError, load_config
+from ocr.training.config import ConfigError, RecombinedData, load_config
 from ocr.training.display import Display
 from ocr.training.log import Log
 from ocr.training.loop import in_bf16, train
+from ocr.training.recombined import fingerprint
 from ocr.training.release import release
 from ocr.weights import load_card
 
@@ -278,3 +283,49 @@ def test_without_valid_lines_the_last_weights_are_kept(lines, tmp_path, capsys):
     assert "nothing to go on from" in said and "begins anew" in said
     assert said.count("no valid lines") == 1 and "CER" not in said
     same_state(best, out / "last.safetensors")
+
+
+def test_a_run_that_is_begun_anew_leaves_nothing_of_the_one_before(lines, tmp_path):
+    """Stopped before its first checkpoint, it would have gone on with that of the other."""
+    out = tmp_path / "run"
+    short = {"optimisation": {"steps": 2}}
+    train(load_config(write_config(lines, out, **short)))
+    (out / "checkpoint.safetensors").write_bytes(b"of the one before")
+    with pytest.raises(DataError, match="nothing to train on"):
+        nothing = write_config(lines, out, data=[{"path": str(lines), "weight": 0}], **short)
+        train(load_config(nothing))
+    assert not list(out.glob("*.safetensors"))
+
+
+def test_valid_lines_that_come_later_are_chosen_by(lines, tmp_path):
+    alone = tmp_path / "alone"
+    shutil.copytree(lines, alone)
+    table = alone / "labels.tsv"
+    before = table.read_text("utf-8")
+    table.write_text(before.replace("valid", "unused"), "utf-8")
+    config = load_config(
+        write_config(alone, tmp_path / "run", optimisation={"steps": 4}, evaluate_every=2)
+    )
+    best = train(config, stop_after=2)
+    assert load_card(best).recipe["steps"] == 2
+    table.write_text(before, "utf-8")
+    train(config, resume=True)
+    assert load_card(best).recipe["steps"] == 4
+
+
+def test_a_settings_file_that_cannot_be_gone_on_with_changes_nothing(lines, tmp_path):
+    out = tmp_path / "run"
+    train(load_config(write_config(lines, out, optimisation={"steps": 2})))
+    kept = (out / "config.json").read_bytes()
+    other = write_config(lines, out, optimisation={"steps": 2, "optimiser": "muon"})
+    with pytest.raises(OcrError):
+        train(load_config(other), resume=True)
+    assert (out / "config.json").read_bytes() == kept
+
+
+def test_pages_that_are_for_testing_now_leave_recombined_lines(tmp_path):
+    data = RecombinedData(kind="recombined", path=tmp_path, texts={}, count=3)
+    lines = [Sample(tmp_path / "a.png", "one"), Sample(tmp_path / "b.png", "two")]
+    names = {fingerprint(data, lines[:n]) for n in (0, 1, 2)}
+    names.add(fingerprint(data, [replace(lines[0], text="uno"), lines[1]]))
+    assert len(names) == 4

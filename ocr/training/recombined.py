@@ -21,7 +21,7 @@ def recombined_lines(
     from ocr.data.sets import read_samples
 
     samples = read_samples(data.path, split="train")
-    target = folder / f"{data.path.name}-{_fingerprint(data, samples)}"
+    target = folder / f"{data.path.name}-{fingerprint(data, samples)}"
     if (target / "labels.tsv").is_file():
         return target
     from ocr.data.corpus import Corpus
@@ -40,7 +40,7 @@ def recombined_lines(
     return target
 
 
-def _fingerprint(data: RecombinedData, samples: Sequence[Sample]) -> str:
+def fingerprint(data: RecombinedData, samples: Sequence[Sample]) -> str:
     """Of all that the lines depend on: a page that is for testing now must not stay in them."""
     digest = hashlib.sha256(
         data.model_dump_json(include={"path", "weights", "count", "texts"}).encode()
