@@ -86,6 +86,6 @@ def run() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _TRAIN:
             raise
-        needed = "this needs the extra `train`: pip install '.[train]'"
+        needed = "this needs the extra `train`: pip install 'ocr-lines[train]'"
         typer.echo(f"error: {needed} ({error})", err=True)
         sys.exit(2)

@@ -34,7 +34,7 @@ def launch(
     except ModuleNotFoundError as error:
         if error.name != "gradio":
             raise
-        raise DemoError("the demo needs gradio: pip install '.[demo]'") from None
+        raise DemoError("the demo needs gradio: pip install 'ocr-lines[demo]'") from None
     from starlette.middleware import Middleware
 
     from ocr.demo.look import CSS, theme
