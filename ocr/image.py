@@ -150,7 +150,7 @@ def _from_array(array: np.ndarray, name: str) -> np.ndarray:
         if not np.isfinite(array).all() or array.min() < 0 or array.max() > 1:
             raise ImageError(name, "a float array must lie in [0, 1]")
         array = (array * 255).round().astype(np.uint8)
-    elif array.dtype == np.uint16:
+    elif array.dtype.newbyteorder("=") == np.uint16:  # as libraries for TIFF give it, too
         array = _stretch_deep(array, name)
     elif array.dtype != np.uint8:
         raise ImageError(name, f"an array of {array.dtype} is no image")

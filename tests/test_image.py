@@ -129,6 +129,7 @@ ARRAYS = {
     "every second column": np.repeat(CLEAN, 2, axis=1)[:, ::2],
     "rgba": transparent(0),
     "uint16": DEEP,
+    "uint16 of big ends": DEEP.astype(">u2"),
     "uint16 rgb": np.dstack([DEEP] * 3),
     "uint16 rgb of 12 bits": np.dstack([DEEP >> 4] * 3),
     "float32": CLEAN.astype(np.float32) / 255,
