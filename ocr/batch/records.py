@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
-from typing import Literal
+from typing import Any, Literal
 
 from ocr.errors import OcrError
 
@@ -19,6 +19,17 @@ Form = Literal["jsonl", "csv", "tsv", "parquet", "txt"]
 FORMS: tuple[Form, ...] = ("jsonl", "csv", "tsv", "parquet", "txt")
 _ROWS = 4096  # of a Parquet row group
 _PART = re.compile(r"(.+)\.[^.#]+#(\d+(?:#\d+)?)")
+
+
+def in_json(values: Any, indent: int | None = None) -> str:
+    """JSON that is Unicode. Names that are none (file names may be any bytes) keep their bytes as
+    escapes."""
+    text = json.dumps(values, ensure_ascii=False, indent=indent)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = json.dumps(values, indent=indent)
+    return text
 
 
 class BatchError(OcrError):
@@ -35,15 +46,8 @@ class Record:
     error: str | None = None
 
     def line(self) -> str:
-        """JSON without a line's end. Names that are no Unicode (file names may be any bytes) keep
-        their bytes as escapes."""
-        values = asdict(self)
-        try:
-            text = json.dumps(values, ensure_ascii=False)
-            text.encode()
-        except UnicodeEncodeError:
-            text = json.dumps(values)
-        return text
+        """JSON without a line's end."""
+        return in_json(asdict(self))
 
     @classmethod
     def of_line(cls, line: str) -> Record:

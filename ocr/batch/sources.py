@@ -185,7 +185,7 @@ def _listed(lines: Iterable[str], folder: Path) -> Iterator[Item]:
 
 
 def _one(name: str, path: Path) -> Iterator[Item]:
-    if _is_special(path):
+    if is_special(path):
         yield _failing(name, "a pipe or a device, no file")
     elif _is_foreign(name) and path.is_file():
         yield _foreign(name)
@@ -195,7 +195,7 @@ def _one(name: str, path: Path) -> Iterator[Item]:
         yield Item(name, lambda: path, path)
 
 
-def _is_special(path: Path) -> bool:
+def is_special(path: Path) -> bool:
     """Whether it is a pipe, a socket or a device, which is never opened: it may block for ever."""
     try:
         mode = path.stat().st_mode
@@ -225,7 +225,7 @@ def _pages(
 def page_count(path: Path) -> int:
     """Pages of a TIFF; 1 for every other file, broken ones included."""
     try:
-        return _frames(path) if _is_tiff(path.name) and not _is_special(path) else 1
+        return _frames(path) if _is_tiff(path.name) and not is_special(path) else 1
     except Exception:  # said when it is read
         return 1
 

@@ -70,9 +70,12 @@ def run() -> None:
     for stream in (sys.stdin, sys.stdout):
         if isinstance(stream, TextIOWrapper):
             # a list of files or readings in a file is UTF-8 wherever it was made; and names of
-            # files may be any bytes: they come and go
-            encoding = stream.encoding if stream.isatty() else "utf-8"
-            stream.reconfigure(encoding=encoding, errors="surrogateescape")
+            # files may be any bytes: they come and go; a terminal shows what it lacks as escapes
+            shown = stream.isatty()
+            stream.reconfigure(
+                encoding=stream.encoding if shown else "utf-8",
+                errors="backslashreplace" if shown and stream is sys.stdout else "surrogateescape",
+            )
     try:
         app()
     except OcrError as error:

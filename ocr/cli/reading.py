@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -61,7 +62,8 @@ def read(
     * `ocr read --lm french --nbest 5 --format json line.png`
     """
     from ocr import load
-    from ocr.batch.sources import page_count
+    from ocr.batch.records import in_json
+    from ocr.batch.sources import is_special, page_count
     from ocr.image import ImageError
     from ocr.layout import lines_on
 
@@ -84,19 +86,28 @@ def read(
         recurrent=recurrent,
         nbest=nbest,
     )
-    for image in images:
-        if (pages := page_count(image)) > 1:
-            typer.echo(f"{image}: the first of {pages} pages; `ocr batch` reads all", err=True)
-        if lines_on(image) > 1:
-            typer.echo(f"{image}: looks like several lines of text, and one is read", err=True)
-    lines = recogniser.read(images, on_error=report)
+
+    def checked() -> Iterator[Path]:
+        """The images, each looked at when its turn has come: results come as they are read."""
+        for image in images:
+            # a pipe gives its bytes once, and they are for the reading
+            if not is_special(image):
+                if (pages := page_count(image)) > 1:
+                    left = f"the first of {pages} pages; `ocr batch` reads all"
+                    typer.echo(f"{image}: {left}", err=True)
+                if lines_on(image) > 1:
+                    note = "looks like several lines of text, and one is read"
+                    typer.echo(f"{image}: {note}", err=True)
+            yield image
+
+    lines = recogniser.read(checked(), on_error=report)
     if format is Format.text:
         for line in lines:
             typer.echo(f"{line.source}\t{line.text}")
     else:
         separator = "["
         for line in lines:
-            typer.echo(separator + json.dumps(line.as_dict(), ensure_ascii=False), nl=False)
+            typer.echo(separator + in_json(line.as_dict()), nl=False)
             separator = ",\n "
         typer.echo("[]" if separator == "[" else "]")
     if failures:
@@ -186,6 +197,7 @@ def align(
     Example: `ocr align line.png "the text of the line" --picture spans.png`
     """
     from ocr import load
+    from ocr.batch.records import in_json
     from ocr.image import read as read_image
     from ocr.picture import draw_spans, require_picture
 
@@ -194,7 +206,7 @@ def align(
     recogniser = load(weights)
     line, log_probability = recogniser.align(image, text)
     result = {**line.as_dict(), "log_probability": log_probability}
-    typer.echo(json.dumps(result, ensure_ascii=False, indent=1))
+    typer.echo(in_json(result, indent=1))
     if picture:
         draw_spans(read_image(image), line, picture)
         typer.echo(f"picture: {picture}", err=True)
