@@ -20,10 +20,11 @@ from PIL import Image
 from ocr.batch import records
 from ocr.batch.journal import Journal
 from ocr.batch.local import read_piece
+from ocr.batch.models import fingerprints
 from ocr.batch.records import FORMS, BatchError, Record, text_name
 from ocr.batch.run import run
 from ocr.batch.sources import SourceError, expand
-from ocr.loading import load
+from ocr.loading import find_weights, load
 from ocr.weights import WeightsError
 
 COUNT = 90
@@ -186,6 +187,28 @@ def test_a_run_with_other_settings_does_not_mix_in(lines, tmp_path):
     assert summary.lines == COUNT
 
 
+def test_a_run_does_not_go_on_with_weights_that_were_replaced(lines, tmp_path):
+    weights = tmp_path / "own.onnx"
+    weights.write_bytes(find_weights().read_bytes())
+    settings = {"decoder": "greedy", "weights": str(weights)}
+    asked = {"sources": [str(lines)], "settings": settings, "models": fingerprints(settings)}
+    Journal(tmp_path / "out.csv.part", asked).close()
+    weights.write_bytes(find_weights("latin-base").read_bytes())
+    with pytest.raises(BatchError, match=r"other models \(.*weights own.onnx.*--overwrite"):
+        run([lines], tmp_path / "out.csv", **settings)
+
+
+def test_models_are_those_that_take_part(tmp_path):
+    assert [name.split()[0] for name in fingerprints({"decoder": "greedy"})] == ["weights"]
+    (tmp_path / "words.txt").write_text("a")
+    found = fingerprints({"lm": "english", "lexicon": tmp_path / "words.txt"})
+    assert list(found)[1:] == ["lexicon words.txt", "lm english.ngram"]
+    assert {"lm auto.ngram", "lm italian.ngram", "recurrent auto.lstm.onnx"} <= set(
+        fingerprints({})
+    )
+    assert "weights latin-small.int8.onnx" in fingerprints({"lm": tmp_path / "missing.ngram"})
+
+
 def test_an_output_that_is_there(lines, expected, tmp_path):
     out = tmp_path / "out.tsv"
     run([lines], out, decoder="greedy")
@@ -207,7 +230,8 @@ def test_files_that_come_and_go_between_two_runs(lines, tmp_path):
     items = list(expand([folder]))
     recogniser = load(decoder="greedy")
     settings = {"decoder": "greedy"}
-    journal = Journal(tmp_path / "out.jsonl.part", {"sources": [str(folder)], "settings": settings})
+    asked = {"sources": [str(folder)], "settings": settings, "models": fingerprints(settings)}
+    journal = Journal(tmp_path / "out.jsonl.part", asked)
     journal.append(read_piece(recogniser, items[:4]))
     journal.close()
     (folder / "41.png").unlink()

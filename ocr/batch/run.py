@@ -18,6 +18,7 @@ from ocr.batch import local
 from ocr.batch import records as forms
 from ocr.batch.journal import Journal
 from ocr.batch.lock import HeldError, locked
+from ocr.batch.models import fingerprints
 from ocr.batch.records import BatchError
 from ocr.batch.sources import Item, check, expand
 
@@ -68,15 +69,16 @@ def run(
     if kind == "parquet":
         forms.require_parquet(out)
     check(names)
-    request = {
-        "sources": names,
-        "settings": {key: str(value) for key, value in sorted(options.items())},
-    }
     started = time.perf_counter()
     part = out.with_name(out.name + ".part")
     with _alone(out), _saying(part):
         if out.exists() and not overwrite and not part.is_file():
             return _finished(names, out, kind, started)
+        request = {
+            "sources": names,
+            "settings": {key: str(value) for key, value in sorted(options.items())},
+            "models": fingerprints(options),
+        }
         journal = Journal(part, request, replace=overwrite)
         try:
             resumed = journal.count
