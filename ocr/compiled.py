@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Literal
 
 from numba import njit
@@ -17,9 +18,15 @@ def compiled(error_model: Literal["python", "numpy"] = "python") -> Callable[[Fu
 
     def compile_(function: Function) -> Function:
         try:
-            kept: Function = njit(cache=True, nogil=True, error_model=error_model)(function)
+            kept: Any = njit(cache=True, nogil=True, error_model=error_model)(function)
         except RuntimeError:  # no place to keep it
-            kept = njit(nogil=True, error_model=error_model)(function)
+            return njit(nogil=True, error_model=error_model)(function)
+        # another Numba may have no such parts: then it keeps functions as it does
+        with suppress(ImportError, AttributeError):
+            from ocr.kept import FunctionCache, KeptFunction
+
+            if isinstance(kept._cache, FunctionCache):
+                kept._cache = KeptFunction(function)
         return kept
 
     return compile_
