@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import signal
+import sys
+import threading
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ocr.cores import cores
 from ocr.errors import OcrError
@@ -29,6 +35,9 @@ def launch(
     """
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    if block:
+        _end_tidily()
+    _keep_uploads_private()
     try:
         import gradio as gr  # noqa: F401
     except ModuleNotFoundError as error:
@@ -77,3 +86,19 @@ def launch(
     if block:
         page.block_thread()
     return address
+
+
+@cache
+def _keep_uploads_private() -> None:
+    """What visitors upload lies in a folder of this process, and goes with it (Gradio's own is
+    shared and stays). Before Gradio is imported, which takes the name of its folder then."""
+    if not os.environ.get("GRADIO_TEMP_DIR"):
+        folder = TemporaryDirectory(prefix="ocr-uploads-", ignore_cleanup_errors=True)
+        os.environ["GRADIO_TEMP_DIR"] = folder.name
+        atexit.register(folder.cleanup)
+
+
+def _end_tidily() -> None:
+    """A service is ended by SIGTERM, which would leave what is removed at exit."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
