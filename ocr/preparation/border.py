@@ -19,6 +19,7 @@ _FEWEST = 12  # rows or columns of which some may be a strip
 _APART = 8  # grey values by which a strip along an edge differs from the paper
 _FLAT = 3  # grey values that count as white or black: JPEG
 _SHARP = 0.6  # of the step from a rim to the paper, in the pixels next to it
+_CONVEX = 0.95  # of its hull that a sheet with soft edges fills
 # shares of a strip of paper that leans: of the height, that fits into it; of the image; of its
 # width; of all that is no rim
 _FITS, _LARGE, _LONG, _ALL = 1 / 6, 0.25, 0.9, 0.9
@@ -93,9 +94,19 @@ def outside_of_cut(grey: np.ndarray) -> np.ndarray | None:
             # a rim of the paper's own colour does no harm
             if rim.all() or abs(most_common(grey[~rim]) - value) <= 16:
                 continue
-            if _is_sharp(grey, rim, value) and (_is_sheet(~rim) or _is_strip(~rim)):
+            if not (_is_sheet(~rim) or _is_strip(~rim)):
+                continue
+            # letters that are blurred together end softly, and follow their outlines
+            if _is_sharp(grey, rim, value) or _is_convex(~rim):
                 return rim
     return None
+
+
+def _is_convex(mask: np.ndarray) -> bool:
+    """Whether a mask fills its convex hull, as paper does whose edges are soft."""
+    outlines, _ = cv2.findContours(mask.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+    hull = cv2.contourArea(cv2.convexHull(np.vstack(outlines)))
+    return bool(np.count_nonzero(mask) >= _CONVEX * hull)
 
 
 def _is_sharp(grey: np.ndarray, rim: np.ndarray, value: int) -> bool:
