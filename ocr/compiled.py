@@ -23,10 +23,10 @@ def compiled(error_model: Literal["python", "numpy"] = "python") -> Callable[[Fu
             return njit(nogil=True, error_model=error_model)(function)
         # another Numba may have no such parts: then it keeps functions as it does
         with suppress(ImportError, AttributeError):
-            from ocr.kept import FunctionCache, KeptFunction
+            from ocr.kernel_cache import FunctionCache, KernelCache
 
             if isinstance(kept._cache, FunctionCache):
-                kept._cache = KeptFunction(function)
+                kept._cache = KernelCache(function)
         return kept
 
     return compile_

@@ -95,10 +95,8 @@ def _bytes_of(path: Path, name: str) -> bytes:
     if path.is_dir():
         raise ImageError(name, "a folder; `ocr batch` reads folders")
     with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)  # a pipe or a device has no size, and may have no end
-    if len(data) > MAX_BYTES:
-        raise ImageError(name, f"larger than {MAX_BYTES >> 20} MB")
-    return data
+        # a pipe or a device has no size, and may have no end
+        return _not_too_much(file.read(MAX_BYTES + 1), name)
 
 
 def _bytes_of_open(file: Any, name: str) -> bytes:
@@ -108,6 +106,10 @@ def _bytes_of_open(file: Any, name: str) -> bytes:
         raise ImageError(name, f"cannot be read: {error}") from None
     if not isinstance(data, bytes):
         raise ImageError(name, "open for text; an image is read from a file open for bytes")
+    return _not_too_much(data, name)
+
+
+def _not_too_much(data: bytes, name: str) -> bytes:
     if len(data) > MAX_BYTES:
         raise ImageError(name, f"larger than {MAX_BYTES >> 20} MB")
     return data

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ocr.compiled import compiled
-from ocr.kept import SOURCES
+from ocr.kernel_cache import SOURCES
 
 ROOT = Path(__file__).parent.parent
 
@@ -22,7 +22,7 @@ def test_what_can_be_kept_nowhere_is_compiled_all_the_same():
 def test_what_has_a_file_is_kept():
     from ocr.lm.ngram import advance
 
-    assert type(advance._cache).__name__ == "KeptFunction"
+    assert type(advance._cache).__name__ == "KernelCache"
 
 
 def test_all_files_of_compiled_loops_are_looked_at():
@@ -61,7 +61,7 @@ def hits(folder, before=""):
 
 
 def test_a_change_in_another_file_of_loops_makes_all_old(tmp_path):
-    changed = "import ocr.kept\nocr.kept._stamp = lambda: 'changed'\n"
+    changed = "import ocr.kernel_cache\nocr.kernel_cache._stamp = lambda: 'changed'\n"
     assert [hits(tmp_path), hits(tmp_path), hits(tmp_path, changed)] == [0, 1, 0]
 
 

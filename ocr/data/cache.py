@@ -157,10 +157,15 @@ def _fingerprint(samples: Sequence[Sample], settings: Preparation) -> str:
     for source in preparing():  # another `prepare`, other pixels
         digest.update(source.read_bytes())
     for sample in samples:
-        try:
-            stat = sample.image.stat()
-            mark = f"{stat.st_size}:{stat.st_mtime_ns}"
-        except OSError:
-            mark = "missing"
+        mark = state_of(sample.image)
         digest.update(f"{sample.image}\0{sample.box}\0{sample.outline}\0{mark}\n".encode())
     return digest.hexdigest()[:16]
+
+
+def state_of(file: Path) -> str:
+    """What changes when a file does, without reading it."""
+    try:
+        stat = file.stat()
+    except OSError:
+        return "missing"
+    return f"{stat.st_size}:{stat.st_mtime_ns}"

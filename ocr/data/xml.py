@@ -34,12 +34,4 @@ def parse(path: Path) -> etree._Element:
 
 def text_of(element: etree._Element) -> str:
     """The text of an element, that between its children and behind comments included."""
-    return "".join(
-        part
-        for e in element.iter()
-        for part in (
-            e.text if isinstance(e.tag, str) else "",
-            e.tail if e is not element else "",
-        )
-        if part
-    )
+    return str(element.xpath("string()"))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ocr.levels import percentiles
 from ocr.preparation.box import ink_box, shrunk
 from ocr.preparation.curve import curve, straightened
 from ocr.preparation.inverse import turned_inverse
@@ -86,4 +87,4 @@ def _strokes(grey: np.ndarray, high: int) -> np.ndarray:
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     light = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, kernel)
     strokes = np.maximum(light, cv2.morphologyEx(grey, cv2.MORPH_BLACKHAT, kernel))
-    return cv2.convertScaleAbs(strokes, alpha=255 / max(1.0, np.percentile(strokes, _DARK)))
+    return cv2.convertScaleAbs(strokes, alpha=255 / max(1.0, percentiles(strokes, _DARK)[0]))

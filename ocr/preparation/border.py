@@ -189,9 +189,8 @@ def _is_sheet(mask: np.ndarray) -> bool:
 
 def _is_strip(mask: np.ndarray) -> bool:
     """Whether a mask holds little but one strip from one side to the other, which may lean."""
-    side = max(3, round(_FITS * len(mask)))
-    opened = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
-    _, _, marks, _ = cv2.connectedComponentsWithStats(opened)
+    strip = _opened(mask.view(np.uint8), max(3, round(_FITS * len(mask))))
+    _, _, marks, _ = cv2.connectedComponentsWithStats(strip)
     areas = marks[1:, cv2.CC_STAT_AREA]
     if not len(areas):
         return False

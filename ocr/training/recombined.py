@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from ocr.data.cache import state_of
 from ocr.data.sample import Sample
 from ocr.loading import find_trainable
 from ocr.training.config import RecombinedData
@@ -46,14 +47,7 @@ def fingerprint(data: RecombinedData, samples: Sequence[Sample]) -> str:
         data.model_dump_json(include={"path", "weights", "count", "texts"}).encode()
     )
     for sample in samples:
-        digest.update(f"{sample}\0{_state(sample.image)}\n".encode())
+        digest.update(f"{sample}\0{state_of(sample.image)}\n".encode())
     for file in (find_trainable(data.weights), *data.texts):
-        digest.update(_state(file).encode())
+        digest.update(state_of(file).encode())
     return digest.hexdigest()[:12]
-
-
-def _state(file: Path) -> str:
-    if not file.is_file():
-        return ""
-    found = file.stat()
-    return f"{found.st_size} {found.st_mtime_ns}"

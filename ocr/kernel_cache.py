@@ -1,6 +1,6 @@
 """Where compiled loops are kept: Numba's cache, that neither stops a program nor keeps what is old.
 
-Its parts have no promise from Numba: who makes a `KeptFunction` goes on without where they differ.
+Its parts have no promise from Numba: who makes a `KernelCache` goes on without where they differ.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SOURCES = (
 _BROKEN = (OSError, EOFError, pickle.UnpicklingError)
 
 
-class KeptFunction(FunctionCache):
+class KernelCache(FunctionCache):
     """The cache of one function. A full disk or a damaged file costs the time of compiling; and a
     change in any of SOURCES makes all that was kept old (Numba looks at the function's file)."""
 
