@@ -1,5 +1,7 @@
-"""The command line as a person uses it: real processes, the shipped weights, the sample lines."""
+"""The command line as a person uses it: the shipped weights, the sample lines."""
 
+import contextlib
+import io
 import json
 import os
 import shutil
@@ -11,6 +13,7 @@ import pytest
 from PIL import Image
 from test_digits import write_digits
 
+from ocr.cli import run
 from ocr.loading import find_weights
 from ocr.preparation.prepare import load
 from ocr.weights import load_card
@@ -19,7 +22,8 @@ ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "datasets" / "samples"
 
 
-def ocr(*arguments, folder=None, code=0):
+def process(*arguments, folder=None, code=0):
+    """What `ocr` does as a process of its own."""
     done = subprocess.run(
         [sys.executable, "-m", "ocr.cli", *map(str, arguments)],
         capture_output=True,
@@ -32,6 +36,31 @@ def ocr(*arguments, folder=None, code=0):
     return done
 
 
+def ocr(*arguments, folder=None, code=0):
+    """The same within this process, which need not begin by loading everything."""
+    streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2)]
+    found = 0
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(streams[0]),
+        contextlib.redirect_stderr(streams[1]),
+    ):
+        patch.setattr(sys, "argv", ["ocr", *map(str, arguments)])
+        patch.setenv("COLUMNS", "200")
+        if folder is not None:
+            patch.chdir(folder)
+        try:
+            run()
+        except SystemExit as end:
+            found = end.code or 0
+    said = []
+    for stream in streams:
+        stream.flush()
+        said.append(stream.buffer.getvalue().decode("utf-8"))
+    assert found == code, said
+    return subprocess.CompletedProcess(arguments, found, *said)
+
+
 def labels():
     rows = (SAMPLES / "labels.tsv").read_text(encoding="utf-8").splitlines()[1:]
     return dict(row.split("\t")[:2] for row in rows)
@@ -39,7 +68,7 @@ def labels():
 
 def test_read_prints_path_and_text():
     names = ["print.png", "accents.png"]
-    done = ocr("read", *(SAMPLES / n for n in names))
+    done = process("read", *(SAMPLES / n for n in names))
     rows = [row.split("\t") for row in done.stdout.splitlines()]
     assert [row[0] for row in rows] == [str(SAMPLES / n) for n in names]
     assert rows[0][1] == labels()["print.png"]
@@ -60,7 +89,7 @@ def test_unreadable_files_go_to_the_error_stream_and_the_others_are_read(tmp_pat
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     shutil.copy(SAMPLES / "print.png", tmp_path)
     for form in ("text", "json"):
-        done = ocr(
+        done = process(
             "read", "-f", form, "broken.png", "print.png", "missing.png", folder=tmp_path, code=1
         )
         assert labels()["print.png"] in done.stdout
@@ -75,7 +104,7 @@ def test_nothing_readable_still_gives_valid_json(tmp_path):
 
 def test_evaluate_prints_one_object(tmp_path):
     report = tmp_path / "report.html"
-    done = ocr("evaluate", SAMPLES, "--format", "json", "--report", report)
+    done = process("evaluate", SAMPLES, "--format", "json", "--report", report)
     result = json.loads(done.stdout)
     assert {"cer", "wer", "lines", "skipped", "seconds", "weights", "decoder"} <= result.keys()
     assert result["lines"] == len(labels())

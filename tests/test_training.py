@@ -157,21 +157,36 @@ def test_pieces_on_a_gpu_equal_one_go(lines, tmp_path, optimiser):
     in_pieces_as_in_one_go(lines, tmp_path, optimiser, accelerator="gpu")
 
 
-def test_a_schedule_of_minutes_ends_by_the_clock(lines, tmp_path):
-    """Two processes, in two pieces: the second has what the first left of twelve seconds."""
-    schedule = {"steps": 100_000, "minutes": 0.2, "final_rate": 0.0}
-    config = write_config(lines, tmp_path / "run", devices=2, optimisation=schedule)
-    finish(start(config, "--stop-after", "20"))
-    finish(start(config, "--resume"))
-    again = finish(start(config, "--resume"))
-    records = [json.loads(r) for r in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+def test_a_schedule_of_minutes_ends_by_the_clock(lines, tmp_path, capsys):
+    """In two pieces: the second has what the first left of three seconds."""
+    schedule = {"steps": 100_000, "minutes": 0.05, "final_rate": 0.0}
+    config = load_config(write_config(lines, tmp_path / "run", optimisation=schedule))
+    train(config, stop_after=20)
+    train(config, resume=True)
+    records, progress = what_became_of(tmp_path / "run")
     rates = [r["rate"] for r in records if "rate" in r]
-    with safe_open(str(tmp_path / "run/checkpoint.safetensors"), "np") as file:
-        progress = json.loads(file.metadata()["progress"])
     # how far the rate falls before the last step depends on how long a step lasts here
     assert rates == sorted(rates, reverse=True) and rates[-1] < rates[0] <= 3e-3
-    assert 20 < progress["step"] < 100_000 and progress["seconds"] >= 12
-    assert f"resumed at step {progress['step']:,}" in again
+    assert 20 < progress["step"] < 100_000 and progress["seconds"] >= 3
+    capsys.readouterr()
+    train(config, resume=True)
+    assert f"resumed at step {progress['step']:,}" in capsys.readouterr().out
+    assert what_became_of(tmp_path / "run")[1]["step"] == progress["step"]
+
+
+def test_two_ranks_end_by_one_clock(lines, tmp_path):
+    """Neither waits for a step that the other does not make any more."""
+    schedule = {"steps": 100_000, "minutes": 0.05}
+    finish(start(write_config(lines, tmp_path / "run", devices=2, optimisation=schedule)))
+    _, progress = what_became_of(tmp_path / "run")
+    assert 0 < progress["step"] < 100_000 and progress["seconds"] >= 3
+
+
+def what_became_of(run):
+    """The records of a training, and how far its checkpoint is."""
+    records = [json.loads(r) for r in (run / "log.jsonl").read_text().splitlines()]
+    with safe_open(str(run / "checkpoint.safetensors"), "np") as file:
+        return records, json.loads(file.metadata()["progress"])
 
 
 def test_learns_a_tiny_alphabet(lines, tmp_path):

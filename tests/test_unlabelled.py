@@ -19,13 +19,13 @@ from ocr.finetune.unlabelled import read_unlabelled
 from ocr.preparation.prepare import Preparation
 from ocr.weights import load_card
 
-THINGS = ["house", "garden", "street", "river"]
+THINGS = ["house", "garden", "street", "river", "tower"]
 
 
 def test_lines_without_texts(tmp_path):
     """The shipped weights and blurred images: what was read in them is learnt, and called that."""
     folder = tmp_path / "scans"
-    texts = [f"{a} {b} {c}" for a, b, c in permutations(THINGS, 3)]
+    texts = [f"{a} {b}" for a, b in permutations(THINGS, 2)]
     write_lines(folder, texts)
     (folder / "labels.tsv").unlink()
     for path in folder.iterdir():

@@ -3,7 +3,7 @@ counts them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -37,3 +37,12 @@ def errors(references: Sequence[str], readings: Sequence[str]) -> Errors:
         word_edits += Levenshtein.distance(split, reading.split())
         words += len(split)
     return Errors(character_edits, characters, word_edits, words)
+
+
+def together(parts: Iterable[Errors]) -> Errors:
+    """The errors of several lines or sets as those of one."""
+    totals = [0, 0, 0, 0]
+    for e in parts:
+        found = (e.character_edits, e.characters, e.word_edits, e.words)
+        totals = [a + b for a, b in zip(totals, found, strict=True)]
+    return Errors(*totals)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from ocr.alphabet import normalise
 from ocr.data.cache import load_sample
 from ocr.data.sample import Sample
 from ocr.evaluation.calibration import Calibration, of_characters, of_words
-from ocr.evaluation.metrics import Errors, errors
+from ocr.evaluation.metrics import Errors, errors, together
 from ocr.image import ImageError
 from ocr.preparation.prepare import Prepared
 from ocr.recogniser import Recogniser
@@ -64,7 +64,7 @@ class Evaluation:
 
     @property
     def errors(self) -> Errors:
-        return _sum(r.errors for r in self.results)
+        return together(r.errors for r in self.results)
 
     def by_length(self) -> list[Part]:
         """Bands of reference length in characters, short to long; bands without lines left out."""
@@ -203,15 +203,7 @@ def _parts(results: Sequence[LineResult], name: Callable[[LineResult], str]) -> 
     parts: defaultdict[str, list[Errors]] = defaultdict(list)
     for result in results:
         parts[name(result)].append(result.errors)
-    return [Part(key, len(found), _sum(found)) for key, found in parts.items()]
-
-
-def _sum(parts: Iterable[Errors]) -> Errors:
-    totals = [0, 0, 0, 0]
-    for e in parts:
-        found = (e.character_edits, e.characters, e.word_edits, e.words)
-        totals = [a + b for a, b in zip(totals, found, strict=True)]
-    return Errors(*totals)
+    return [Part(key, len(found), together(found)) for key, found in parts.items()]
 
 
 def _rate(e: Errors) -> float:

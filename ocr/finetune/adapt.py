@@ -140,20 +140,23 @@ def adapt(
     average = AveragedModel(model, multi_avg_fn=ema_update(ema), use_buffers=True)
     progress = Progress()
     outcome = Outcome(_state(model))
-    if resume and checkpoint is not None and checkpoint.is_file():
+    goes_on = resume and checkpoint is not None and checkpoint.is_file()
+    if goes_on:
+        assert checkpoint is not None
         progress = load_checkpoint(checkpoint, model, average, optimiser)
         _load_found(checkpoint, outcome)
-    elif cost is not None:
-        progress.best = cost(_reading(average.module))
-        outcome.curve.append((0.0, progress.best))
-        evaluated(0.0, progress.best, average.module)
     outcome.progress = progress
     stream.start = progress.step
+    # before the start is judged: the first batches are made meanwhile
     batches = iter(
         torch.utils.data.DataLoader(
             stream, batch_size=None, num_workers=1, prefetch_factor=16, worker_init_fn=_quiet_worker
         )
     )
+    if cost is not None and not goes_on:
+        progress.best = cost(_reading(average.module))
+        outcome.curve.append((0.0, progress.best))
+        evaluated(0.0, progress.best, average.module)
     judged = math.floor(budget.share(progress) * EVALUATIONS)
     worse = 0
     with _interruptible() as interrupted, gradients:

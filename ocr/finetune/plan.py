@@ -17,13 +17,13 @@ from ocr.data.augment import Augmenter
 from ocr.data.batches import BatchStream, DataSource
 from ocr.data.sample import Sample
 from ocr.emissions import TorchEmissions
-from ocr.evaluation.run import Evaluation, evaluate
+from ocr.evaluation.run import Evaluation
 from ocr.finetune.adapt import AS_GOOD, EVALUATIONS, Budget, Outcome, adapt, blend
 from ocr.finetune.config import FinetuneConfig
 from ocr.finetune.growth import NewCharacter
 from ocr.finetune.lines import General, Own, Say, folds_of, split_off
 from ocr.finetune.measure import joined, read_twice
-from ocr.finetune.workers import shared, workers
+from ocr.finetune.rates import Rates
 from ocr.loading import find_trainable
 from ocr.model import CRNN
 from ocr.precision import can_bf16
@@ -48,8 +48,8 @@ _TIMED = 40
 _ASKED = 24
 # a set is mixed in at least and at most so often, the mean of them being 1
 _RAREST, _OFTENEST = 0.5, 2.0
-# times as long as that: a line measured by both networks, in full precision, and searched
-_MEASURED = 5.0
+# times as long as that: a line measured by both networks, and searched
+_MEASURED = 2.5
 # where all of one's own lines are read, what others lose must still count
 _ANY = 0.1
 
@@ -83,6 +83,7 @@ class Plan:
     def __post_init__(self) -> None:
         self.start = {k: v.clone() for k, v in self.model.state_dict().items()}
         self._said = False
+        self._rates = Rates(self.card, self.config.device)
 
     def by_holding_out(self):
         """Train on the rest, choose by what was held out: (state, held-out samples, stopped)."""
@@ -203,15 +204,14 @@ class Plan:
         given = 60 * self.config.minutes
         lines = _spread(held_out, _TIMED)
         start = time.monotonic()
-        evaluate(self._recogniser(self.model.eval()), lines)
+        self._rates(self.model.eval(), [lines])
         now = time.monotonic()
-        line = (now - start) / max(1, len(lines))
-        each = line / workers(self.config.device)
+        each = (now - start) / max(1, len(lines))
         sets = 1 + len(self.general.measured)
         fit = _BLENDING * given / (each * sets * _BLEND_READINGS)
         self._blend_lines = round(min(max(fit, _QUICK // 2), _BLEND_LINES * self.config.minutes))
         measured = sum(map(len, self.general.measured.values())) + len(held_out)
-        reading = line * EVALUATIONS * min(_QUICK, len(held_out)) + each * _MEASURED * measured
+        reading = each * EVALUATIONS * min(_QUICK, len(held_out)) + each * _MEASURED * measured
         if blending:
             reading += each * self._blend_lines * sets * _BLEND_READINGS
         self._other_seconds = now - self.begun + reading
@@ -329,15 +329,6 @@ class Plan:
     def _recogniser(self, model: CRNN) -> Recogniser:
         device = self.config.device
         return Recogniser(TorchEmissions(model, self.card, device, can_bf16(device)))
-
-    def _rates(self, model: CRNN, sets: Sequence[list[Sample]]) -> list[float]:
-        """CER of each set, percent."""
-        # a recogniser is for one thread
-        return shared(
-            lambda samples: evaluate(self._recogniser(model), samples).errors.cer,
-            sets,
-            self.config.device,
-        )
 
     def _cost(self, own: list[Sample]) -> Callable[[CRNN], float]:
         """CER of one's own lines."""
