@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -106,6 +106,7 @@ class Alphabet:
         return Alphabet(self.characters + tuple(c for c in new if c not in self._labels))
 
     @classmethod
+    @cache
     def latin(cls) -> Alphabet:
         """ASCII, Latin-1, Latin Extended-A and the typographic signs of European writing."""
         ascii_ = map(chr, range(0x20, 0x7F))
