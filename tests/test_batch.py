@@ -18,12 +18,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ocr.batch import records
+from ocr.batch.items import SourceError
 from ocr.batch.journal import Journal
 from ocr.batch.local import read_piece
 from ocr.batch.models import fingerprints
 from ocr.batch.records import FORMS, BatchError, Record, text_name
 from ocr.batch.run import run
-from ocr.batch.sources import SourceError, expand
+from ocr.batch.sources import expand
 from ocr.loading import find_weights, load
 from ocr.weights import WeightsError
 

@@ -6,9 +6,10 @@ import tarfile
 import numpy as np
 from PIL import Image
 
+from ocr.batch.items import Item
 from ocr.batch.local import PIECE_BYTES, read_pieces
 from ocr.batch.pieces import cut
-from ocr.batch.sources import Item, expand
+from ocr.batch.sources import expand
 
 
 def test_large_images_of_an_archive_are_few_in_memory(tmp_path):

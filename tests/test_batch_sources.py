@@ -10,8 +10,10 @@ import pytest
 from conftest import draw_text
 from PIL import Image
 
-from ocr.batch import sources
-from ocr.batch.sources import SourceError, check, count, expand, page_count
+from ocr.batch import archives
+from ocr.batch.items import SourceError
+from ocr.batch.pages import page_count
+from ocr.batch.sources import check, count, expand
 from ocr.image import ImageError, read
 
 
@@ -163,7 +165,7 @@ def test_truncated_archives_give_what_is_left(tmp_path, name):
 
 
 def test_members_that_are_too_large(tmp_path, monkeypatch):
-    monkeypatch.setattr(sources, "MAX_BYTES", 1000)
+    monkeypatch.setattr(archives, "MAX_BYTES", 1000)
     zipped(tmp_path / "x.zip", {"big.png": b"0" * 1001})
     tarred(tmp_path / "x.tar", {"big.png": b"0" * 1001})
     for item in expand([tmp_path / "x.zip", tmp_path / "x.tar"]):

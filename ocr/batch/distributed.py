@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from ocr.batch.items import Item
 from ocr.batch.local import PIECE, read_piece
 from ocr.batch.pieces import cut
 from ocr.batch.records import BatchError, Record
-from ocr.batch.sources import Item
 from ocr.image import ImageError
 
 # images of one pass through the cluster: what the driver holds names of, and the bytes of those out

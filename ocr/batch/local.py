@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
+from ocr.batch.items import Item
 from ocr.batch.pieces import cut
 from ocr.batch.records import Record
-from ocr.batch.sources import Item
 from ocr.cores import cores
 from ocr.image import ImageError
 from ocr.preparation.prepare import Prepared, load

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from ocr.batch.sources import Item
+from ocr.batch.items import Item
 
 
 def cut(items: Iterable[Item], count: int, size: int) -> Iterator[list[Item]]:

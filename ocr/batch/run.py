@@ -16,11 +16,12 @@ from typing import Any, Literal
 
 from ocr.batch import local
 from ocr.batch import records as forms
+from ocr.batch.items import Item
 from ocr.batch.journal import Journal
 from ocr.batch.lock import HeldError, locked
 from ocr.batch.models import fingerprints
 from ocr.batch.records import BatchError
-from ocr.batch.sources import Item, check, expand
+from ocr.batch.sources import check, expand
 
 
 @dataclass(frozen=True, slots=True)

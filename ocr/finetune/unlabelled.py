@@ -10,8 +10,9 @@ from __future__ import annotations
 from itertools import chain
 from pathlib import Path
 
+from ocr.batch.items import Item
 from ocr.batch.local import read_pieces
-from ocr.batch.sources import Item, expand
+from ocr.batch.sources import expand
 from ocr.data.folder import DataError
 from ocr.data.sample import Sample
 from ocr.finetune.config import FinetuneConfig
