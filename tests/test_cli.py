@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -158,6 +159,17 @@ def test_render_writes_a_labelled_folder(tmp_path):
     ocr(*command, "--digits", digits)
     assert len(list((out / "lines").glob("*.png"))) == 4
     assert ocr("evaluate", out, "--split", "train", "-f", "json").stdout
+
+
+def test_render_says_what_no_font_can_show(tmp_path):
+    text = tmp_path / "text.txt"
+    lines = ["A few plain words of 1871 here.\n", "A few words with a ☃ among them.\n"]
+    text.write_text("".join(lines * 50), encoding="utf-8")
+    out = tmp_path / "out"
+    said = ocr("render", out, "--text", text, "--fonts", "fontpkg:zeyada", "--count", 6).stderr
+    found = re.search(r"passed over: (\d+) texts .*none has '☃' \(U\+2603, (\d+) times\)", said)
+    assert found and 0 < int(found[1]) == int(found[2]), said
+    assert "☃" not in (out / "labels.tsv").read_text(encoding="utf-8")
 
 
 def test_plain_start_needs_no_heavy_import():

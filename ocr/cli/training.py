@@ -106,6 +106,7 @@ def render(
         language=language,
         clean=clean,
         digits=read_digits(digits) if digits else None,
+        say=lambda message: typer.echo(message, err=True),
     )
     typer.echo(f"{count} lines in {out}", err=True)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
@@ -72,6 +73,10 @@ class LineRenderer:
             raise FontError(f"no font of the kinds {', '.join(weights)}")
         self._kinds = tuple(self._fonts)
         self._weights = np.cumsum([weights[k] for k in self._kinds])
+        # texts that no font could show, and the characters in them that none has
+        self.passed_over = 0
+        self.lacking: Counter[str] = Counter()
+        self._had: dict[str, bool] = {}
 
     def line(self, rng: np.random.Generator) -> tuple[np.ndarray, str]:
         """One line and its text: uint8 H x W, paper light, ink dark; H mostly 40..96.
@@ -91,7 +96,16 @@ class LineRenderer:
                 font, text = chosen
                 empty = self.empty > 0 and rng.random() < self.empty
                 return self.render(text, font, rng, empty), "" if empty else text, font
+            self.passed_over += 1
+            self.lacking.update(c for c in dict.fromkeys(text) if not self._has(c))
         raise FontError(f"no font covers {text!r}")
+
+    def _has(self, character: str) -> bool:
+        """Whether any font does."""
+        if character not in self._had:
+            fonts = (font for kind in self._fonts.values() for font in kind)
+            self._had[character] = any(font.covers(character) for font in fonts)
+        return self._had[character]
 
     def pick(self, text: str, rng: np.random.Generator) -> tuple[Font, str] | None:
         """A font that has every character of `text`, and the text as that font can show it."""

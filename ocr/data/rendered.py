@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -29,11 +29,13 @@ def render_folder(
     clean: float = 0.33,
     digits: Mapping[str, Sequence[Digit]] | None = None,
     progress: bool = True,
+    say: Callable[[str], None] = lambda message: None,
 ) -> Path:
     """Write `count` lines as `lines/000000.png` ... and `labels.tsv` below `out`.
 
     labels.tsv has the columns path, text, group (the font's family), split and language. Line i
-    depends on `seed` and i only, so a longer run begins with the lines of a shorter one.
+    depends on `seed` and i only, so a longer run begins with the lines of a shorter one. `say` is
+    told how many texts no font could show, and for want of what.
     Raises FontError as `LineRenderer` does, DataError when `out` already holds labels, or where
     `split` is none.
     Returns the path of labels.tsv.
@@ -44,7 +46,14 @@ def render_folder(
         image, text, font = renderer.drawn(np.random.default_rng((seed, i)))
         return image, text, font.family
 
-    return _write(out, map(drawn, range(count)), count, split, language, progress)
+    written = _write(out, map(drawn, range(count)), count, split, language, progress)
+    if renderer.passed_over:
+        most = renderer.lacking.most_common(20)
+        names = ", ".join(f"{c!r} (U+{ord(c):04X}, {n} times)" for c, n in most)
+        more = ", ..." if len(renderer.lacking) > len(most) else ""
+        reason = f": none has {names}{more}" if names else ""
+        say(f"passed over: {renderer.passed_over} texts that no font can show{reason}")
+    return written
 
 
 def recombine_folder(
