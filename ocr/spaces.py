@@ -20,6 +20,8 @@ _INK_IN_CELLS = 40
 # letterspaced: a gap between most letters, and so many, the usual one such a share of the height,
 # and hardly any less than half of it, for among short words the usual one may be a space
 _GAPS, _FEWEST, _WIDE, _HALVES = 0.8, 6, 0.125, 0.1
+# of a single word, as in a title, so many are enough
+_OF_A_WORD = 3
 # a space is so many times as wide as the usual gap
 _SPACE = 1.6
 # nats that a space within a word loses: enough for any search, and a known text may still have one
@@ -35,7 +37,7 @@ def join_letterspaced(
     columns = np.flatnonzero((pixels > _INK).any(0))
     inked = runs(columns)
     gaps = [(int(a[-1]) + 1, int(b[0])) for a, b in zip(inked, inked[1:], strict=False)]
-    if len(gaps) < _FEWEST:
+    if len(gaps) < _OF_A_WORD:
         return emissions
     widths = np.diff(gaps)
     usual = float(np.median(widths))
@@ -44,6 +46,8 @@ def join_letterspaced(
     path = greedy(emissions)
     space = int(alphabet.encode(" ")[0])
     characters = np.flatnonzero(path.labels != space)
+    if len(gaps) < _FEWEST and not _letters_of_one_case(alphabet.decode(path.labels)):
+        return emissions
     if len(gaps) < _GAPS * (len(characters) - 1):  # joined letters: gaps part words
         return emissions
     spaces = listed = 0
@@ -57,6 +61,11 @@ def join_letterspaced(
             spaces += j > i + 1
             listed += j > i + 1 and ord(after) - ord(before) == 1
     return without_spaces(emissions, frames, space) if 2 * listed <= spaces else emissions
+
+
+def _letters_of_one_case(text: str) -> bool:
+    letters = text.replace(" ", "")
+    return letters.isalpha() and letters in (letters.upper(), letters.lower())
 
 
 def close_up(

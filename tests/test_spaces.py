@@ -34,14 +34,28 @@ def line(face, text, apart):
 
 
 @pytest.mark.parametrize("apart", [0.0, 0.15, 0.3])
-@pytest.mark.parametrize("text", ["THE HISTORY OF ROME", "gesperrt gedruckt", "INTRODUCTION"])
+@pytest.mark.parametrize(
+    "text", ["THE HISTORY OF ROME", "gesperrt gedruckt", "INTRODUCTION", "INDEX", "AVIS"]
+)
 def test_letterspaced_words_are_words(readers, face, text, apart):
     for reader in readers:
         (found,) = reader.read(line(face, text, apart))
         assert found.text == text
 
 
-@pytest.mark.parametrize("text", ["A B C D E F G H", "3 7 12 5 9 6", "to be or not to be"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "A B C D E F G H",
+        "A B C D",
+        "TO BE",
+        "am Tag",
+        "3 7 12 5 9 6",
+        "to be or not to be",
+        "a b",
+        "J B Z Bach",
+    ],
+)
 def test_lists_and_short_words_keep_their_spaces(readers, face, text):
     (found,) = readers[0].read(line(face, text, 0.0))
     assert found.text == text
