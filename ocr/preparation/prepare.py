@@ -23,6 +23,7 @@ from ocr.preparation.grain import smoothed, without_specks
 from ocr.preparation.gutter import evenly_lit
 from ocr.preparation.inverse import turned_inverse
 from ocr.preparation.labels import turned_labels
+from ocr.preparation.pills import without_pills
 from ocr.preparation.neighbours import without_neighbours
 from ocr.preparation.polarity import is_light_on_dark
 from ocr.preparation.rules import without_outer_rules
@@ -121,7 +122,7 @@ def _prepared(
     """`prepare`; so many frames are looked for around the line, and whether it is level already."""
     if frames and (found := without_frame(grey)):
         return _prepare_part(grey, found, settings, name, frames - 1, level)
-    whole = grey
+    whole = grey = without_pills(grey)
     height, width = grey.shape
     shrink = min(1.0, 4 * settings.height / height)
     if width * shrink > 8 * settings.max_width:
