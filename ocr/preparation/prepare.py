@@ -23,8 +23,8 @@ from ocr.preparation.grain import smoothed, without_specks
 from ocr.preparation.gutter import evenly_lit
 from ocr.preparation.inverse import turned_inverse
 from ocr.preparation.labels import turned_labels
-from ocr.preparation.pills import without_pills
 from ocr.preparation.neighbours import without_neighbours
+from ocr.preparation.pills import without_pills
 from ocr.preparation.polarity import is_light_on_dark
 from ocr.preparation.rules import without_outer_rules
 from ocr.preparation.sheet import line_on_sheet
