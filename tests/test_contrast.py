@@ -70,3 +70,12 @@ def test_any_image_is_taken(height, width, most, seed):
     ink = ink_of(grey, 0.1, 3.0)
     assert (grey == before).all() and ink.shape == grey.shape and ink.dtype == np.uint8
     assert (ink >= ink_of(grey, 0.1)).all()
+
+
+@pytest.mark.parametrize("apart, broad, light", [(60, 24, 0.6), (70, 26, 0.6), (60, 24, 0.7)])
+def test_bars_of_shadow_are_no_ink(apart, broad, light):
+    """As of a blind, or of leaves: broader than strokes, and narrower than the line is high."""
+    rows, columns = np.indices(LINE.shape)
+    bars = cv2.blur(((columns + 0.6 * rows) % apart < broad).astype(np.float32), (3, 3))
+    ink = ink_of((LINE * (1 - bars * (1 - light))).astype(np.uint8), 0.1)
+    assert np.corrcoef(ink.ravel(), FULL.ravel())[0, 1] > 0.97

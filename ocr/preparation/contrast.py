@@ -11,6 +11,10 @@ from ocr.preparation.box import shrunk
 # side of what is closed to find the paper, and of the average of that, as shares of the line's
 # height: broader than strokes, narrower than shadows and stains
 _CLOSED, _AVERAGED = 0.5, 0.3
+# broader than strokes, in heights of the line; ink of a shadow, of 255; the share of a line that it has
+_BROAD, _FAINT, _INK, _SHADE = 0.22, 30, 185, 0.075
+# and how much of it may be left, or it was blurred letters
+_LEFT = 0.35
 # rows of squares in which the paper is looked for, at least
 _SQUARES = 16
 # ink is compared at so many rows
@@ -29,7 +33,19 @@ def ink_of(grey: np.ndarray, faintest: float, evened: float = 1.0) -> np.ndarray
     faintest: contrast below which nothing is stretched to full ink. evened: where the ink of a line
     fades it is made darker, at most so many times.
     """
-    light = without_bars(cv2.divide(grey, np.maximum(_paper(grey), 1), scale=255))
+    ink = _missing_light(grey, faintest, _CLOSED)
+    shade = _broad_grey(ink)
+    if shade > _SHADE:
+        # shadows narrower than what is closed: with less of it they are paper, too
+        finer = _missing_light(grey, faintest, _CLOSED / 2)
+        if _broad_grey(finer) < _LEFT * shade:
+            ink = finer
+    return _evened(ink, evened) if evened > 1 else ink
+
+
+def _missing_light(grey: np.ndarray, faintest: float, closed: float) -> np.ndarray:
+    """The ink, by a paper that is found by closing squares of this share of the line's height."""
+    light = without_bars(cv2.divide(grey, np.maximum(_paper(grey, closed), 1), scale=255))
     counts = np.cumsum(np.bincount(light.ravel(), minlength=256))
     ground = int(np.searchsorted(counts, counts[-1] * 0.5))
     darkest = int(np.searchsorted(counts, counts[-1] * 0.01))
@@ -39,11 +55,20 @@ def ink_of(grey: np.ndarray, faintest: float, evened: float = 1.0) -> np.ndarray
         ground = int(np.searchsorted(counts, counts[-1] - lighter / 2))
     span = max(ground - darkest, 255 * faintest)
     table = np.clip((ground - np.arange(256)) * (255 / span), 0, 255).astype(np.uint8)
-    ink = cv2.LUT(light, table)
-    return _evened(ink, evened) if evened > 1 else ink
+    return cv2.LUT(light, table)
 
 
-def _paper(grey: np.ndarray) -> np.ndarray:
+def _broad_grey(ink: np.ndarray) -> float:
+    """The share of a line that is neither ink nor paper and broader than strokes."""
+    small, _ = shrunk(ink, _ROWS)
+    mask = np.where(small > _FAINT, np.uint8(255), np.uint8(0))
+    broad = np.ones((_side(small, _BROAD),) * 2, np.uint8)
+    # within it, for the edges of what is dark are grey, too
+    inside = cv2.erode(cv2.morphologyEx(mask, cv2.MORPH_OPEN, broad), np.ones((3, 3), np.uint8))
+    return float(((inside > 0) & (small < _INK)).mean())
+
+
+def _paper(grey: np.ndarray, share: float) -> np.ndarray:
     """The paper is what remains when strokes (dark, thin) are closed, at a quarter of the size; of
     few rows at more of it, or no square between small letters would be paper alone."""
     height, width = grey.shape
@@ -51,7 +76,7 @@ def _paper(grey: np.ndarray) -> np.ndarray:
     small = cv2.resize(
         grey, (max(1, width // step), max(1, height // step)), interpolation=cv2.INTER_AREA
     )
-    closed = np.ones((_side(small, _CLOSED),) * 2, np.uint8)
+    closed = np.ones((_side(small, share),) * 2, np.uint8)
     paper = cv2.morphologyEx(small, cv2.MORPH_CLOSE, closed, borderType=cv2.BORDER_REPLICATE)
     paper = cv2.blur(paper, (_side(small, _AVERAGED),) * 2, borderType=cv2.BORDER_REPLICATE)
     return cv2.resize(paper, (width, height), interpolation=cv2.INTER_LINEAR)
