@@ -11,7 +11,8 @@ from ocr.preparation.box import shrunk
 # side of what is closed to find the paper, and of the average of that, as shares of the line's
 # height: broader than strokes, narrower than shadows and stains
 _CLOSED, _AVERAGED = 0.5, 0.3
-# broader than strokes, in heights of the line; ink of a shadow, of 255; the share of a line that it has
+# broader than strokes, in heights of the line; ink of a shadow, of 255; the share of a line that it
+# has
 _BROAD, _FAINT, _INK, _SHADE = 0.22, 30, 185, 0.075
 # and how much of it may be left, or it was blurred letters
 _LEFT = 0.35

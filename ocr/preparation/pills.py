@@ -13,6 +13,10 @@ _STEP, _EVEN = 24, 10
 _MOST = 5.0
 # of the image's height; of its own height, from where it may hold a word
 _HIGH, _WORD = 0.4, 1.3
+# so far from its box's corners nothing is left of a round one, in its height
+_CORNER = 0.04
+# the upper half of its ends differs from the lower one by so much of them at most
+_UNLIKE = 0.12
 # of its hull a label covers so much, counted with its letters, and it is plain for so much: more
 # where it has room for a letter only, for then it may be one, as @ is
 _CONVEX, _PLAIN, _PLAIN_ALONE = 0.95, 0.5, 0.6
@@ -43,6 +47,8 @@ def without_pills(grey: np.ndarray) -> np.ndarray:
             continue
         inside = np.zeros((high, wide), np.uint8)
         cv2.drawContours(inside, [outline - (left, top)], -1, 255, cv2.FILLED)
+        if not _is_round(inside):
+            continue
         core = cv2.erode(inside, np.ones((3, 3), np.uint8), iterations=1 + high // 24)
         part = grey[top : top + high, left : left + wide]
         level = most_common(part[core > 0]) if core.any() else paper
@@ -66,6 +72,17 @@ def without_pills(grey: np.ndarray) -> np.ndarray:
         target = found[top : top + high, left : left + wide]
         target[around > 0] = new[around > 0]
     return found
+
+
+def _is_round(inside: np.ndarray) -> bool:
+    """Whether a shape (uint8 H x W, within = 255) has no corners, and ends that are alike above and
+    below: what has corners is found by its sides (`ocr.preparation.inverse`), worn ones, too."""
+    high, wide = inside.shape
+    corner = round(_CORNER * high)
+    if inside[corner :: high - 2 * corner - 1, corner :: wide - 2 * corner - 1].any():
+        return False
+    ends = (inside[:, : high // 2], inside[:, -(high // 2) :])
+    return all(cv2.absdiff(end, end[::-1]).sum() <= _UNLIKE * end.sum(dtype=float) for end in ends)
 
 
 def _are_letters(letters: np.ndarray, alone: bool) -> bool:

@@ -21,6 +21,7 @@ from ocr.preparation.contrast import ink_of
 from ocr.preparation.curve import curve, mean_slope, straightened
 from ocr.preparation.grain import smoothed, without_specks
 from ocr.preparation.gutter import evenly_lit
+from ocr.preparation.hollow import filled
 from ocr.preparation.inverse import turned_inverse
 from ocr.preparation.labels import turned_labels
 from ocr.preparation.neighbours import without_neighbours
@@ -101,14 +102,15 @@ def half_turned(line: Prepared) -> Prepared:
 def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Prepared:
     """Turn a grey line image (uint8 H x W) into what the network reads.
 
-    Steps: what stands on its side turned by a quarter, specks and grain smoothed away
-    (`settings.smooth`), edges in the shade made lighter, inverse text turned round, ink made dark
-    whatever the polarity, light and fading ink evened out (`settings.evened`), contrast stretched
-    to ink = 255, labels turned round that the line's height did not show, squared paper, boxes,
-    walls of cells and strokes of other lines taken out (`settings.alone`), margins trimmed, a slope
-    and a curve taken out (`settings.steepest`), height scaled with the aspect ratio kept, but for
-    narrow writing, which is widened (`settings.closest`). Raises ImageError if the line would be
-    wider than `settings.max_width` at model height.
+    Steps: letters on rounded labels made like those beside them, what stands on its side turned by
+    a quarter, specks and grain smoothed away (`settings.smooth`), edges in the shade made lighter,
+    inverse text turned round, ink made dark whatever the polarity, light and fading ink evened out
+    (`settings.evened`), contrast stretched to ink = 255, labels turned round that the line's height
+    did not show, squared paper, boxes, walls of cells and strokes of other lines taken out
+    (`settings.alone`), hollow letters filled, margins trimmed, a slope and a curve taken out
+    (`settings.steepest`), height scaled with the aspect ratio kept, but for narrow writing, which
+    is widened (`settings.closest`). Raises ImageError if the line would be wider than
+    `settings.max_width` at model height.
     """
     try:
         return _prepared(grey, settings, name)
@@ -156,6 +158,8 @@ def _prepared(
         ink[outside] = 0
     ink, square = without_squares(turned_labels(ink))
     ink, cell = without_cells(without_box(ink))
+    # cells are hollow, too
+    ink = filled(ink)
     if settings.alone:
         ink = without_neighbours(without_outer_rules(ink))
     top, bottom, left, right = ink_box(ink, settings.margin)
