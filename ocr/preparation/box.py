@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 # ink, of 255, that belongs to writing; where strokes are no broader than a pixel, it is less
-_DARK, _DARK_OF_THIN = 96, 64
+DARK, _DARK_OF_THIN = 96, 64
 # share of the ink that a median of nine leaves of strokes broader than a pixel: of real lines 0.83
 # to 1, of the same at 20 to 28 rows 0.3 to 0.8
 _BROAD = 0.8
@@ -49,7 +49,7 @@ def ink_box(ink: np.ndarray, margin: tuple[float, float]) -> tuple[int, int, int
 def is_writing(box: np.ndarray) -> bool:
     """Whether the box of the ink (uint8 H x W) holds several marks with paper between them, high
     enough to be letters: a line of text on a photograph of a whole sheet, say."""
-    return _holds_letters(box > _DARK)
+    return _holds_letters(box > DARK)
 
 
 def _holds_letters(mask: np.ndarray) -> bool:
@@ -113,7 +113,7 @@ def _without_dirt(ink: np.ndarray) -> tuple[np.ndarray, bool]:
     """Where there are marks (bool H x W), without specks, and whether strokes are broad: then it is
     what the median of nine leaves. It would take strokes of a pixel, so that small letters lost
     heads and feet; of such, only what has fewer than two neighbours is taken."""
-    marks = (ink > _DARK).astype(np.uint8)
+    marks = (ink > DARK).astype(np.uint8)
     broad = cv2.medianBlur(marks, 3)
     if np.count_nonzero(broad) >= _BROAD * np.count_nonzero(marks):
         return broad > 0, True

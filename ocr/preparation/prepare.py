@@ -19,6 +19,7 @@ from ocr.preparation.boxed import without_box
 from ocr.preparation.cells import without_cells
 from ocr.preparation.contrast import ink_of
 from ocr.preparation.curve import curve, mean_slope, straightened
+from ocr.preparation.discs import without_discs
 from ocr.preparation.grain import smoothed, without_specks
 from ocr.preparation.gutter import evenly_lit
 from ocr.preparation.hollow import filled
@@ -161,7 +162,7 @@ def _prepared(
     # cells are hollow, too
     ink = filled(ink)
     if settings.alone:
-        ink = without_neighbours(without_outer_rules(ink))
+        ink = without_discs(without_neighbours(without_outer_rules(ink)))
     top, bottom, left, right = ink_box(ink, settings.margin)
     room = bottom - top
     if 2 * room < len(ink) and is_writing(ink[top:bottom, left:right]):

@@ -1,0 +1,42 @@
+"""Discs beside a line: punched holes, studs, dots of a logo. They would be read as 0 or ©."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ocr.preparation.box import DARK
+
+# marks so high, of the line, are letters; a disc is as high as so much of them
+_LETTER, _HIGH = 0.2, 0.7
+# width by height, and what it covers of its box: of a circle 0.785
+_ROUND, _SOLID = (0.85, 1.18), (0.72, 0.84)
+# of its height, what parts it from the line
+_APART = 0.4
+
+
+def without_discs(ink: np.ndarray) -> np.ndarray:
+    """The ink (uint8 H x W, paper = 0) without a disc as its first mark or its last; the same array
+    if there is none. Bullets are lower than letters, and stay."""
+    mask = np.where(ink > DARK, np.uint8(255), np.uint8(0))
+    _, labels, marks, _ = cv2.connectedComponentsWithStats(mask)
+    high = [i for i in range(1, len(marks)) if marks[i, cv2.CC_STAT_HEIGHT] >= _LETTER * len(ink)]
+    if len(high) < 4:
+        return ink
+    high.sort(key=lambda i: marks[i, cv2.CC_STAT_LEFT])
+    usual = float(np.median(marks[high, cv2.CC_STAT_HEIGHT]))
+    found = ink
+    for disc, beside in ((high[0], high[1]), (high[-1], high[-2])):
+        left, _, wide, tall, area = marks[disc].tolist()
+        other, _, broad, _, _ = marks[beside].tolist()
+        apart = max(other - left - wide, left - other - broad)
+        if (
+            not _ROUND[0] < wide / tall < _ROUND[1]
+            or not _SOLID[0] < area / (wide * tall) < _SOLID[1]
+        ):
+            continue
+        if tall < _HIGH * usual or apart < _APART * tall:
+            continue
+        around = cv2.dilate((labels == disc).astype(np.uint8), np.ones((5, 5), np.uint8))
+        found = np.where(around > 0, np.uint8(0), found)
+    return found
