@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import stat
 from os import PathLike
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -15,6 +16,8 @@ from ocr.colour import is_faint, told_from_paper
 from ocr.errors import OcrError
 
 MAX_PIXELS = 120_000_000
+# across or down: each row takes memory of its own, however short it is
+MAX_SIDE = 1_000_000
 # a file larger than this is no image of a line
 MAX_BYTES = 256 << 20
 
@@ -42,12 +45,12 @@ def read(source: Source, name: str | None = None) -> np.ndarray:
     image or an array.
 
     Arrays are H x W (grey), H x W x 3 (RGB) or H x W x 4 (RGBA), of uint8, uint16, bool or float
-    in [0, 1]. Raises ImageError for whatever cannot be read; nothing larger than MAX_PIXELS is
-    decoded.
+    in [0, 1]. Raises ImageError for whatever cannot be read; nothing larger than MAX_PIXELS, or
+    longer than MAX_SIDE, is decoded.
     """
     name = name or describe(source)
     if isinstance(source, np.ndarray):
-        return _from_array(source, name)
+        return _from_array(np.asarray(source), name)  # what is masked, too, and no matrix
     if isinstance(source, (bytearray, memoryview)):
         source = bytes(source)
     elif hasattr(source, "read"):
@@ -102,7 +105,7 @@ def _bytes_of(path: Path, name: str) -> bytes:
 def _bytes_of_open(file: Any, name: str) -> bytes:
     try:
         data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: it is closed
+    except Exception as error:  # it is closed, or no file of Python's own
         raise ImageError(name, f"cannot be read: {error}") from None
     if not isinstance(data, bytes):
         raise ImageError(name, "open for text; an image is read from a file open for bytes")
@@ -118,7 +121,7 @@ def _not_too_much(data: bytes, name: str) -> bytes:
 def _from_pillow(image: Image.Image, name: str) -> np.ndarray:
     _check_size(*image.size, name)
     image.load()
-    image = ImageOps.exif_transpose(image)
+    image = _turned(image)
     if image.mode == "1":
         image = image.convert("L")
     if image.mode.startswith("I") or image.mode == "F":
@@ -133,11 +136,21 @@ def _from_pillow(image: Image.Image, name: str) -> np.ndarray:
     return told_from_paper(np.asarray(colours.convert("L")), np.asarray(colours))
 
 
+def _turned(image: Image.Image) -> Image.Image:
+    """As its EXIF says that it is to be shown; as it is where that is junk."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # whatever Pillow makes of junk: the pixels are whole
+        return image
+
+
 def _check_size(width: int, height: int, name: str) -> None:
     if not width or not height:
         raise ImageError(name, "has no pixels")
     if width * height > MAX_PIXELS:
         raise ImageError(name, f"{width} x {height} is larger than {MAX_PIXELS:,} pixels")
+    if max(width, height) > MAX_SIDE:
+        raise ImageError(name, f"{width} x {height} is longer than {MAX_SIDE:,} pixels")
 
 
 def _from_array(array: np.ndarray, name: str) -> np.ndarray:
@@ -206,3 +219,12 @@ def describe(source: Any, number: int | None = None) -> str:
     if isinstance(source, (str, PathLike)) and str(source):
         return str(source)
     return "image" if number is None else f"image {number}"
+
+
+def is_special(path: Path) -> bool:
+    """Whether it is a pipe, a socket or a device, which is never opened: it may block for ever."""
+    try:
+        mode = path.stat().st_mode
+    except (OSError, ValueError):  # said when it is read
+        return False
+    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))

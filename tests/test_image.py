@@ -699,3 +699,47 @@ def test_a_line_of_few_pixels_is_enlarged_so_many_times_and_no_more():
     # lines of many pixels are as they were
     large = prepare(CLEAN, Preparation(height=48))
     assert (prepare(CLEAN, Preparation(height=48, largest=2.0)).pixels == large.pixels).all()
+
+
+def test_what_is_far_too_high_is_refused_at_once():
+    with pytest.raises(ImageError, match=r"line\.png: 2 x 90000 is too high for a text line"):
+        prepare_with(np.full((90_000, 2), 200, np.uint8), SETTINGS, "line.png")
+    # as high as what is read from its side
+    prepare_with(np.full((8 * SETTINGS.max_width, 2), 200, np.uint8), SETTINGS)
+
+
+@pytest.mark.parametrize("shape", [(1_000_001, 1), (1, 1_000_001)])
+def test_what_is_far_too_long_is_not_decoded(shape):
+    """A row takes Pillow a score of bytes, though it is of one pixel."""
+    thin = np.zeros(shape, np.uint8)
+    for source in (thin, saved(thin, "PNG")):
+        with pytest.raises(ImageError, match=r"longer than 1,000,000 pixels"):
+            read(source)
+
+
+def test_too_little_memory_is_an_error_of_the_image(monkeypatch):
+    def demand(*given):
+        raise MemoryError
+
+    monkeypatch.setattr("ocr.preparation.prepare.evenly_lit", demand)
+    with pytest.raises(ImageError, match=r"line\.png: .* more memory than there is"):
+        prepare_with(CLEAN, SETTINGS, "line.png")
+
+
+def test_junk_in_exif_turns_nothing():
+    data = io.BytesIO(saved(GREY, "PNG", exif=b"Exif\0\0junk"))
+    assert (read(data) == CLEAN).all()
+
+
+def test_arrays_of_other_classes_are_read_as_plain_ones():
+    for array in (CLEAN.view(np.matrix), np.ma.masked_array(CLEAN, CLEAN > 100)):
+        assert type(read(array)) is np.ndarray and (read(array) == CLEAN).all()
+
+
+def test_an_open_file_that_fails_is_an_error_of_the_image():
+    class Broken:
+        def read(self, size):
+            raise RuntimeError("the line is cut")
+
+    with pytest.raises(ImageError, match="cannot be read: the line is cut"):
+        read(Broken())

@@ -1,3 +1,5 @@
+import tracemalloc
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,3 +20,14 @@ def test_many_pixels_of_one_level():
     image = np.full((4200, 4200), 200, np.uint8)
     image[0, :3] = 199
     assert percentiles(image, 0, 50, 100) == [199.0, 200.0, 200.0]
+
+
+def test_counting_takes_little_memory():
+    image = np.broadcast_to(np.uint8(7), (4200, 4200)).copy()
+    image[:200] = 90
+    tracemalloc.start()
+    try:
+        assert percentiles(image, 0, 50, 100) == [7.0, 7.0, 90.0]
+        assert tracemalloc.get_traced_memory()[1] < image.nbytes
+    finally:
+        tracemalloc.stop()

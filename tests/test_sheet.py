@@ -82,3 +82,8 @@ def test_a_sheet_without_writing_has_no_line():
 def test_one_large_line_is_taken_whole():
     large = cv2.resize(LINE[:, : 5 * HEIGHT], None, fx=7, fy=7, interpolation=cv2.INTER_CUBIC)
     assert line_on_sheet(large) is None
+
+
+def test_what_is_narrower_than_letters_is_not_enlarged(monkeypatch):
+    monkeypatch.setattr("ocr.preparation.sheet.cv2.resize", None)
+    assert line_on_sheet(np.full((900, 7), 200, np.uint8)) is None

@@ -117,16 +117,22 @@ def prepare(grey: np.ndarray, settings: Preparation, name: str = "image") -> Pre
         return _prepared(grey, settings, name)
     except cv2.error as error:
         raise ImageError(name, f"cannot be prepared: {error.err}") from error
+    except MemoryError:
+        height, width = grey.shape
+        raise ImageError(name, f"{width} x {height} takes more memory than there is") from None
 
 
 def _prepared(
     grey: np.ndarray, settings: Preparation, name: str, frames: int = _FRAMES, level: bool = False
 ) -> Prepared:
     """`prepare`; so many frames are looked for around the line, and whether it is level already."""
+    height, width = grey.shape
+    # turned by a quarter it would be too wide, and as it stands nothing of it would be left
+    if height * min(1.0, 4 * settings.height / width) > 8 * settings.max_width:
+        raise ImageError(name, f"{width} x {height} is too high for a text line")
     if frames and (found := without_frame(grey)):
         return _prepare_part(grey, found, settings, name, frames - 1, level)
     whole = grey = without_pills(grey)
-    height, width = grey.shape
     shrink = min(1.0, 4 * settings.height / height)
     if width * shrink > 8 * settings.max_width:
         raise ImageError(name, f"{width} x {height} is too wide for a text line")

@@ -12,6 +12,7 @@ from ocr.levels import percentiles
 from ocr.preparation.polarity import is_light_on_dark
 
 _WIDE = 1600  # pixels that are looked at, across
+_LEAST = 8  # pixels across and down: there is no writing on fewer
 _HIGHEST = 0.35  # of the picture's height: what is higher is no small line
 _MARK = 5  # pixels that a mark of writing is high at least
 _MARKS = 3  # so many are writing
@@ -32,8 +33,10 @@ def line_on_sheet(grey: np.ndarray) -> tuple[slice, slice] | None:
     """Rows and columns of the writing, with room around it, where it takes little of a picture's
     height (uint8 H x W), and None where it does not, or where there is none."""
     height, width = grey.shape
+    if min(height, width) < _LEAST:
+        return None
     scale = min(1.0, _WIDE / width)
-    size = (max(8, round(width * scale)), max(8, round(height * scale)))
+    size = (round(width * scale), max(_LEAST, round(height * scale)))
     small = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
     sheet = _sheet(small)
     if sheet is None and is_light_on_dark(small):
