@@ -1,6 +1,7 @@
 import os
 import re
 from pathlib import Path
+from threading import Timer
 
 import cv2
 import numpy as np
@@ -9,7 +10,7 @@ from conftest import draw_text
 
 import ocr
 from ocr.data import cache
-from ocr.data.cache import load_sample, prepare_lines
+from ocr.data.cache import load_sample, prepare_lines, read_sample
 from ocr.data.sample import Sample
 from ocr.image import ImageError
 from ocr.preparation.prepare import Preparation, prepare
@@ -129,3 +130,14 @@ def test_a_change_of_any_step_of_preparing_makes_a_new_cache():
             look += [imported] if imported not in seen else []
     assert len(seen) > 10
     assert seen - {package / "errors.py"} <= known
+
+
+@pytest.mark.parametrize("box", [None, (0, 0, 9, 9)])
+def test_a_pipe_is_not_waited_for(tmp_path, box):
+    os.mkfifo(tmp_path / "a.png")
+    # somebody to write: else a test that fails would never end
+    end = os.open(tmp_path / "a.png", os.O_RDWR)
+    os.write(end, b"no image")
+    Timer(2, os.close, [end]).start()
+    with pytest.raises(ImageError, match=r"a\.png: a pipe or a device, no file"):
+        read_sample(Sample(tmp_path / "a.png", "text", box=box))

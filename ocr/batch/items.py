@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -58,12 +57,3 @@ def failing(name: str, reason: str) -> Item:
         raise ImageError(name, reason)
 
     return Item(name, fail)
-
-
-def is_special(path: Path) -> bool:
-    """Whether it is a pipe, a socket or a device, which is never opened: it may block for ever."""
-    try:
-        mode = path.stat().st_mode
-    except (OSError, ValueError):  # said when it is read
-        return False
-    return not (stat.S_ISREG(mode) or stat.S_ISDIR(mode))

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 
-from ocr.batch.items import Item, is_special
-from ocr.image import MAX_PIXELS, ImageError, Source
+from ocr.batch.items import Item
+from ocr.image import MAX_PIXELS, ImageError, Source, is_special
 
 _TIFF = (b"II*\0", b"MM\0*")  # how such a file begins
 

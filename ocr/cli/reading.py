@@ -62,10 +62,9 @@ def read(
     * `ocr read --lm french --nbest 5 --format json line.png`
     """
     from ocr import load
-    from ocr.batch.items import is_special
     from ocr.batch.pages import page_count
     from ocr.batch.records import in_json
-    from ocr.image import ImageError
+    from ocr.image import ImageError, is_special
     from ocr.layout import lines_on
 
     failures = 0

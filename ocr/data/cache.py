@@ -19,7 +19,7 @@ import numpy as np
 from ocr import colour, image, levels, preparation
 from ocr.cores import cores
 from ocr.data.sample import Sample
-from ocr.image import ImageError, read
+from ocr.image import ImageError, is_special, read
 from ocr.preparation.border import cut_out
 from ocr.preparation.prepare import Preparation, Prepared, prepare
 
@@ -34,6 +34,8 @@ def load_sample(sample: Sample, settings: Preparation) -> Prepared:
 
 def read_sample(sample: Sample) -> np.ndarray:
     """The line's grey image, uint8 H x W, cropped to its box if it has one. Raises ImageError."""
+    if is_special(sample.image):
+        raise ImageError(str(sample.image), "a pipe or a device, no file")
     if sample.box is None:
         return read(sample.image)
     # the lines of a page come one after the other
