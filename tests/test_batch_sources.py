@@ -65,6 +65,22 @@ def test_a_source_that_is_not_there(source, folder):
     check([folder, str(folder / "*.png"), folder / "b.png", "-"])
 
 
+@pytest.mark.parametrize("suffix", [".png", ".pdf", ".tif"])
+def test_a_name_in_a_list_that_is_too_long_is_one_item_that_fails(folder, suffix):
+    (folder / "list.txt").write_text(f"{'x' * 5000}{suffix}\nb.png\n")
+    bad, good = expand([folder / "list.txt"])
+    with pytest.raises(ImageError, match="too long"):
+        read(bad.open())
+    assert good.name == "b.png"
+
+
+def test_standard_input_may_be_closed(monkeypatch):
+    monkeypatch.setattr("sys.stdin", None)
+    for name in (names, lambda *given: check(given)):
+        with pytest.raises(SourceError, match="-: standard input is closed"):
+            name("-")
+
+
 @pytest.mark.parametrize("name", ["pipe.png", "pipe.tif", "pipe.pdf"])
 def test_pipes_are_never_opened(folder, name):
     """Whoever opens one waits for its other end."""
@@ -148,6 +164,20 @@ def test_broken_archives_are_one_item_that_fails(tmp_path, name):
     (item,) = expand([tmp_path / name])
     with pytest.raises(ImageError, match="not a readable"):
         item.open()
+
+
+def test_a_tar_with_a_header_of_junk_gives_what_is_before_it(tmp_path):
+    path = tmp_path / "lines.tar"
+    junk = {"GNU.sparse.map": "1,2,3", "GNU.sparse.size": "x"}
+    with tarfile.open(path, "w", format=tarfile.PAX_FORMAT) as archive:
+        for name, headers in (("good.png", {}), ("bad.png", junk)):
+            info = tarfile.TarInfo(name)
+            info.size, info.pax_headers = len(LINE), headers
+            archive.addfile(info, io.BytesIO(LINE))
+    good, bad = expand([path])
+    assert good.name == f"{path}/good.png" and read(good.open()).any()
+    with pytest.raises(ImageError, match="the archive breaks off"):
+        bad.open()
 
 
 @pytest.mark.parametrize("name", ["x.zip", "x.tar.gz"])

@@ -46,6 +46,7 @@ def check(sources: Iterable[str | Path]) -> None:
     images: before those in front of it are read."""
     for source in sources:
         if str(source) == "-":
+            _opened(sys.stdin)
             continue
         path = Path(source)
         if not _is_folder_or_file(path):
@@ -68,10 +69,16 @@ def count(sources: Iterable[str | Path]) -> int | None:
     return total
 
 
-def _expand_one(source: str | Path, stdin: TextIO) -> Iterator[Item]:
+def _opened(stdin: TextIO | None) -> TextIO:
+    if stdin is None:  # as Python has it where a shell closed it
+        raise SourceError("-: standard input is closed")
+    return stdin
+
+
+def _expand_one(source: str | Path, stdin: TextIO | None) -> Iterator[Item]:
     text = str(source)
     if text == "-":
-        yield from _listed(stdin, Path())
+        yield from _listed(_opened(stdin), Path())
         return
     path = Path(source)
     if not _is_folder_or_file(path):
@@ -142,10 +149,17 @@ def _listed(lines: Iterable[str], folder: Path) -> Iterator[Item]:
             yield from _one(name, folder / name)
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that cannot be: said when it is read
+        return False
+
+
 def _one(name: str, path: Path) -> Iterator[Item]:
     if is_special(path):
         yield failing(name, "a pipe or a device, no file")
-    elif is_foreign(name) and path.is_file():
+    elif is_foreign(name) and _is_file(path):
         yield foreign(name)
     elif is_tiff(name):
         yield from pages(name, lambda: path, path)
