@@ -282,6 +282,45 @@ def test_two_runs_on_one_output_refuse_each_other(lines, tmp_path):
     assert len(list(records.read(out, "jsonl"))) == COUNT
 
 
+def test_files_of_others_stay(lines, tmp_path):
+    """Whatever they are called."""
+    out = tmp_path / "out.jsonl"
+    for name in ("out.jsonl.lock", "out.jsonl.new"):
+        (tmp_path / name).write_text("important")
+        with pytest.raises(BatchError, match=rf"{name}: is in the way"):
+            run([lines / "001.png"], out, decoder="greedy", overwrite=True)
+        assert (tmp_path / name).read_text() == "important"
+        assert [p.name for p in tmp_path.iterdir()] == [name]
+        (tmp_path / name).unlink()
+
+
+def test_what_a_killed_run_left_is_not_in_the_way(lines, expected, tmp_path):
+    """It was killed while it published: its journal is whole, the output is not."""
+    out = tmp_path / "out.jsonl"
+    process = start(lines, out)
+    part = tmp_path / "out.jsonl.part"
+    while not part.is_file() or part.read_bytes().count(b"\n") < 2:
+        assert process.poll() is None
+        time.sleep(0.002)
+    process.kill()
+    process.wait()
+    (tmp_path / "out.jsonl.new").write_text('{"source": ')
+    run([lines], out, decoder="greedy", workers=2)
+    assert list(records.read(out, "jsonl")) == expected
+    assert [p.name for p in tmp_path.iterdir()] == ["out.jsonl"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_pipe_is_not_replaced(lines, tmp_path, form):
+    out = tmp_path / "out"
+    os.mkfifo(out)
+    (tmp_path / "link").symlink_to(out)
+    for name in ("out", "link"):
+        with pytest.raises(BatchError, match=rf"{name}: a pipe or a device"):
+            run([lines / "001.png"], tmp_path / name, form=form, overwrite=True, decoder="greedy")
+    assert out.is_fifo() and sorted(p.name for p in tmp_path.iterdir()) == ["link", "out"]
+
+
 def test_a_full_disk_keeps_what_was_read(lines, expected, tmp_path):
     def little_room():
         resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))

@@ -18,10 +18,11 @@ from ocr.batch import local
 from ocr.batch import records as forms
 from ocr.batch.items import Item
 from ocr.batch.journal import Journal
-from ocr.batch.lock import HeldError, locked
+from ocr.batch.lock import ForeignError, HeldError, locked
 from ocr.batch.models import fingerprints
 from ocr.batch.records import BatchError
 from ocr.batch.sources import check, expand
+from ocr.image import is_special
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ def run(
     out = Path(out)
     if not out.name:
         raise BatchError(f"{out}: the name of a file is wanted, or of a folder to be made")
+    if is_special(out):
+        raise BatchError(f"{out}: a pipe or a device, which is not replaced by a file")
     names = [str(s) for s in ([sources] if isinstance(sources, (str, Path)) else sources)]
     kind = forms.form_of(out, form)
     if kind == "parquet":
@@ -75,6 +78,9 @@ def run(
     with _alone(out), _saying(part):
         if out.exists() and not overwrite and not part.is_file():
             return _finished(names, out, kind, started)
+        # that of a run that was killed lies beside its journal
+        if kind != "txt" and _new(out).exists() and not part.is_file():
+            raise BatchError(f"{_new(out)}: is in the way, and no file of a run")
         request = {
             "sources": names,
             "settings": {key: str(value) for key, value in sorted(options.items())},
@@ -116,6 +122,8 @@ def _alone(out: Path) -> Iterator[None]:
             yield
     except HeldError:
         raise BatchError(f"{out}: another run is writing it") from None
+    except ForeignError as error:
+        raise BatchError(f"{error}: is in the way, and no lock of a run") from None
     except OSError as error:
         raise BatchError(f"{out}: cannot be written: {error.strerror or error}") from None
 
@@ -175,12 +183,17 @@ def _not_yet(items: Iterable[Item], journal: Journal) -> Iterator[Item]:
             yield item
 
 
+def _new(out: Path) -> Path:
+    """What is written before it takes the place of the output."""
+    return out.with_name(f"{out.name}.new")
+
+
 def _publish(journal: Journal, out: Path, form: forms.Form) -> None:
     """All records into the output, which appears in one piece (of a folder of texts: its list)."""
     if form == "txt":
         forms.write(journal.records(), out, form)
         return
-    new = out.with_name(f"{out.name}.new")
+    new = _new(out)
     try:
         forms.write(journal.records(), new, form)
         os.replace(new, out)
