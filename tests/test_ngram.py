@@ -6,6 +6,7 @@ import math
 import subprocess
 import sys
 import time
+import tracemalloc
 import zlib
 from pathlib import Path
 
@@ -153,8 +154,27 @@ def test_broken_files(tmp_path, model):
     refused(save(tensors, {**metadata, "kind": "sound"}), "broken")
     bomb = zlib.compress(b"\1" + bytes(200 << 20), 9)
     refused(save({**tensors, "2.steps": np.frombuffer(bomb, np.uint8)}, metadata), "far too large")
+    refused(save(tensors, {**metadata, "card": "[" * 100_000}), "broken")
     with pytest.raises(LanguageModelError, match="cannot be read"):
         storage.load(tmp_path / "missing.lm")
+
+
+@pytest.mark.parametrize("name", ["2.log_prob", "2.fan_out"])
+def test_small_files_that_ask_for_gigabytes(tmp_path, model, name):
+    data = pack(model)
+    tensors = {key: np.array(t) for key, t in load(data).items()}
+    metadata = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    values = storage._inflated(tensors[name]).astype(np.int32)
+    values[-1] = 2**31 - 1
+    path = tmp_path / "model.lm"
+    path.write_bytes(save({**tensors, name: storage._deflated(values)}, metadata))
+    tracemalloc.start()
+    try:
+        with contextlib.suppress(LanguageModelError), np.errstate(over="ignore"):
+            storage.load(path)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 24
+    finally:
+        tracemalloc.stop()
 
 
 def test_bytes_never_crash_the_reader(tmp_path, model):

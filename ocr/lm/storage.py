@@ -22,8 +22,14 @@ from ocr.lm.trie import Order, automaton, orders
 FORMAT = "ocr-ngram-1"
 # of the root of nats; costs 0.002 bits a character against exact logarithms
 STEP = 0.08
+_BROKEN = (
+    *(KeyError, ValueError, IndexError, TypeError, zlib.error),
+    *(ArithmeticError, MemoryError, RecursionError),
+)
 # bytes that a table may take unpacked, or times as many as packed: ours take three times as many
 _LEAST_ROOM, _MOST_TIMES = 64 << 20, 200
+# of a table of logarithms: ours have some hundred
+_MOST_CODES = 1 << 22
 
 
 def save(model: NGram, path: Path | str, step: float | None = None) -> None:
@@ -77,7 +83,7 @@ def load(path: Path | str) -> NGram:
         raise LanguageModelError(f"{path}: cannot be read as safetensors: {error}") from None
     try:
         return _unpack(tensors, metadata)
-    except (KeyError, ValueError, IndexError, TypeError, zlib.error) as error:
+    except _BROKEN as error:
         reason = f"{type(error).__name__}: {error}"
         raise LanguageModelError(f"{path}: is a broken language model: {reason}") from None
 
@@ -103,10 +109,11 @@ def _unpack(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> NGram:
         contexts = fan_out > 0
         contexts[_inflated(tensors[f"{n}.leaves"])] = True
         shorter.backoff[contexts] = _get(tensors, f"{n}.backoff", step, int(contexts.sum()))
-        parent = np.repeat(np.arange(len(shorter), dtype=np.int32), fan_out)
         steps = _inflated(tensors[f"{n}.steps"])
-        if len(steps) != len(parent):
-            raise ValueError(f"{len(steps)} steps for {len(parent)} n-grams")
+        count = int(fan_out.sum(dtype=np.int64))
+        if len(steps) != count or fan_out.min(initial=0) < 0:
+            raise ValueError(f"{len(steps)} steps for {count} n-grams")
+        parent = np.repeat(np.arange(len(shorter), dtype=np.int32), fan_out)
         ends = np.cumsum(fan_out, dtype=np.int32)
         fresh = ends - fan_out
         # running sums, less each context's sum before its first step
@@ -152,8 +159,12 @@ def _get(tensors: dict[str, np.ndarray], name: str, step: float, size: int) -> n
         raise ValueError(f"{name}: {len(values)} values for {size} n-grams")
     if step:
         lowest = int(tensors[f"{name}.lowest"][0])
-        roots = (np.arange(int(values.max(initial=0)) + 1) + lowest) * step
-        values = (0 - roots * np.abs(roots)).astype(np.float32)[values]
+        largest = int(values.max(initial=0))
+        # by a table, unless it would be larger than what is looked up in it
+        codes = np.arange(largest + 1) if largest < _MOST_CODES else values.astype(np.int64)
+        roots = (codes + lowest) * step
+        logarithms = (0 - roots * np.abs(roots)).astype(np.float32)
+        values = logarithms[values] if largest < _MOST_CODES else logarithms
     return values
 
 
