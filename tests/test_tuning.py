@@ -53,7 +53,13 @@ def test_a_model_tuned_to_silence_is_named_and_must_be_there(weights, model, cap
 
 @pytest.mark.parametrize("broken", ["{", "[]", '{"auto": {"lm_weight": 1}}', '{"auto": 3}',
                                     '{"auto": {"lm_weight": NaN, "length_bonus": 0, "cer": 1, '
-                                    '"cer_without": 1, "lines": 0}}'])  # fmt: skip
+                                    '"cer_without": 1, "lines": 0}}',
+                                    '{"auto": {"lm_weight": 1' + "0" * 400 + ', "length_bonus": 0, '
+                                    '"cer": 1, "cer_without": 1, "lines": 0}}',
+                                    '{"auto": {"lm_weight": 1, "length_bonus": 0, "cer": 1, '
+                                    '"cer_without": 1, "lines": 0, "characters": [1, 2, 3], '
+                                    '"words": [1]}}',
+                                    "[" * 100_000])  # fmt: skip
 def test_a_broken_file_is_named(weights, broken):
     tuning_file(weights).write_text(broken)
     with pytest.raises(WeightsError, match=r"latin-small\.decoding\.json"):

@@ -120,9 +120,9 @@ def load_tuning(weights: Path, lm: str) -> Tuning | None:
         return None
     try:
         tuning = Tuning(**found)
-        numbers = (tuning.lm_weight, tuning.length_bonus, *tuning.characters, *tuning.words)
-        whole = len(numbers) == 6 and all(math.isfinite(n) for n in numbers)
-    except TypeError:
+        pairs = (tuning.lm_weight, tuning.length_bonus), tuning.characters, tuning.words
+        whole = all(math.isfinite(a) and math.isfinite(b) for a, b in pairs)
+    except (TypeError, ValueError, OverflowError):
         whole = False
     if not whole:
         raise WeightsError(f"{path}: holds no settings for {Path(lm).name}; `ocr lm tune` anew")
@@ -149,7 +149,7 @@ def _known(path: Path) -> dict:
         return {}
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path}: cannot be read: {error}; `ocr lm tune` makes it") from None
     if not isinstance(known, dict):
         raise WeightsError(f"{path}: holds no settings; `ocr lm tune` makes it")
