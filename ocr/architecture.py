@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+# far beyond any network of lines: a file must not ask for more than a machine can hold
+_Channels = Annotated[int, Field(ge=1, le=4096)]
+_Pool = Annotated[int, Field(ge=1, le=16)]
 
 
 class Stage(BaseModel):
@@ -12,9 +16,9 @@ class Stage(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    channels: int = Field(gt=0)
-    blocks: int = Field(gt=0)
-    pool: tuple[int, int] = (1, 1)
+    channels: _Channels
+    blocks: int = Field(gt=0, le=64)
+    pool: tuple[_Pool, _Pool] = (1, 1)
 
 
 class Architecture(BaseModel):
@@ -25,17 +29,20 @@ class Architecture(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    height: int = Field(48, gt=0)
+    height: int = Field(48, gt=0, le=256)
     backbone: Literal["residual", "resnet18", "mobilenet_v2"] = "residual"
     # two convolutions of stride 2: pixels -> H/4 x W/4
-    stem: tuple[int, int] = (24, 64)
-    stages: tuple[Stage, ...] = (
-        Stage(channels=64, blocks=2),
-        Stage(channels=128, blocks=2, pool=(2, 1)),
-        Stage(channels=192, blocks=1, pool=(2, 1)),
+    stem: tuple[_Channels, _Channels] = (24, 64)
+    stages: tuple[Stage, ...] = Field(
+        (
+            Stage(channels=64, blocks=2),
+            Stage(channels=128, blocks=2, pool=(2, 1)),
+            Stage(channels=192, blocks=1, pool=(2, 1)),
+        ),
+        max_length=16,
     )
-    lstm_hidden: int = Field(192, gt=0)
-    lstm_layers: int = Field(2, gt=0)
+    lstm_hidden: int = Field(192, gt=0, le=4096)
+    lstm_layers: int = Field(2, gt=0, le=16)
     dropout: float = Field(0.15, ge=0, lt=1)
 
     @model_validator(mode="after")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from ocr.runtime import open_network
+from ocr.runtime import open_network, require_ports
 from ocr.weights import Card, WeightsError, load_weights, parse_card
 
 if TYPE_CHECKING:
@@ -37,6 +37,13 @@ class OnnxEmissions:
         self.session = open_network(path, threads, WeightsError)
         metadata = self.session.get_modelmeta().custom_metadata_map
         self.card = parse_card(metadata, str(path))
+        height, classes = self.card.architecture.height, len(self.card.alphabet)
+        require_ports(
+            self.session,
+            [("images", "uint8", (None, 1, height, None)), ("widths", "int64", (None,))],
+            [("scores", "float", (None, None, classes))],
+            WeightsError(f"{path}: its card does not fit its network"),
+        )
         self.singly = SINGLY in metadata
 
     def __call__(self, images: np.ndarray, widths: np.ndarray) -> list[np.ndarray]:
@@ -104,14 +111,21 @@ def load_model(path: Path | str) -> tuple[CRNN, Card]:
     from ocr.model import CRNN
 
     tensors, card = load_weights(path)
+    # without memory first: the card may say that the network is larger than the machine
+    with torch.device("meta"):
+        wanted = CRNN(card.architecture, len(card.alphabet)).state_dict()
+    counters = {name for name in wanted if name.endswith("num_batches_tracked")}
+    if wrong := (wanted.keys() ^ tensors.keys()) - counters:
+        raise _unfit(path, "missing or more", wrong)
+    if wrong := {name for name, t in tensors.items() if t.shape != wanted[name].shape}:
+        raise _unfit(path, "of other sizes", wrong)
     model = CRNN(card.architecture, len(card.alphabet))
     state = model.state_dict()
     state.update({name: torch.from_numpy(t) for name, t in tensors.items()})
-    counters = {name for name in state if name.endswith("num_batches_tracked")}
-    try:
-        if missing := model.state_dict().keys() - tensors.keys() - counters:
-            raise RuntimeError(f"missing: {sorted(missing)}")
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        raise WeightsError(f"{path}: its tensors do not fit its card: {error}") from None
+    model.load_state_dict(state)
     return model.eval(), card
+
+
+def _unfit(path: Path | str, how: str, names: set[str]) -> WeightsError:
+    listed = ", ".join(sorted(names)[:3]) + ", ..." * (len(names) > 3)
+    return WeightsError(f"{path}: its tensors do not fit its card: {how}: {listed}")

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 
 from ocr.errors import OcrError
 
+# name, type and sizes of what goes into a network or comes out of it; None: any size
+Port = tuple[str, str, tuple[int | None, ...]]
+
 if TYPE_CHECKING:
     import onnxruntime
 
@@ -36,3 +39,22 @@ def open_network(
         return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as cause:  # onnxruntime raises a class of its own for each cause
         raise error(f"{path}: cannot be loaded by onnxruntime: {cause}") from None
+
+
+def require_ports(
+    network: onnxruntime.InferenceSession, inputs: list[Port], outputs: list[Port], error: OcrError
+) -> None:
+    """Raise the error where a network takes or gives anything else: it would fail at each run."""
+    for wanted, found in ((inputs, network.get_inputs()), (outputs, network.get_outputs())):
+        if len(wanted) != len(found) or not all(map(_is_port, found, wanted)):
+            raise error
+
+
+def _is_port(found: onnxruntime.NodeArg, wanted: Port) -> bool:
+    name, kind, sizes = wanted
+    return (
+        found.name == name
+        and found.type == f"tensor({kind})"
+        and len(found.shape) == len(sizes)
+        and all(a == b for a, b in zip(found.shape, sizes, strict=True) if b is not None)
+    )

@@ -6,13 +6,14 @@ Readable without torch: tensors come as numpy arrays. No pickle is ever loaded.
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ocr.alphabet import Alphabet
 from ocr.architecture import Architecture
@@ -30,7 +31,7 @@ class Card(BaseModel):
     """The model card that travels inside weights and exported networks."""
 
     # what a later version adds is no reason to refuse a file
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
 
     name: str
     architecture: Architecture
@@ -52,6 +53,14 @@ class Card(BaseModel):
     def _is_an_alphabet(cls, characters: str) -> str:
         Alphabet(characters)  # raises AlphabetError, a ValueError
         return characters
+
+    @model_validator(mode="after")
+    def _prepares_what_is_read(self) -> Card:
+        if self.architecture.height != self.preparation.height:
+            raise ValueError("architecture.height and preparation.height differ")
+        if not all(map(math.isfinite, self.preparation.margin)):
+            raise ValueError("preparation.margin is not finite")
+        return self
 
     @property
     def alphabet(self) -> Alphabet:
@@ -113,6 +122,12 @@ def load_weights(path: Path | str) -> tuple[dict[str, np.ndarray], Card]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError, TypeError) as error:  # numpy lacks bfloat16
         raise WeightsError(f"{path}: cannot be read as safetensors: {error}") from None
+    for name, tensor in tensors.items():
+        # batches are counted in whole numbers
+        if tensor.dtype.kind != "f" and not name.endswith("num_batches_tracked"):
+            raise WeightsError(f"{path}: {name} holds {tensor.dtype}, no weights")
+        if not np.isfinite(tensor).all():
+            raise WeightsError(f"{path}: {name} holds values that are no numbers")
     return {
         name: t.astype(np.float32) if t.dtype == np.float16 else t for name, t in tensors.items()
     }, card
@@ -142,7 +157,7 @@ def parse_card(metadata: Mapping[str, str], name: str) -> Card:
         )
     try:
         return Card.model_validate(json.loads(metadata["card"]))
-    except (KeyError, ValueError, ValidationError) as error:
+    except (KeyError, ValueError, ValidationError, RecursionError) as error:
         raise WeightsError(f"{name}: its card cannot be read: {error}") from None
 
 

@@ -11,7 +11,7 @@ from ocr.data.sets import read_samples
 from ocr.emissions import OnnxEmissions, TorchEmissions, load_model
 from ocr.evaluation.metrics import errors
 from ocr.evaluation.run import evaluate
-from ocr.export import export
+from ocr.export import export, set_card
 from ocr.finetune.workers import pool
 from ocr.loading import find_weights, load, shipped_weights
 from ocr.model import CRNN
@@ -132,3 +132,19 @@ def test_refusals(random_weights, tmp_path):
     broken.write_bytes(b"no network")
     with pytest.raises(WeightsError, match=r"broken\.onnx"):
         OnnxEmissions(broken)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [{"characters": "abcdef"}, {"architecture": {"height": 64}, "preparation": {"height": 64}}],
+)
+def test_a_card_that_does_not_fit_its_network_is_refused(random_weights, tmp_path, part):
+    path = export(random_weights, tmp_path / "random.onnx")
+    set_card(path, OnnxEmissions(path).card.model_copy(update=as_parts(part)))
+    with pytest.raises(WeightsError, match=r"random\.onnx: its card does not fit its network"):
+        OnnxEmissions(path)
+
+
+def as_parts(part):
+    kinds = {"architecture": Architecture, "preparation": Preparation}
+    return {key: kinds[key](**value) if key in kinds else value for key, value in part.items()}

@@ -216,3 +216,67 @@ def test_cards_of_other_writers_are_read(file):
     text = json.dumps(dict(reversed(card.model_dump(mode="json").items())), indent=3)
     file.write_bytes(save(loaded, {"format": FORMAT, "card": text}))
     assert load_card(file) == card
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"lstm_layers": 10**7},
+        {"lstm_hidden": 10**5},
+        {"lstm_hidden": 10**30},
+        {"stem": [-1, -1]},
+        {"stages": [{"channels": 8, "blocks": 10**7}]},
+        {"stages": [{"channels": 8, "blocks": 1}] * 10**4},
+        {"stages": [{"channels": 8, "blocks": 1, "pool": [0, 1]}]},
+        {"height": 10**9},
+    ],
+)
+def test_networks_beyond_all_bounds_are_not_built(file, sizes, monkeypatch):
+    monkeypatch.setattr("ocr.model.CRNN", None)
+    loaded, card = load_weights(file)
+    wrong = card.model_dump(mode="json")
+    wrong["architecture"] |= sizes
+    file.write_bytes(save(loaded, {"format": FORMAT, "card": json.dumps(wrong)}))
+    refused(file, "its card cannot be read")
+
+
+def test_a_card_that_asks_for_more_than_the_file_holds_is_refused_without_memory(file):
+    """Within all bounds: some hundred gigabytes."""
+    loaded, card = load_weights(file)
+    wrong = card.model_dump(mode="json")
+    wrong["architecture"] |= {"stages": [{"channels": 4096, "blocks": 64}] * 4}
+    file.write_bytes(save(loaded, {"format": FORMAT, "card": json.dumps(wrong)}))
+    with pytest.raises(WeightsError, match=r"tiny\.safetensors: .* do not fit its card"):
+        load_model(file)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"preparation": {"height": 48}},
+        {"preparation": {"height": 32, "margin": [float("nan"), 0]}},
+        {"preparation": {"height": 32, "margin": [0, float("inf")]}},
+        {"word_confidence": [float("nan"), 1]},
+    ],
+)
+def test_cards_that_nothing_can_be_read_with_are_refused(file, part):
+    loaded, card = load_weights(file)
+    text = json.dumps({**card.model_dump(mode="json"), **part})
+    file.write_bytes(save(loaded, {"format": FORMAT, "card": text}))
+    refused(file, "its card cannot be read")
+
+
+def test_a_card_nested_too_deep_is_refused(file):
+    loaded, _ = load_weights(file)
+    file.write_bytes(save(loaded, {"format": FORMAT, "card": "[" * 200_000}))
+    refused(file, "its card cannot be read")
+
+
+def test_weights_that_are_no_numbers_are_refused(file, model):
+    metadata = {"format": FORMAT, "card": CARD.model_dump_json()}
+    head = tensors(model)["head.weight"]
+    for wrong in (np.full_like(head, np.nan), np.full_like(head, np.inf), head.astype(np.int64)):
+        file.write_bytes(save({**tensors(model), "head.weight": wrong}, metadata))
+        for loader in (load_weights, load_model):
+            with pytest.raises(WeightsError, match=r"tiny\.safetensors: head\.weight holds"):
+                loader(file)
