@@ -5,6 +5,7 @@ import math
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 import torch
 
@@ -13,9 +14,9 @@ from ocr.alphabet import Alphabet
 from ocr.ctc.beam import Hypothesis
 from ocr.ctc.rescoring import Rescorer, RescoringSettings
 from ocr.lm.ngram import LanguageModelError
-from ocr.lm.recurrent import RecurrentModel
+from ocr.lm.recurrent import FORMAT, RecurrentModel
 from ocr.lm.recurrent_export import export
-from ocr.loading import find_recurrent_model, load_recurrent_model
+from ocr.loading import find_recurrent_model, find_weights, load_recurrent_model
 from ocr.recogniser import DECODED_AT_ONCE
 from ocr.training.config import Optimisation
 from ocr.training.recurrent import LONGEST, CharacterLSTM, Lines, Settings, Source, train
@@ -241,3 +242,36 @@ def test_shipped_models_are_found_by_name():
     for name in ("nowhere/auto.lstm.onnx", "english", "x.onnx"):
         with pytest.raises(WeightsError, match=r"no such file|shipped: auto"):
             find_recurrent_model(name)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"symbols": None},
+        {"symbols": "["},
+        {"symbols": "3"},
+        {"symbols": '["", ["a"], "b", " ", "c"]'},
+        {"symbols": '["", "a"]'},
+        {"symbols": "[" * 100_000},
+        {"card": "{"},
+        {"card": "[]"},
+    ],
+)
+def test_broken_files_are_named(written, tmp_path, wrong):
+    network = onnx.load(written / "float")
+    metadata = {p.key: p.value for p in network.metadata_props} | wrong
+    del network.metadata_props[:]
+    metadata = {key: value for key, value in metadata.items() if value is not None}
+    onnx.helper.set_model_props(network, metadata)
+    onnx.save(network, tmp_path / "x.lstm.onnx")
+    with pytest.raises(LanguageModelError, match=r"x\.lstm\.onnx: is a broken recurrent"):
+        RecurrentModel(tmp_path / "x.lstm.onnx")
+
+
+def test_a_network_of_another_kind_is_no_recurrent_model(tmp_path):
+    network = onnx.load(find_weights("latin-small"))
+    del network.metadata_props[:]
+    onnx.helper.set_model_props(network, {"format": FORMAT, "symbols": '["", "a"]'})
+    onnx.save(network, tmp_path / "x.lstm.onnx")
+    with pytest.raises(LanguageModelError, match=r"x\.lstm\.onnx: is a broken recurrent"):
+        RecurrentModel(tmp_path / "x.lstm.onnx")

@@ -15,7 +15,7 @@ import numpy as np
 
 from ocr.alphabet import normalise
 from ocr.lm.ngram import LanguageModelError
-from ocr.runtime import open_network
+from ocr.runtime import Port, open_network, require_ports
 
 # in the metadata of a file; the symbols beside it as a JSON list, the first is what ends a line
 FORMAT = "ocr-lstm-1"
@@ -35,10 +35,25 @@ class RecurrentModel:
         metadata = self._session.get_modelmeta().custom_metadata_map
         if metadata.get("format") != FORMAT:
             raise LanguageModelError(f"{path}: not a recurrent language model of this version")
-        self.symbols: list[str] = json.loads(metadata["symbols"])
-        self.card: dict = json.loads(metadata.get("card", "{}"))
-        self.units = int(self._session.get_inputs()[1].shape[1])
-        self._ids = {symbol: i for i, symbol in enumerate(self.symbols) if i != END}
+        broken = LanguageModelError(f"{path}: is a broken recurrent language model")
+        try:
+            self.symbols: list[str] = json.loads(metadata["symbols"])
+            self.card: dict = json.loads(metadata.get("card", "{}"))
+            self.units = int(self._session.get_inputs()[1].shape[1])
+            self._ids = {symbol: i for i, symbol in enumerate(self.symbols) if i != END}
+        except (KeyError, ValueError, TypeError, IndexError, RecursionError):
+            raise broken from None
+        if not isinstance(self.symbols, list) or not isinstance(self.card, dict):
+            raise broken
+        require_ports(
+            self._session,
+            [("symbols", "int64", (None,)), *_states("h", "c", units=self.units)],
+            [
+                ("scores", "float", (None, len(self.symbols))),
+                *_states("next_h", "next_c", units=self.units),
+            ],
+            broken,
+        )
 
     def encode(self, text: str) -> list[int]:
         """Numbers of a text's characters; END for those that the model lacks."""
@@ -96,6 +111,10 @@ class RecurrentModel:
     def perplexity(self, texts: Iterable[str]) -> float:
         """Perplexity per character, the end of each text counted as one."""
         return 2.0 ** self.bits_per_character(texts)
+
+
+def _states(*names: str, units: int) -> list[Port]:
+    return [(name, "float", (None, units)) for name in names]
 
 
 def _context_keys(
