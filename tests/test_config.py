@@ -70,7 +70,21 @@ def test_bad_overrides_are_named(path, override, message):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"- a\n- b\n", b"just text", b"name: [1\n", b"name: caf\xe9\n", b"name: x\n"]
+    "content",
+    [
+        b"",
+        b"- a\n- b\n",
+        b"just text",
+        b"name: [1\n",
+        b"name: caf\xe9\n",
+        b"name: x\n",
+        b"seed: 2020-99-99",
+        b"seed: " + b"9" * 5000,
+        b"seed: !!bool zzz",
+        b"seed: !!int ''",
+        b"seed: !!timestamp zzz",
+        b"[" * 5000,
+    ],
 )
 def test_bad_files_are_named(tmp_path, content):
     path = tmp_path / "bad.yaml"
@@ -104,3 +118,10 @@ def test_shipped_configurations_load_and_keep_their_size(name, least, most):
     model = CRNN(config.architecture, len(Alphabet.latin()))
     assert least <= sum(p.numel() for p in model.parameters()) <= most
     assert all(data.licence and data.credit for data in config.data)
+
+
+@pytest.mark.parametrize("value", ["2020-99-99", "9" * 5000, "!!bool zzz", "!!int ''", "[" * 5000])
+def test_values_that_are_no_yaml_are_named(path, value):
+    with pytest.raises(ConfigError, match=r"^--set seed=.*: ") as caught:
+        load_config(path, [f"seed={value}"])
+    assert len(str(caught.value)) < 500

@@ -181,9 +181,10 @@ def load_config(path: Path | str, overrides: list[str] | None = None) -> Trainin
         key, equals, value = override.partition("=")
         if not equals:
             raise ConfigError(f"--set {override}: expected key=value")
+        given = _parsed(value, f"--set {override[:200]}")
         try:
-            _set(values, key.split("."), yaml.safe_load(value))
-        except (yaml.YAMLError, IndexError, TypeError, ValueError) as error:
+            _set(values, key.split("."), given)
+        except (IndexError, TypeError, ValueError) as error:
             raise ConfigError(f"--set {override}: {error}") from None
     return parse(values, str(path))
 
@@ -191,14 +192,25 @@ def load_config(path: Path | str, overrides: list[str] | None = None) -> Trainin
 def read_settings(path: Path) -> dict[str, Any]:
     """The key: value lines of a YAML file. Raises ConfigError."""
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: {error}") from None
+    values = _parsed(text, str(path))
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected key: value lines")
     return values
+
+
+def _parsed(text: str, name: str) -> Any:
+    """What YAML says. Raises ConfigError."""
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{name}: {error}") from None
+    except Exception as error:  # dates, numbers and tags that are none, and what is nested too deep
+        raise ConfigError(f"{name}: no YAML: {type(error).__name__}: {error}") from None
 
 
 def parse(values: dict[str, Any], name: str) -> TrainingConfig:
