@@ -11,13 +11,16 @@ from ocr.errors import OcrError
 from ocr.line import Line
 
 
-def require_picture(path: Path) -> None:
-    """Raise OcrError where no picture of that name can be written: before the reading."""
+def require_picture(path: Path, image: Path) -> None:
+    """Raise OcrError where no picture of that name can be written, or only over the image that it
+    is of: before the reading."""
     Image.init()
     if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
         raise OcrError(f"{path}: the name of a picture ends in .png or .jpg, for instance")
     if not path.resolve().parent.is_dir():
         raise OcrError(f"{path}: there is no folder {path.resolve().parent}")
+    if path.exists() and image.exists() and path.samefile(image):
+        raise OcrError(f"{path}: is the image itself, which would be lost")
 
 
 def draw_spans(grey: np.ndarray, line: Line, path: Path | str) -> None:

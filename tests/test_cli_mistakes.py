@@ -204,3 +204,12 @@ def test_export_takes_what_can_be_trained_and_says_so(tmp_path):
     assert "training goes on from .safetensors" in refused("export", network, "--out", out)
     assert "no weights called nonsense" in refused("export", "nonsense", "--out", out)
     assert invoke("export", "latin-small", "--out", out).exit_code == 0 and out.stat().st_size > 1e6
+
+
+def test_align_does_not_draw_over_its_image(tmp_path):
+    image = tmp_path / "z.png"
+    image.write_bytes(PRINT.read_bytes())
+    (tmp_path / "link.png").hardlink_to(image)
+    for picture in (image, tmp_path / "link.png"):
+        assert "is the image itself" in refused("align", image, "x", "--picture", picture)
+    assert image.read_bytes() == PRINT.read_bytes()

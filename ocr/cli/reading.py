@@ -202,7 +202,7 @@ def align(
     from ocr.picture import draw_spans, require_picture
 
     if picture:
-        require_picture(picture)
+        require_picture(picture, image)
     recogniser = load(weights)
     line, log_probability = recogniser.align(image, text)
     result = {**line.as_dict(), "log_probability": log_probability}
