@@ -88,6 +88,9 @@ def test_texts_are_kept_as_they_are(text, tmp_path):
         ("path\ttext\na.png\tone\n\ttwo\n", "line 3: expected path<TAB>text"),
         ("path\ttext\na.png\tone\nb.png\t" + "x" * 200_000, "line 3: field larger"),
         ("path\ttext\na.png\tone\nb.png\ttwo\tthree\n", "line 3: more columns"),
+        ("path\ttext\na.png\tone\nb\0.png\ttwo\n", "line 3: a path with a NUL"),
+        ("path\ttext\n" + "a" * 300 + "é.png\tone\n", "line 2: a path 305 characters long"),
+        ("path\ttext\n" + "a/" * 2000 + "b.png\tone\n", "line 2: a path 4,005 characters long"),
         (b"path\ttext\na.png\tone\nb.png\tcaf\xe9\n", r"line 3: not UTF-8 \(byte 29\)"),
         ("path\ttext\na.png\tone\n".encode("utf-16"), "line 1: not UTF-8"),
     ],
@@ -97,6 +100,12 @@ def test_bad_tables_are_named_with_their_line(content, message, tmp_path):
     with pytest.raises(DataError, match=message) as caught:
         read_folder(tmp_path)
     assert str(caught.value).startswith(str(path))
+
+
+def test_a_name_may_be_too_long_as_a_mac_writes_it(tmp_path):
+    name = "é" * 120 + ".png"
+    table(tmp_path, f"path\ttext\n{name}\tone\n")
+    assert [s.image.name for s in read_folder(tmp_path)] == [name]
 
 
 def test_pairs_of_image_and_text(tmp_path):

@@ -87,6 +87,7 @@ def test_neighbours_are_cut_away(folder):
         ("<html/>", "neither PAGE nor ALTO"),
         (PAGE.format(name="gone.png"), "gone.png is not beside it"),
         (PAGE.format(name="../../etc/secret.png"), "secret.png is not beside it"),
+        (PAGE.format(name="a" * 5000), "other.xml: its image has a path 5,000 characters long"),
         ("<PcGts><Page imageFilename='scan.png'/></PcGts>", "no PAGE or ALTO XML with lines"),
     ],
 )
@@ -167,3 +168,22 @@ def test_words_without_a_space_between_them(folder):
     assert [s.text for s in read_pages(folder)] == ["wholeline", "two wor-"]
     (folder / "scan.xml").write_text(text.replace("<SP/>", ""), encoding="utf-8")
     assert [s.text for s in read_pages(folder)] == ["whole line", "two wor-"]
+
+
+@pytest.mark.parametrize("wide", ["0", "0." + "0" * 300 + "1", "0." + "0" * 320 + "1", "0.001"])
+def test_a_page_of_no_size_is_named(folder, wide):
+    text = ALTO.format(name="scan.png").replace(">pixel<", ">mm10<")
+    text = text.replace('<Page WIDTH="400"', f'<Page WIDTH="{wide}"')
+    (folder / "scan.xml").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=r"scan\.xml: positions in mm10, and no size"):
+        read_pages(folder)
+
+
+def test_an_outline_of_very_many_points_is_thinned(folder):
+    points = [(10 + i % 380, 10 if i < 5000 else 56) for i in range(10_000)]
+    text = PAGE.format(name="scan.png")
+    text = text.replace("10,10 390,14 390,60 10,56", " ".join(f"{x},{y}" for x, y in points))
+    (folder / "scan.xml").write_text(text, encoding="utf-8")
+    few, four = read_pages(folder)
+    assert few.box == (10, 10, 390, 57) and len(few.outline) == 500
+    assert {y for _, y in few.outline} == {10, 56} and len(four.outline) == 4

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import unicodedata
 from pathlib import Path
 
@@ -45,6 +46,14 @@ def no_split(name: str) -> str:
     return f"the split {name!r} is none of {', '.join(SPLITS)}"
 
 
+def no_path(path: str) -> str:
+    """What is wrong with it where no file can have it, else ""."""
+    if "\0" in path:
+        return "a path with a NUL"
+    longest = max(len(os.fsencode(part)) for part in path.split("/"))
+    return f"a path {len(path):,} characters long" if longest > 255 or len(path) > 2000 else ""
+
+
 def _from_table(table: Path) -> list[Sample]:
     reader = csv.DictReader(
         io.StringIO(_read_text(table), newline=""), delimiter="\t", quoting=csv.QUOTE_NONE
@@ -69,6 +78,8 @@ def _from_table(table: Path) -> list[Sample]:
         split = row.get("split") or "train"
         if split not in SPLITS:
             raise DataError(f"{table}, line {number}: {no_split(split)}")
+        if reason := no_path(path):
+            raise DataError(f"{table}, line {number}: {reason}")
         samples.append(
             Sample(
                 image=_written_either_way(table.parent / path),
@@ -84,10 +95,11 @@ def _from_table(table: Path) -> list[Sample]:
 
 def _written_either_way(path: Path) -> Path:
     """The path, or if there is no such file the one with accents as a Mac writes them or others."""
-    if path.name.isascii() or path.exists():
+    # not pathlib's, which raises for names that are too long: written another way, one may be
+    if path.name.isascii() or os.path.exists(path):
         return path
     forms = (Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD"))
-    return next((other for other in forms if other.exists()), path)
+    return next((other for other in forms if os.path.exists(other)), path)
 
 
 def _from_pairs(folder: Path) -> list[Sample]:

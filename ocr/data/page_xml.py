@@ -14,7 +14,7 @@ from lxml import etree
 from PIL import Image
 
 from ocr.alphabet import normalise
-from ocr.data.folder import IMAGE_SUFFIXES, DataError
+from ocr.data.folder import IMAGE_SUFFIXES, DataError, no_path
 from ocr.data.sample import Sample
 from ocr.data.xml import parse, text_of
 
@@ -22,6 +22,10 @@ from ocr.data.xml import parse, text_of
 Places = tuple[tuple[float, float], ...]
 
 _FARTHEST = 1e6
+# pixels of the image to a unit of the XML: no scanner gives so many to a tenth of a millimetre
+_FINEST = 1000
+# points of an outline: what has more is drawn pixel by pixel
+_MOST_POINTS = 500
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
@@ -59,7 +63,7 @@ def read_pages(folder: Path | str) -> list[Sample]:
                         folder.resolve().name,
                         group,
                         box=_box(points),
-                        outline=points if len(points) >= 3 else None,
+                        outline=_thinned(points) if len(points) >= 3 else None,
                     )
                 )
     if not samples:
@@ -121,15 +125,16 @@ def _pixels(root: etree._Element, xml: Path, image: Path) -> tuple[float, float]
         return 1.0, 1.0
     pages = _all(root, "Page")
     wide, high = (_number(pages[0].get(name) if pages else "") for name in ("WIDTH", "HEIGHT"))
-    if wide <= 0 or high <= 0:
+    try:
+        with Image.open(image) as opened:
+            size = opened.size
+    except Exception as error:  # decoders raise what they like
+        raise DataError(f"{image}: not an image: {error}") from None
+    if wide * _FINEST < size[0] or high * _FINEST < size[1]:
         raise DataError(
             f"{xml}: positions in {unit}, and no size of the page to know the pixels by"
         )
-    try:
-        with Image.open(image) as opened:
-            return opened.width / wide, opened.height / high
-    except Exception as error:  # decoders raise what they like
-        raise DataError(f"{image}: not an image: {error}") from None
+    return size[0] / wide, size[1] / high
 
 
 def _rectangle(line: etree._Element) -> Places:
@@ -151,6 +156,12 @@ def _number(text: str | None) -> float:
     return min(max(float(found[0]), -_FARTHEST), _FARTHEST) if found else 0.0
 
 
+def _thinned(points: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int], ...]:
+    """Of so many points that filling them takes seconds, some, from all around."""
+    step = len(points) / min(len(points), _MOST_POINTS)
+    return tuple(points[int(i * step)] for i in range(min(len(points), _MOST_POINTS)))
+
+
 def _box(points: tuple[tuple[int, int], ...]) -> tuple[int, int, int, int]:
     across, down = [x for x, _ in points], [y for _, y in points]
     return min(across), min(down), max(across) + 1, max(down) + 1
@@ -158,6 +169,8 @@ def _box(points: tuple[tuple[int, int], ...]) -> tuple[int, int, int, int]:
 
 def _image(folder: Path, xml: Path, named: str) -> Path:
     name = Path(named.replace("\\", "/")).name  # a path of another machine says nothing here
+    if reason := no_path(name):
+        raise DataError(f"{xml}: its image has {reason}")
     places = [xml.parent / name, xml.parent.parent / name] if name else []
     places += [xml.with_suffix(s) for s in sorted(IMAGE_SUFFIXES)]
     places += [xml.parent.parent / (xml.stem + s) for s in sorted(IMAGE_SUFFIXES)]
