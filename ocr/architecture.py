@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -49,6 +50,12 @@ class Architecture(BaseModel):
     def _frame_width_is_whole(self) -> Architecture:
         if self.height % 4:
             raise ValueError(f"height must be a multiple of 4, not {self.height}")
+        return self
+
+    @model_validator(mode="after")
+    def _pools_leave_something(self) -> Architecture:
+        if math.prod(stage.pool[0] for stage in self.stages) > self.height // 4:
+            raise ValueError(f"pools of more than the {self.height // 4} rows that there are")
         return self
 
     @property

@@ -58,8 +58,8 @@ class Card(BaseModel):
     def _prepares_what_is_read(self) -> Card:
         if self.architecture.height != self.preparation.height:
             raise ValueError("architecture.height and preparation.height differ")
-        if not all(map(math.isfinite, self.preparation.margin)):
-            raise ValueError("preparation.margin is not finite")
+        if not all(0 <= share < math.inf for share in self.preparation.margin):
+            raise ValueError("preparation.margin is negative or not finite")
         return self
 
     @property
@@ -157,7 +157,10 @@ def parse_card(metadata: Mapping[str, str], name: str) -> Card:
         )
     try:
         return Card.model_validate(json.loads(metadata["card"]))
-    except (KeyError, ValueError, ValidationError, RecursionError) as error:
+    except ValidationError as error:
+        wrong = (f"{'.'.join(map(str, e['loc']))} {e['msg']}".strip() for e in error.errors()[:3])
+        raise WeightsError(f"{name}: its card cannot be read: {'; '.join(wrong)}") from None
+    except (KeyError, ValueError, RecursionError) as error:
         raise WeightsError(f"{name}: its card cannot be read: {error}") from None
 
 

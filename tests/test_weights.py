@@ -96,6 +96,7 @@ def refused(path, reason):
         with pytest.raises(WeightsError, match=reason) as caught:
             loader(path)
         assert str(caught.value).startswith(f"{path}: ")
+        assert "\n" not in str(caught.value)
 
 
 def test_truncated_files_are_refused(file):
@@ -228,6 +229,7 @@ def test_cards_of_other_writers_are_read(file):
         {"stages": [{"channels": 8, "blocks": 10**7}]},
         {"stages": [{"channels": 8, "blocks": 1}] * 10**4},
         {"stages": [{"channels": 8, "blocks": 1, "pool": [0, 1]}]},
+        {"stages": [{"channels": 8, "blocks": 1, "pool": [16, 1]}]},
         {"height": 10**9},
     ],
 )
@@ -256,6 +258,7 @@ def test_a_card_that_asks_for_more_than_the_file_holds_is_refused_without_memory
         {"preparation": {"height": 48}},
         {"preparation": {"height": 32, "margin": [float("nan"), 0]}},
         {"preparation": {"height": 32, "margin": [0, float("inf")]}},
+        {"preparation": {"height": 32, "margin": [-5, 0]}},
         {"word_confidence": [float("nan"), 1]},
     ],
 )
