@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ def require_picture(path: Path, image: Path) -> None:
         raise OcrError(f"{path}: the name of a picture ends in .png or .jpg, for instance")
     if not path.resolve().parent.is_dir():
         raise OcrError(f"{path}: there is no folder {path.resolve().parent}")
-    if path.exists() and image.exists() and path.samefile(image):
+    if os.path.exists(path) and os.path.exists(image) and path.samefile(image):
         raise OcrError(f"{path}: is the image itself, which would be lost")
 
 

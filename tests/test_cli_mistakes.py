@@ -212,4 +212,5 @@ def test_align_does_not_draw_over_its_image(tmp_path):
     (tmp_path / "link.png").hardlink_to(image)
     for picture in (image, tmp_path / "link.png"):
         assert "is the image itself" in refused("align", image, "x", "--picture", picture)
+    assert "name too long" in refused("align", "x" * 300, "x", "--picture", image)
     assert image.read_bytes() == PRINT.read_bytes()
