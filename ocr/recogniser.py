@@ -17,6 +17,7 @@ from ocr.emissions import Emissions
 from ocr.extents import extents
 from ocr.image import ImageError, Source, describe
 from ocr.line import Character, Line, Word
+from ocr.monospaced import join_monospaced
 from ocr.orientation import upright
 from ocr.preparation.prepare import Prepared, load
 from ocr.quotes import settle_labels
@@ -194,11 +195,13 @@ class Recogniser:
         return [self._joined(s, line) for s, line in zip(scores, lines, strict=True)]
 
     def _joined(self, scores: np.ndarray, line: Prepared) -> np.ndarray:
-        """Without spaces between letters in cells of a form, and within letterspaced words."""
+        """Without spaces between letters in cells of a form, within letterspaced words, and between
+        neighbouring cells of monospaced type."""
         step = self.card.architecture.frame_width
         if line.pitch:
             return close_up(scores, line.pixels, line.pitch, self._space, step)
-        return join_letterspaced(scores, line.pixels, self.alphabet, step)
+        scores = join_letterspaced(scores, line.pixels, self.alphabet, step)
+        return join_monospaced(scores, line.pixels, self.alphabet, step)
 
     def line(
         self, decoded: Decoded, line: Prepared, name: str = "", *, known: bool = False
