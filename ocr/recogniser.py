@@ -18,7 +18,7 @@ from ocr.extents import extents
 from ocr.image import ImageError, Source, describe
 from ocr.line import Character, Line, Word
 from ocr.monospaced import join_monospaced
-from ocr.orientation import upright
+from ocr.orientation import look_alikes, upright
 from ocr.preparation.prepare import Prepared, load
 from ocr.quotes import settle_labels
 from ocr.scripts import Homographs
@@ -58,6 +58,7 @@ class Recogniser:
         self.alphabet: Alphabet = self.card.alphabet
         self.turning = turning
         self._homographs = Homographs(self.alphabet)
+        self._alike = look_alikes(self.alphabet)
         self._space = int(self.alphabet.encode(" ")[0]) if " " in self.alphabet else BLANK
 
     def read(
@@ -153,7 +154,7 @@ class Recogniser:
     ) -> tuple[list[Prepared], list[np.ndarray]]:
         if not self.turning:
             return list(lines), scores
-        return upright(lines, scores, self.emit, self._space)
+        return upright(lines, scores, self.emit, self._space, self._alike)
 
     def align(self, image: Source, text: str) -> tuple[Line, float]:
         """Where each character of a known `text` stands in its line image, and log p(text | line).

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ocr
+from ocr.alphabet import Alphabet
 from ocr.layout import count_lines
-from ocr.orientation import upright
+from ocr.orientation import look_alikes, upright
 from ocr.picture import draw_spans
 from ocr.preparation.prepare import Preparation, Prepared, half_turned, prepare
 
@@ -158,6 +159,31 @@ def test_a_sure_stroke_or_two_is_no_reading():
             [line], [scores(0.5)], lambda _, n=letters: [scores(0.99, letters=n)], space=9
         )
         assert (after.turned == 180) == turned
+
+
+def codes(text, sure, other=""):
+    """Emissions of this text; what is left of the probability of each letter goes to the other at
+    its place, or to the blank."""
+    alphabet = Alphabet.latin()
+    found = np.full((5 * len(text), len(alphabet)), -30.0, np.float32)
+    found[:, 0] = -1e-6
+    for i, letter in enumerate(text):
+        rest = alphabet.encode(other[i])[0] if other else 0
+        found[5 * i + 2, [0, rest]] = -30.0, np.log(1 - sure)
+        found[5 * i + 2, alphabet.encode(letter)[0]] = np.log(sure)
+    return found
+
+
+@pytest.mark.parametrize(("other", "turned"), [("OIZSlSOZ", False), ("", True), ("abcdefgh", True)])
+def test_doubt_between_look_alikes_is_none(other, turned):
+    """The other way is surer of each letter, and as sure of what it looks like."""
+    alphabet = Alphabet.latin()
+    known, turned_round = codes("01251502", 0.6, other), codes("XHONMXHN", 0.95)
+    args = [prepared(160)], [known], lambda _: [turned_round], int(alphabet.encode(" ")[0])
+    (after,), _ = upright(*args, look_alikes(alphabet))
+    assert (after.turned == 180) == turned
+    (after,), _ = upright(*args)
+    assert after.turned == 180
 
 
 def test_of_a_long_line_a_piece_is_asked_first():
