@@ -27,11 +27,13 @@ from ocr.data.folder import DataError
 from ocr.data.sets import read_samples
 from ocr.emissions import load_model
 from ocr.errors import OcrError
+from ocr.finetune import run
 from ocr.finetune.adapt import Budget, adapt, blend
 from ocr.finetune.config import FinetuneConfig, load_finetune_config
 from ocr.finetune.gradients import Gradients
 from ocr.finetune.growth import grow, new_characters
 from ocr.finetune.lines import General, folds_of, general_lines, own_lines, split_off
+from ocr.finetune.measure import Measured
 from ocr.finetune.plan import Plan, best_of, in_minutes, shares_of
 from ocr.finetune.run import _depends_on, _silent, _tuning, finetune, frozen_part
 from ocr.finetune.work import FinetuneError, begin, working
@@ -495,6 +497,23 @@ def test_the_old_weights_stay_where_nothing_was_learnt(lines, weights, tmp_path)
     assert "new.work" in result.output.rpartition("left: ")[2]
     assert not out.exists()
     assert out.with_suffix(".html").is_file()
+
+
+@pytest.mark.parametrize("folds_below", [0, 100])
+def test_what_was_not_learnt_is_not_written(lines, weights, tmp_path, monkeypatch, folds_below):
+    """New characters alone make the start another network than the old one, better or worse by
+    chance."""
+    table = lines / "labels.tsv"
+    table.write_text(table.read_text().replace("one", "oné"), encoding="utf-8")
+    monkeypatch.setattr(run, "compared", lambda name, old, new: Measured(name, 24, 9, 8, 9, 8))
+    config = options(
+        lines, weights, tmp_path, folds_below=folds_below, rate=1e-12, visits=1, folds=2,
+        general_share=0, minutes=0.2,
+    )  # fmt: skip
+    result = finetune(config, say=quiet)
+    assert [a.character for a in result.added] == ["é"]
+    assert result.weights is None and not config.out.exists()
+    assert result.notes == ["no moment of the training was better than its beginning"]
 
 
 def test_new_characters_in_a_font(tmp_path):

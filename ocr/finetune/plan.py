@@ -52,6 +52,32 @@ _RAREST, _OFTENEST = 0.5, 2.0
 _MEASURED = 2.5
 # where all of one's own lines are read, what others lose must still count
 _ANY = 0.1
+_NOTHING = "no moment of the training was better than its beginning"
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What came of a plan: weights, and whether they are others than those of the start.
+
+    `measured` are the lines to measure by, and `read`, of a cross-validation, their readings:
+    greedy, and searched."""
+
+    state: dict[str, Tensor]
+    learnt: bool
+    measured: list[Sample]
+    stopped: bool
+    notes: list[str]
+    read: tuple[Evaluation, Evaluation] | None = None
+
+    @classmethod
+    def crosswise(
+        cls, state: dict[str, Tensor], learnt: bool, parts: Sequence[tuple[Evaluation, Evaluation]],
+        stopped: bool, note: str,
+    ) -> Trained:  # fmt: skip
+        """Of the readings of the parts of a cross-validation."""
+        greedy, searched = (joined(read) for read in zip(*parts, strict=True))
+        measured = [r.sample for r in greedy.results]
+        return cls(state, learnt, measured, stopped, [note], (greedy, searched))
 
 
 @dataclass
@@ -85,8 +111,8 @@ class Plan:
         self._said = False
         self._rates = Rates(self.card, self.config.device)
 
-    def by_holding_out(self):
-        """Train on the rest, choose by what was held out: (state, held-out samples, stopped)."""
+    def by_holding_out(self) -> Trained:
+        """Train on the rest, choose by what was held out."""
         own: Sequence[int] = ()
         held_out = list(self.drawn)
         if self.own:
@@ -99,10 +125,10 @@ class Plan:
         self._estimate(held_out, blending=True)
         outcome = self._train(own, self._budget(1, own), "training", cost)
         if outcome.best == 0.0:
-            return outcome.state, held_out, outcome.stopped, []
+            return Trained(self.start, False, held_out, outcome.stopped, [_NOTHING])
         share, state = self._blend(outcome.state, held_out)
         notes = [f"{share:.0%} of the way from the old weights to the new ones"]
-        return state, held_out, outcome.stopped, notes
+        return Trained(state, True, held_out, outcome.stopped, notes)
 
     def _blend(
         self, new: dict[str, Tensor], held_out: list[Sample]
@@ -128,7 +154,7 @@ class Plan:
             share, lowest, state = part, found, tried
         return share, state
 
-    def by_folds(self):
+    def by_folds(self) -> Trained:
         """Cross-validate, then train on all lines for as long as served best on the average."""
         assert self.own is not None
         own, count = self.own, self.config.folds
@@ -151,36 +177,30 @@ class Plan:
             if outcome.stopped:
                 # the best so far knows all lines but those of this part
                 reader = self._recogniser(loaded(self.model, outcome.state))
-                one, other = read_twice(reader, own.chosen(valid), origin)
-                notes = [f"stopped in part {number}: trained and measured on that part alone"]
-                return outcome.state, (one, other), True, notes
+                read = read_twice(reader, own.chosen(valid), origin)
+                note = f"stopped in part {number}: trained and measured on that part alone"
+                return Trained.crosswise(outcome.state, outcome.best > 0, [read], True, note)
             curves.append({round(share * EVALUATIONS): c for share, c in outcome.curve})
         best = best_of(curves)
         # all parts at one moment, that of the weights which will be written: the best moment of
         # each would be chosen by the very lines that measure it
-        found: list[Evaluation] = []
-        searched: list[Evaluation] = []
+        found = []
         for number, (_, valid) in enumerate(parts, 1):
             state = load_file(self._kept(number) / f"{best}.safetensors") if best else self.start
             reader = self._recogniser(loaded(self.model, state))
-            one, other = read_twice(reader, own.chosen(valid), origin)
-            found.append(one)
-            searched.append(other)
-        self._begin()
-        state, stopped = self.start, False
-        if best:
-            outcome = self._train(
-                own.usable, self._budget(count + 1, own.usable), "all lines", None,
-                end_at=best / EVALUATIONS,
-            )  # fmt: skip
-            stopped, state = outcome.stopped, outcome.state
+            found.append(read_twice(reader, own.chosen(valid), origin))
         if not best:
-            notes = ["no moment of the training was better than its beginning"]
-            return state, (joined(found), joined(searched)), False, notes
-        notes = [f"measured by {count}-fold cross-validation; the weights have seen all lines"]
-        return state, (joined(found), joined(searched)), stopped, notes
+            return Trained.crosswise(self.start, False, found, False, _NOTHING)
+        self._begin()
+        outcome = self._train(
+            own.usable, self._budget(count + 1, own.usable), "all lines", None,
+            end_at=best / EVALUATIONS,
+        )  # fmt: skip
+        note = f"measured by {count}-fold cross-validation; the weights have seen all lines"
+        learnt = outcome.progress.step > 0
+        return Trained.crosswise(outcome.state, learnt, found, outcome.stopped, note)
 
-    def by_self_training(self):
+    def by_self_training(self) -> Trained:
         """Train on lines whose texts were only read, for as long as pays: nothing can judge it."""
         assert self.unlabelled is not None
         lines = self.unlabelled.chosen(self.unlabelled.usable)
@@ -189,7 +209,7 @@ class Plan:
         steps = self._steps(len(lines), self.config.unlabelled_visits)
         outcome = self._train((), Budget(self._training_seconds, steps), "training", None)
         notes = ["no line of yours has a text: nothing could measure whether it is read better"]
-        return outcome.state, lines, outcome.stopped, notes
+        return Trained(outcome.state, outcome.progress.step > 0, lines, outcome.stopped, notes)
 
     def _kept(self, number: int) -> Path:
         """Where the weights of a part of the cross-validation are kept, one file an evaluation."""

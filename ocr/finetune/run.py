@@ -144,38 +144,38 @@ def _finetune(
         way = plan.by_self_training
     else:
         way = plan.by_folds if few else plan.by_holding_out
-    state, held_out, stopped, notes = way()
+    trained = way()
 
     _, plain = load_model(origin)
     before = Recogniser(TorchEmissions(old, plain, config.device))
-    after = Recogniser(TorchEmissions(loaded(model, state), card, config.device))
+    after = Recogniser(TorchEmissions(loaded(model, trained.state), card, config.device))
     say("measuring")
-    measured = [r.sample for r in held_out[0].results] if few else held_out
     name = "held-out lines of your own"
     if config.only_unlabelled:
         name = "your lines, against their first reading"
-    groups = {name: measured, **general.measured}
+    groups = {name: trained.measured, **general.measured}
     readings = [(reader, samples) for samples in groups.values() for reader in (before, after)]
-    if few:
+    if trained.read:
         del readings[1]  # cross-validated: by networks that never saw the line
     read = read_all(readings, origin, config.device)
-    if few:
-        read.insert(1, held_out)
+    if trained.read:
+        read.insert(1, trained.read)
     sets = [compared(name, *read[2 * i : 2 * i + 2]) for i, name in enumerate(groups)]
     report = config.out.with_suffix(".html")
     write_comparison(report, read[1][0], sets)
     unseen = []
     if not few and not config.only_unlabelled:
-        unseen = [s for s in held_out if s not in plan.drawn]
-    result = Result(None, work, report, sets, added, 0.0, stopped, notes, unseen)
-    if sets[0].after < sets[0].before:
+        unseen = [s for s in trained.measured if s not in plan.drawn]
+    result = Result(None, work, report, sets, added, 0.0, trained.stopped, trained.notes, unseen)
+    # what was not trained may differ, too, where characters were added: by chance
+    if trained.learnt and sets[0].after < sets[0].before:
         card = _card(card, config, origin, sets, plan.progress, added)
-        tensors = {k: v.float().numpy() for k, v in state.items()
+        tensors = {k: v.float().numpy() for k, v in trained.state.items()
                    if not k.endswith("num_batches_tracked")}  # fmt: skip
         save_weights(config.out, tensors, card)
         _tuning(origin, config.out)
         result.weights = config.out
-        if not stopped:
+        if not trained.stopped:
             shutil.rmtree(work, ignore_errors=True)
             result.work = None
     result.seconds = time.monotonic() - begun
