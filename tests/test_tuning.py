@@ -1,18 +1,22 @@
 """Settings of the search that are kept beside weights: which model they belong to, broken files."""
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import pytest
-from conftest import draw_text
+from conftest import draw_text, write_lines
+from typer.testing import CliRunner
 
 import ocr
+from ocr.cli import app
 from ocr.data.folder import DataError
 from ocr.data.sample import Sample
 from ocr.errors import OcrError
+from ocr.evaluation import tuning
 from ocr.evaluation.tuning import tune_on
 from ocr.lm.estimate import estimate
 from ocr.lm.storage import save
@@ -97,3 +101,25 @@ def test_a_text_is_no_language_model(tmp_path):
     (tmp_path / "letters.txt").write_text("the quick brown fox")
     with pytest.raises(OcrError, match=r"ends in \.ngram or \.arpa"):
         load(lm=tmp_path / "letters.txt")
+
+
+def tuned(weights, folder, *more):
+    command = ["lm", "tune", str(folder), "--split", "all", "--weights", str(weights), *more]
+    return CliRunner().invoke(app, command)
+
+
+def test_few_lines_do_not_replace_what_many_tuned(weights, tmp_path, monkeypatch):
+    before = save_tuning(weights, "french", replace(SILENT, lines=1400)).read_bytes()
+    folder = write_lines(tmp_path / "mine", ["the quick fox"] * 5)
+    refused = tuned(weights, folder, "--lm", "french")
+    assert isinstance(refused.exception, OcrError), refused.output
+    assert re.search(
+        r"decoding\.json: .* 1,400 lines, .* on 5 is chance; --few", str(refused.exception)
+    )
+    assert tuning_file(weights).read_bytes() == before
+    monkeypatch.setattr(tuning, "tune_on", lambda samples, *_: (SILENT, Path("x.json")))
+    done = tuned(weights, folder, "--lm", "french", "--few")
+    assert done.exit_code == 0, done.output
+    assert "replaces the settings tuned on 1,400 lines" in done.output
+    # nothing is there
+    assert "replaces" not in tuned(weights, folder, "--lm", "english").output

@@ -25,6 +25,9 @@ from ocr.errors import OcrError
 
 app = typer.Typer(no_args_is_help=True, help="Language models: build, train, score, tune.")
 
+# lines that may replace the settings tuned on more
+FEWEST = 50
+
 Texts = Annotated[
     list[Path],
     typer.Argument(help="text files, .txt or .txt.gz, or labelled folders (their train lines)"),
@@ -247,15 +250,32 @@ def tune(
     limit: Annotated[int, typer.Option(min=1, help="lines of a folder, evenly spread")] = 500,
     beam_width: BeamWidth = BEAM_WIDTH,
     weights: Weights = "latin-small",
+    few: Annotated[
+        bool,
+        typer.Option("--few", help=f"replace settings even by those of less than {FEWEST} lines"),
+    ] = False,
 ) -> None:
     """Find lm_weight and length_bonus on labelled lines, and store them beside the weights.
+
+    Settings for that model that are there already are replaced.
 
     Example: `ocr lm tune my-lines --lm english --split valid`
     """
     from ocr.evaluation.tuning import tune_on
+    from ocr.lm.tune import tuned_lines, tuning_file
+    from ocr.loading import find_weights
     from ocr.progress import bar
 
     samples = [s for folder in data for s in samples_of(folder, kind, split, limit)]
+    file = find_weights(weights)
+    before = tuned_lines(file, lm)
+    if len(samples) < min(FEWEST, before) and not few:
+        raise OcrError(
+            f"{tuning_file(file)}: holds settings tuned on {before:,} lines, and what is best on "
+            f"{len(samples)} is chance; --few replaces them all the same"
+        )
+    if before:
+        typer.echo(f"replaces the settings tuned on {before:,} lines", err=True)
     found, path = tune_on(
         samples, weights, lm, beam_width, bar, lambda text: typer.echo(text, err=True)
     )

@@ -132,6 +132,13 @@ def load_tuning(weights: Path, lm: str) -> Tuning | None:
     return tuning
 
 
+def tuned_lines(weights: Path, lm: str) -> int:
+    """How many lines the settings were tuned on that are stored for this model; 0: there are none.
+    Raises WeightsError."""
+    found = _known(tuning_file(weights)).get(Path(lm).name)
+    return found.get("lines", 0) if isinstance(found, dict) else 0
+
+
 def save_tuning(weights: Path, lm: str, tuning: Tuning) -> Path:
     """Add the settings to the file beside the weights. Raises WeightsError."""
     path = tuning_file(weights)
