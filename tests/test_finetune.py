@@ -323,6 +323,30 @@ def test_a_folder_of_another_is_left_alone(lines, weights, tmp_path):
     assert (work / "letters.txt").read_text() == "years of it"
 
 
+@pytest.mark.parametrize("suffix", [".safetensors", ".onnx", ".html", ".ngram", ".decoding.json"])
+def test_a_folder_in_the_way_is_seen_before_the_training(lines, weights, tmp_path, suffix):
+    out = tmp_path / "new.safetensors"
+    (tmp_path / f"new{suffix}").mkdir()
+    refused = CliRunner().invoke(
+        app,
+        [
+            "finetune",
+            "--data",
+            str(lines),
+            "--weights",
+            str(weights),
+            "--out",
+            str(out),
+            "--lm",
+            "--minutes",
+            "0.05",
+        ],
+    )
+    assert isinstance(refused.exception, FinetuneError), refused.output
+    assert f"new{suffix}: a folder" in str(refused.exception)
+    assert not out.with_suffix(".work").exists()
+
+
 def test_a_run_that_comes_to_nothing_leaves_nothing(weights, tmp_path):
     said = []
     few = write_lines(tmp_path / "few", ["one two"] * 19)

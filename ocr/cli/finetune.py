@@ -88,12 +88,16 @@ def finetune(
     if lm and not settings.data and not any(read_lines(settings.texts)):
         raise OcrError("--lm: there is nothing to estimate a model of: give --text or --data")
     from ocr.finetune.run import finetune as run
-    from ocr.finetune.work import megabytes
+    from ocr.finetune.work import megabytes, refuse_folder, written
 
     def say(message: str) -> None:
         typer.echo(message, err=True)
 
-    there = [path for path in _written(settings.out, lm) if path.exists()]
+    files = written(settings.out)
+    if lm:
+        files.append(settings.out.with_suffix(".ngram"))
+        refuse_folder(files[-1])
+    there = [path for path in files if path.exists()]
     if there:
         say(f"these are there already, and will be replaced: {', '.join(map(str, there))}")
     result = run(settings, resume, say, share_bar, overwrite)
@@ -114,14 +118,6 @@ def finetune(
     say(f"read with them: ocr read --weights {_word(network)} line.png")
     if lm:
         _language_model(settings, result, network, say)
-
-
-def _written(out: Path, lm: bool) -> list[Path]:
-    """All files that come of it."""
-    from ocr.lm.tune import tuning_file
-
-    suffixes = (".onnx", ".html", ".ngram") if lm else (".onnx", ".html")
-    return [out, *map(out.with_suffix, suffixes), tuning_file(out)]
 
 
 def _word(path: Path) -> str:

@@ -23,14 +23,33 @@ class FinetuneError(OcrError):
     """A fine-tuning cannot be done; the message says why."""
 
 
+def written(out: Path) -> list[Path]:
+    """The files that come of a fine-tuning, whose weights are the first. Raises FinetuneError where
+    one of them is a folder."""
+    from ocr.lm.tune import tuning_file
+
+    files = [out, *map(out.with_suffix, (".onnx", ".html")), tuning_file(out)]
+    for file in files:
+        refuse_folder(file)
+    return files
+
+
+def refuse_folder(file: Path) -> None:
+    """Raise FinetuneError where the file that is to be written is a folder."""
+    if file.is_dir():
+        raise FinetuneError(f"{file}: a folder, and a file is to be written there")
+
+
 @contextmanager
 def working(out: Path, resume: bool, overwrite: bool, say: Callable[[str], None]) -> Iterator[Path]:
     """The folder for the weights `out`, made or taken over; it goes again if no training came to
     anything.
 
-    Raises FinetuneError where the folder is somebody else's, and where it holds a run that is
-    neither to be resumed nor overwritten. That run is whole until `begin`.
+    Raises FinetuneError where the folder is somebody else's, where it holds a run that is neither
+    to be resumed nor overwritten, and where nothing could be written in the end. That run is whole
+    until `begin`.
     """
+    written(out)
     work = out.with_suffix(".work")
     mark = work / _MARK
     foreign = any(work.iterdir()) if work.is_dir() else work.exists()
