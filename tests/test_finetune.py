@@ -25,7 +25,7 @@ from ocr.cli.finetune import _trained_on
 from ocr.data.batches import BatchStream, DataSource
 from ocr.data.folder import DataError
 from ocr.data.sets import read_samples
-from ocr.emissions import load_model
+from ocr.emissions import TorchEmissions, load_model
 from ocr.errors import OcrError
 from ocr.finetune import run
 from ocr.finetune.adapt import Budget, adapt, blend
@@ -33,13 +33,14 @@ from ocr.finetune.config import FinetuneConfig, load_finetune_config
 from ocr.finetune.gradients import Gradients
 from ocr.finetune.growth import grow, new_characters
 from ocr.finetune.lines import General, folds_of, general_lines, own_lines, split_off
-from ocr.finetune.measure import Measured
+from ocr.finetune.measure import Measured, read_all
 from ocr.finetune.plan import Plan, best_of, in_minutes, shares_of
 from ocr.finetune.run import _depends_on, _silent, _tuning, finetune, frozen_part
 from ocr.finetune.work import FinetuneError, begin, working
 from ocr.lm.tune import tuning_file
 from ocr.model import CRNN
 from ocr.preparation.prepare import Preparation
+from ocr.recogniser import Recogniser
 from ocr.text import TextError
 from ocr.training.config import ConfigError
 from ocr.weights import Card, load_card, save_weights
@@ -257,7 +258,8 @@ def test_resume_after_a_stop_keeps_finished_parts(lines, weights, tmp_path):
     @contextmanager
     def bar(label):
         def shown(share, text):
-            steps.append(label)
+            if label != "measuring":
+                steps.append(label)
             if stop and label == "part 2 of 2":
                 os.kill(os.getpid(), signal.SIGINT)
 
@@ -578,6 +580,25 @@ def test_lines_without_texts_beside_labelled_ones(lines, weights, tmp_path):
     alone = plan._budget(1, own.usable).steps
     plan.unlabelled = own
     assert plan._budget(1, own.usable).steps == 2 * alone
+
+
+def test_measuring_shows_how_far_it_is(lines, weights):
+    reader = Recogniser(TorchEmissions(*load_model(weights), "cpu"))
+    samples = read_samples(lines)
+    shares = []
+    read = read_all([(reader, samples), (reader, samples[:4])], weights, "cpu",
+                    lambda share, text: shares.append(share))  # fmt: skip
+    assert [len(greedy.results) for greedy, _ in read] == [24, 4]
+    assert len(shares) == 4 and max(shares) == 1
+
+    def interrupted(share, text):
+        shares.append(share)
+        raise KeyboardInterrupt
+
+    shares.clear()
+    with pytest.raises(KeyboardInterrupt):
+        read_all([(reader, samples)] * 40, weights, "cpu", interrupted)
+    assert len(shares) < 40
 
 
 def test_a_language_model_learns_from_the_other_lines_of_a_page(tmp_path):

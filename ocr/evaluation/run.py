@@ -159,21 +159,22 @@ def evaluate(
     samples: Sequence[Sample],
     *,
     advance: Callable[[int], None] = lambda n: None,
+    window: int = WINDOW,
 ) -> Evaluation:
     """Read every sample and compare it with its text (both NFC, every blank a plain space).
 
-    At most WINDOW images are held at once. A sample whose image cannot be read is skipped, and
+    At most `window` images are held at once. A sample whose image cannot be read is skipped, and
     listed with its reason. `advance` is called with the number of lines done.
     """
     start = time.perf_counter()
     results: list[LineResult] = []
     skipped: list[tuple[str, str]] = []
     sure: list[tuple[Calibration, Calibration]] = []
-    for first in range(0, len(samples), WINDOW):
-        window = samples[first : first + WINDOW]
+    for first in range(0, len(samples), window):
+        part = samples[first : first + window]
         kept: list[Sample] = []
         prepared: list[Prepared] = []
-        for sample in window:
+        for sample in part:
             try:
                 prepared.append(load_sample(sample, recogniser.card.preparation))
                 kept.append(sample)
@@ -186,7 +187,7 @@ def evaluate(
             reference, reading = normalise(sample.text), normalise(line.text)
             compared = errors([reference], [reading])
             results.append(LineResult(sample, reference, reading, line.confidence, compared))
-        advance(len(window))
+        advance(len(part))
     seconds = time.perf_counter() - start
     return Evaluation(
         recogniser.card.name,

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 
 from ocr.data.sample import Sample
 from ocr.emissions import Emissions
 from ocr.evaluation.run import Evaluation, evaluate
-from ocr.finetune.workers import shared
+from ocr.finetune.workers import pool, workers
 from ocr.loading import load_beam
 from ocr.recogniser import Recogniser
+
+# lines between two looks at the progress
+_WINDOW = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +50,43 @@ class _Kept:
 
 
 def read_twice(
-    recogniser: Recogniser, samples: Sequence[Sample], origin: Path
+    recogniser: Recogniser,
+    samples: Sequence[Sample],
+    origin: Path,
+    advance: Callable[[int], None] = lambda n: None,
 ) -> tuple[Evaluation, Evaluation]:
-    """Read greedily, and as users do by default."""
+    """Read greedily, and as users do by default. `advance` is called with the number of lines read,
+    each of them twice."""
     kept = _Kept(recogniser.emissions)
-    greedy = evaluate(Recogniser(kept), samples)
+    greedy = evaluate(Recogniser(kept), samples, advance=advance, window=_WINDOW)
     searching = Recogniser(kept)
     searching.decoder, _ = load_beam(recogniser.alphabet, origin)
-    return greedy, evaluate(searching, samples)
+    return greedy, evaluate(searching, samples, advance=advance, window=_WINDOW)
 
 
 def read_all(
-    readings: Sequence[tuple[Recogniser, Sequence[Sample]]], origin: Path, device: str
+    readings: Sequence[tuple[Recogniser, Sequence[Sample]]],
+    origin: Path,
+    device: str,
+    shown: Callable[[float, str], None] = lambda share, text: None,
 ) -> list[tuple[Evaluation, Evaluation]]:
-    """`read_twice` of each, shared among threads."""
-    return shared(lambda reading: read_twice(*reading, origin), readings, device)
+    """`read_twice` of each, shared among threads. `shown` is told the share that is done."""
+    total = 2 * sum(len(samples) for _, samples in readings)
+    done: list[int] = []
+    interrupted = Event()
+
+    def advance(lines: int) -> None:
+        if interrupted.is_set():  # by Ctrl-C, of which only the main thread hears
+            raise CancelledError
+        done.append(lines)
+        shown(sum(done) / total, "")
+
+    with pool(workers(device)) as threads:
+        try:
+            return list(threads.map(lambda r: read_twice(*r, origin, advance), readings))
+        except BaseException:
+            interrupted.set()
+            raise
 
 
 def compared(

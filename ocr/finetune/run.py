@@ -157,7 +157,8 @@ def _finetune(
     readings = [(reader, samples) for samples in groups.values() for reader in (before, after)]
     if trained.read:
         del readings[1]  # cross-validated: by networks that never saw the line
-    read = read_all(readings, origin, config.device)
+    with plan.bar("measuring") as shown:
+        read = read_all(readings, origin, config.device, shown)
     if trained.read:
         read.insert(1, trained.read)
     sets = [compared(name, *read[2 * i : 2 * i + 2]) for i, name in enumerate(groups)]
