@@ -251,6 +251,44 @@ def test_interrupt_and_resume(weights, tmp_path, stop):
     assert [share for share, _ in outcome.curve] == [k / 10 for k in range(11)]
 
 
+@pytest.mark.parametrize(
+    ("at", "left"), [("training", True), ("measuring", True), ("preparing", False)]
+)
+def test_ctrl_c_says_what_becomes_of_it(lines, weights, tmp_path, monkeypatch, at, left):
+    """Once in the training it is measured, and twice, or elsewhere, it is over."""
+    config = tmp_path / "short.yaml"
+    config.write_text("rate: 1.0e-12\nvisits: 1\nfolds: 2\ngeneral_share: 0\nmeasured_lines: 12\n")
+    begun = Plan._train
+
+    def train(plan, *given, **more):
+        @contextmanager
+        def bar(label):
+            yield lambda share, text: os.kill(os.getpid(), signal.SIGINT)
+
+        plan.bar = bar
+        return begun(plan, *given, **more)
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    if at == "training":
+        monkeypatch.setattr(Plan, "_train", train)
+    place = {"training": "ocr.finetune.plan.read_twice", "measuring": "ocr.finetune.run.read_all"}
+    monkeypatch.setattr(place.get(at, "ocr.finetune.run.own_lines"), interrupt)
+    out = tmp_path / "new.safetensors"
+    result = CliRunner().invoke(
+        app,
+        ["finetune", "--data", str(lines), "--weights", str(weights), "--out", str(out),
+         "--config", str(config), "--minutes", "0.2"],
+    )  # fmt: skip
+    assert result.exit_code == 130, result.output
+    assert ("stopping: what is there is measured" in result.output) == (at == "training")
+    work = out.with_suffix(".work")
+    more = f"; --resume goes on from {work}" if left else ""
+    assert result.output.endswith(f"stopped: no weights were written{more}\n")
+    assert work.exists() == left
+
+
 def test_resume_after_a_stop_keeps_finished_parts(lines, weights, tmp_path):
     config = options(lines, weights, tmp_path, folds=2, visits=4, general_share=0, rate=1e-3)
     steps = []
@@ -523,6 +561,21 @@ def test_the_old_weights_stay_where_nothing_was_learnt(lines, weights, tmp_path)
     assert "new.work" in result.output.rpartition("left: ")[2]
     assert not out.exists()
     assert out.with_suffix(".html").is_file()
+
+
+def test_a_report_stays_with_its_weights(lines, weights, tmp_path):
+    config = options(
+        lines, weights, tmp_path, rate=1e-12, visits=1, folds=2, general_share=0, minutes=0.2
+    )
+    there = [config.out, config.out.with_suffix(".html")]
+    for path in there:
+        path.write_text("of before")
+    said = []
+    result = finetune(config, say=said.append)
+    assert said[0] == f"given: 0.2 minutes, all in all; to be written: {config.out}"
+    assert result.weights is None
+    assert [path.read_text() for path in there] == ["of before"] * 2
+    assert result.report == result.work / "report.html" and result.report.is_file()
 
 
 @pytest.mark.parametrize("folds_below", [0, 100])

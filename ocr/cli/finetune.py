@@ -32,7 +32,10 @@ def finetune(
     general: Annotated[
         list[Path] | None, typer.Option(help="labelled lines that must not be forgotten")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help=".safetensors to write")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", "-o", help=".safetensors to write: finetuned.safetensors"),
+    ] = None,
     weights: Annotated[
         str | None, typer.Option("--weights", "-w", help="what to start from: latin-small")
     ] = None,
@@ -55,7 +58,7 @@ def finetune(
     CER before and after is measured on lines of yours that were held out, and on general lines, so
     that forgetting is seen. If it did not get better, the old weights stay, and the exit code is 1.
     Ctrl-C stops early and keeps the best so far; `--resume` goes on, `--overwrite` begins anew.
-    Weights that are there already under that name are replaced.
+    Weights that are there already under that name are replaced if it got better.
 
     Examples:
 
@@ -88,7 +91,7 @@ def finetune(
     if lm and not settings.data and not any(read_lines(settings.texts)):
         raise OcrError("--lm: there is nothing to estimate a model of: give --text or --data")
     from ocr.finetune.run import finetune as run
-    from ocr.finetune.work import megabytes, refuse_folder, written
+    from ocr.finetune.work import holds_run, megabytes, refuse_folder, written
 
     def say(message: str) -> None:
         typer.echo(message, err=True)
@@ -99,8 +102,15 @@ def finetune(
         refuse_folder(files[-1])
     there = [path for path in files if path.exists()]
     if there:
-        say(f"these are there already, and will be replaced: {', '.join(map(str, there))}")
-    result = run(settings, resume, say, share_bar, overwrite)
+        names = ", ".join(map(str, there))
+        say(f"these are there already; if it gets better, they will be replaced: {names}")
+    try:
+        result = run(settings, resume, say, share_bar, overwrite)
+    except KeyboardInterrupt:
+        work = settings.out.with_suffix(".work")
+        more = f"; --resume goes on from {work}" if holds_run(work) else ""
+        say(f"stopped: no weights were written{more}")
+        raise typer.Exit(130) from None
     print_table(_table(result))
     for note in result.notes:
         say(note)

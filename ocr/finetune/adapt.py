@@ -90,6 +90,7 @@ def adapt(
     resume: bool = False,
     step_done: Callable[[Progress, float], None] = lambda progress, share: None,
     evaluated: Callable[[float, float, nn.Module], None] = lambda share, cost, averaged: None,
+    stopping: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Train `model` on the stream's batches; it ends as the latest weights of about the lowest
     `cost` (AS_GOOD).
@@ -103,7 +104,8 @@ def adapt(
     keeps the convolutions as they are. `teacher` is the old network, before characters were added:
     familiar lines are to be read as it does (`Gradients`), and rows that it lacks are not pulled.
     `threads` share each batch; None: one for each core, at most four. `step_done` is told the
-    progress and its share after every step.
+    progress and its share after every step, and `stopping` is called after Ctrl-C, when the
+    checkpoint is written.
     """
     model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     start = {name: p.detach().clone() for name, p in model.named_parameters()}
@@ -204,6 +206,8 @@ def adapt(
     if outcome.stopped and checkpoint is not None:
         _save_found(checkpoint, outcome)
         save_checkpoint(checkpoint, model, average, optimiser, progress)
+    if outcome.stopped:
+        stopping()
     if cost is None:
         outcome.state = _state(average.module)
     model.load_state_dict(outcome.state)

@@ -341,10 +341,17 @@ class Plan:
                 resume=self.resume,
                 step_done=step_done,
                 evaluated=evaluated,
+                stopping=self._stopping,
             )
         self.progress.lines += outcome.progress.lines
         self.progress.seconds += outcome.progress.seconds
         return outcome
+
+    def _stopping(self) -> None:
+        self.say(
+            "stopping: what is there is measured; Ctrl-C once more leaves it unmeasured in "
+            f"{self.work}, from which --resume goes on"
+        )
 
     def _recogniser(self, model: CRNN) -> Recogniser:
         device = self.config.device

@@ -97,7 +97,7 @@ def finetune(
 def _finetune(
     config: FinetuneConfig, work: Path, resume: bool, say: Say, bar, begun: float
 ) -> Result:
-    say(f"given: {in_minutes(config.minutes)}, all in all")
+    say(f"given: {in_minutes(config.minutes)}, all in all; to be written: {config.out}")
     # several threads of torch collapse as soon as anything else runs, and the batches are made on
     # another core anyway
     torch.set_num_threads(1)
@@ -162,14 +162,17 @@ def _finetune(
     if trained.read:
         read.insert(1, trained.read)
     sets = [compared(name, *read[2 * i : 2 * i + 2]) for i, name in enumerate(groups)]
+    # what was not trained may differ, too, where characters were added: by chance
+    better = trained.learnt and sets[0].after < sets[0].before
     report = config.out.with_suffix(".html")
+    if not better and report.exists():
+        report = work / "report.html"  # the other one may belong to weights that stay
     write_comparison(report, read[1][0], sets)
     unseen = []
     if not few and not config.only_unlabelled:
         unseen = [s for s in trained.measured if s not in plan.drawn]
     result = Result(None, work, report, sets, added, 0.0, trained.stopped, trained.notes, unseen)
-    # what was not trained may differ, too, where characters were added: by chance
-    if trained.learnt and sets[0].after < sets[0].before:
+    if better:
         card = _card(card, config, origin, sets, plan.progress, added)
         tensors = {k: v.float().numpy() for k, v in trained.state.items()
                    if not k.endswith("num_batches_tracked")}  # fmt: skip

@@ -58,11 +58,11 @@ def working(out: Path, resume: bool, overwrite: bool, say: Callable[[str], None]
             f"{work}: a fine-tuning would keep its work there, and this is something else: "
             "move it, or give another --out"
         )
-    if _holds_run(work) and not resume and not overwrite:
+    if holds_run(work) and not resume and not overwrite:
         raise FinetuneError(
             f"{work} holds a fine-tuning: --resume goes on with it, --overwrite begins anew"
         )
-    if resume and not _holds_run(work):
+    if resume and not holds_run(work):
         say(f"nothing to go on from at {work}: begins anew")
     try:
         work.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def working(out: Path, resume: bool, overwrite: bool, say: Callable[[str], None]
     try:
         yield work
     finally:
-        if work.is_dir() and not _holds_run(work):
+        if work.is_dir() and not holds_run(work):
             shutil.rmtree(work, ignore_errors=True)
 
 
@@ -85,7 +85,7 @@ def begin(work: Path, depends_on: str, resume: bool) -> None:
     """
     mark = work / _MARK
     now = hashlib.sha256(depends_on.encode()).hexdigest()
-    if resume and _holds_run(work):
+    if resume and holds_run(work):
         if mark.read_text() != now:
             raise FinetuneError(
                 "--resume: settings or lines are not those of the run that was stopped; "
@@ -105,5 +105,6 @@ def megabytes(work: Path) -> float:
     return sum(file.stat().st_size for file in work.rglob("*") if file.is_file()) / 2**20
 
 
-def _holds_run(work: Path) -> bool:
+def holds_run(work: Path) -> bool:
+    """Whether there is a run to go on with."""
     return any(work.glob("*.safetensors"))
