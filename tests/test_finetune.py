@@ -97,7 +97,7 @@ def test_nothing_to_learn_is_refused(tmp_path):
 
 def test_too_few_lines_are_refused(weights, tmp_path):
     few = write_lines(tmp_path / "few", ["one two"] * 19)
-    with pytest.raises(DataError, match="19 lines can be used; at least 20"):
+    with pytest.raises(DataError, match="few: 19 lines can be used; at least 20"):
         finetune(options(few, weights, tmp_path), say=quiet)
 
 
@@ -115,7 +115,7 @@ def test_unreadable_and_unalignable_lines_are_named(weights, tmp_path):
     assert "stopped in part 1" in result.notes[0]
     text = "\n".join(said)
     assert "020.png" in text
-    assert "021.png: its text is empty, or too long" in text
+    assert "021.png: its text is too long for the image" in text
 
 
 def _interrupt_at(message, start):
@@ -125,8 +125,34 @@ def _interrupt_at(message, start):
 
 def test_scripts_from_right_to_left_are_refused(weights, tmp_path):
     folder = write_lines(tmp_path / "mine", ["שלום one"] * 20)
-    with pytest.raises(AlphabetError, match="right to left"):
+    with pytest.raises(AlphabetError, match=r"000\.png: .*right to left"):
         finetune(options(folder, weights, tmp_path), say=quiet)
+
+
+def test_lines_that_cannot_be_learnt_are_left_out(weights, tmp_path):
+    folder = write_lines(tmp_path / "mine", [*["one two"] * 19, "שלום one", "one\u202e", ""])
+    (folder / "labels.tsv").rename(tmp_path / "labels.tsv")
+    for row in (tmp_path / "labels.tsv").read_text(encoding="utf-8").splitlines()[1:]:
+        image, text, *_ = row.split("\t")
+        text = "one\ntwo" if image == "000.png" else text
+        (folder / image).with_suffix(".gt.txt").write_text(text, encoding="utf-8")
+    said = []
+    with pytest.raises(DataError, match="mine: 18 lines can be used"):
+        finetune(options(folder, weights, tmp_path), say=said.append)
+    text = "\n".join(said)
+    assert "000.png: its text has several lines" in text
+    assert "019.png: scripts from right to left are not supported yet: ו ל ם ש" in text
+    assert "020.png: characters that nobody can see: U+202E" in text
+    assert "021.png: its text is empty\n" in text + "\n"
+
+
+def test_what_is_left_out_is_counted(weights, tmp_path):
+    folder = write_lines(tmp_path / "mine", [""] * 13)
+    said = []
+    with pytest.raises(DataError, match="mine: 0 lines"):
+        finetune(options(folder, weights, tmp_path), say=said.append)
+    assert sum("its text is empty" in message for message in said) == 10
+    assert said[-1] == "left out: 3 more"
 
 
 def test_settings_are_checked(tmp_path):
@@ -171,6 +197,21 @@ def test_a_line_is_named_once(weights, tmp_path):
     own = own_lines(config, Preparation(height=32), tmp_path, said.append)
     assert [s.image.name for s in own.samples] == [f"00{i}.png" for i in range(4)]
     assert said == ["left out: 6 lines that were named before"]
+
+
+def test_a_line_with_two_texts_is_left_out(weights, tmp_path):
+    folder = write_lines(tmp_path / "mine", ["one two"] * 4)
+    table = folder / "labels.tsv"
+    table.write_text(table.read_text() + "000.png\tone ten\t\n001.png\tone two\t\n")
+    said = []
+    own = own_lines(
+        options(folder, weights, tmp_path), Preparation(height=32), tmp_path, said.append
+    )
+    assert [s.image.name for s in own.samples] == ["001.png", "002.png", "003.png"]
+    assert said == [
+        "left out: 1 lines that were named before",
+        f"left out: {folder / '000.png'}: is named with different texts",
+    ]
 
 
 def test_lines_must_be_left_to_train_on(weights, tmp_path):

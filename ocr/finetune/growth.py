@@ -57,18 +57,30 @@ def new_characters(texts: Iterable[str], alphabet: Alphabet) -> list[NewCharacte
     characters, which no image shows.
     """
     counts = Counter(c for text in texts for c in normalise(text) if c not in alphabet)
-    backwards = [c for c in counts if unicodedata.bidirectional(c) in ("R", "AL", "AN")]
-    if backwards:
-        shown = " ".join(sorted(backwards)[:20])
-        raise AlphabetError(f"scripts from right to left are not supported yet: {shown}", backwards)
-    control = [c for c in counts if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn")]
-    if control:
-        shown = ", ".join(f"U+{ord(c):04X}" for c in control[:20])
-        raise AlphabetError(f"characters that nobody can see: {shown}", control)
+    if hindrance := hindrance_of(counts):
+        raise hindrance
     return [
         NewCharacter(c, n, look_alike(c, alphabet))
         for c, n in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     ]
+
+
+def hindrance_of(characters: Iterable[str]) -> AlphabetError | None:
+    """What keeps characters from being learnt, or None."""
+    characters = sorted(set(characters))
+    backwards = [c for c in characters if unicodedata.bidirectional(c) in ("R", "AL", "AN")]
+    if backwards:
+        shown = " ".join(backwards[:20])
+        return AlphabetError(
+            f"scripts from right to left are not supported yet: {shown}", backwards
+        )
+    if "\n" in characters or "\r" in characters:
+        return AlphabetError("its text has several lines", ["\n"])
+    control = [c for c in characters if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Co", "Cn")]
+    if control:
+        shown = ", ".join(f"U+{ord(c):04X}" for c in control[:20])
+        return AlphabetError(f"characters that nobody can see: {shown}", control)
+    return None
 
 
 def look_alike(character: str, alphabet: Alphabet) -> str:

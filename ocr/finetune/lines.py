@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ocr.alphabet import Alphabet, normalise
+from ocr.alphabet import Alphabet, AlphabetError, normalise
 from ocr.ctc.frames import frames_needed
 from ocr.data.batches import DataSource
 from ocr.data.cache import PreparedLines, prepare_lines
@@ -22,6 +23,7 @@ from ocr.data.rendered import render_folder
 from ocr.data.sample import Sample
 from ocr.data.sets import read_samples
 from ocr.finetune.config import FinetuneConfig
+from ocr.finetune.growth import hindrance_of
 from ocr.lm.sample import SampledTexts
 from ocr.loading import load_language_model
 from ocr.preparation.prepare import Preparation
@@ -31,6 +33,8 @@ from ocr.training.sources import drawn_source, lines_source, unused
 Say = Callable[[str], None]
 
 FEWEST = 20
+# what is left out is named up to so many
+_NAMED = 10
 _LANGUAGES = ("english", "french", "german")
 _ALL_LANGUAGES = (*_LANGUAGES, "italian", "spanish")
 # of the general lines, the share that is generated phrases
@@ -67,15 +71,49 @@ class General:
 
 def own_lines(config: FinetuneConfig, settings: Preparation, work: Path, say: Say) -> Own:
     """Read and prepare the labelled lines. What cannot be read is said and left out, and so is what
-    is named once more: of two of a kind, one could be held out and the other trained on. Raises
-    DataError."""
-    named = [s for path in config.data for s in read_samples(path)]
+    is named once more: of two of a kind, one could be held out and the other trained on; of two
+    texts, one is wrong. Raises DataError."""
+    samples = [s for path in config.data for s in read_samples(path)]
     once: dict[Hashable, Sample] = {}
-    for sample in named:
+    texts: defaultdict[Hashable, set[str]] = defaultdict(set)
+    for sample in samples:
         once.setdefault(sample.place, sample)
-    if len(once) < len(named):
-        say(f"left out: {len(named) - len(once)} lines that were named before")
+        texts[sample.place].add(sample.text)
+    unsure = [place for place in once if len(texts[place]) > 1]
+    again = sum(len(texts[sample.place]) == 1 for sample in samples) - len(once) + len(unsure)
+    if again:
+        say(f"left out: {again} lines that were named before")
+    say_left_out(
+        [f"{once.pop(place).image}: is named with different texts" for place in unsure], say
+    )
     return prepared_lines(list(once.values()), settings, work / "cache", say)
+
+
+def say_left_out(reasons: Sequence[str], say: Say) -> None:
+    """Say what is left out, the first of it by name."""
+    for reason in reasons[:_NAMED]:
+        say(f"left out: {reason}")
+    if len(reasons) > _NAMED:
+        say(f"left out: {len(reasons) - _NAMED} more")
+
+
+def that_can_be_learnt(own: Own, alphabet: Alphabet, say: Say) -> Own:
+    """Without the lines whose text has characters that cannot be added. Raises AlphabetError where
+    none is left."""
+    usable, reasons = [], []
+    first: AlphabetError | None = None
+    for i in own.usable:
+        sample = own.samples[i]
+        hindrance = hindrance_of(alphabet.unknown(sample.text))
+        if hindrance is None:
+            usable.append(i)
+            continue
+        reasons.append(f"{sample.image}: {hindrance}")
+        first = first or AlphabetError(reasons[0], hindrance.characters)
+    if first and not usable:
+        raise first
+    say_left_out(reasons, say)
+    return replace(own, usable=usable)
 
 
 def prepared_lines(
@@ -88,35 +126,38 @@ def prepared_lines(
     """These lines, prepared. Those that cannot be are said and left out, after `reasons` why others
     were."""
     lines = prepare_lines(samples, settings, cache)
-    said = [*reasons, *lines.errors.values()]
-    for reason in said[:10]:
-        say(f"left out: {reason}")
-    if len(said) > 10:
-        say(f"left out: {len(said) - 10} more images")
+    say_left_out([*reasons, *lines.errors.values()], say)
     return Own(samples, lines, [i for i in range(len(samples)) if i not in lines.errors])
 
 
-def that_fit(own: Own, alphabet: Alphabet, frame_width: int, say: Say) -> Own:
-    """Without the lines whose text is empty or needs more frames than their image has."""
-    fit, long = [], []
+def that_fit(own: Own, alphabet: Alphabet, frame_width: int, name: str, say: Say) -> Own:
+    """Without the lines whose text is empty or needs more frames than their image has. Raises
+    DataError, with `name`, where too few are left."""
+    fit, reasons = [], []
     for i in own.usable:
         text = own.samples[i].text
         frames = -(-int(own.lines.widths[i]) // frame_width)
-        if text and frames_needed(alphabet.encode(text)) <= frames:
-            fit.append(i)
+        if not text:
+            reasons.append(f"{own.samples[i].image}: its text is empty")
+        elif frames_needed(alphabet.encode(text)) > frames:
+            reasons.append(f"{own.samples[i].image}: its text is too long for the image")
         else:
-            long.append(own.samples[i].image)
-    for image in long[:10]:
-        say(f"left out: {image}: its text is empty, or too long for the image")
+            fit.append(i)
+    say_left_out(reasons, say)
     usable = [i for i in fit if own.samples[i].split in ("train", "valid")]
     if len(usable) < len(fit):
         say(f"left out: {len(fit) - len(usable)} lines of the splits test and unused")
     if len(usable) < FEWEST:
         raise DataError(
-            f"{len(usable)} lines can be used; at least {FEWEST} are needed to learn from "
+            f"{name}: {len(usable)} lines can be used; at least {FEWEST} are needed to learn from "
             "and to see whether it helped"
         )
     return replace(own, usable=usable)
+
+
+def named(paths: Sequence[Path]) -> str:
+    """Several paths in a message."""
+    return ", ".join(map(str, paths))
 
 
 def split_off(own: Own, share: float, seed: int) -> tuple[list[int], list[int]]:
@@ -146,7 +187,7 @@ def enough_to_train_on(own: Own, config: FinetuneConfig) -> None:
     least = round((1 - config.held_out) * FEWEST)
     if len(train) < least:
         raise DataError(
-            f"{', '.join(map(str, config.data))}: {len(valid)} lines are held out (those marked "
+            f"{named(config.data)}: {len(valid)} lines are held out (those marked "
             f"valid, or whole groups), which leaves {len(train)} to train on; at least {least} are "
             "needed"
         )

@@ -83,7 +83,7 @@ def read_all(
 
     with pool(workers(device)) as threads:
         try:
-            return list(threads.map(lambda r: read_twice(*r, origin, advance), readings))
+            return list(threads.map(lambda r: read_twice(r[0], r[1], origin, advance), readings))
         except BaseException:
             interrupted.set()
             raise

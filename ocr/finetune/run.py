@@ -25,10 +25,12 @@ from ocr.finetune.lines import (
     fonts_of,
     general_lines,
     given_texts,
+    named,
     own_lines,
     rendered_samples,
     rendered_source,
     texts_of,
+    that_can_be_learnt,
     that_fit,
 )
 from ocr.finetune.measure import (
@@ -107,6 +109,8 @@ def _finetune(
     old = copy.deepcopy(model)
 
     own = own_lines(config, card.preparation, work, say) if config.data else None
+    if own:
+        own = that_can_be_learnt(own, card.alphabet, say)
     unlabelled = None
     if config.unlabelled:
         unlabelled = read_unlabelled(config, card.preparation, work, say)
@@ -124,12 +128,13 @@ def _finetune(
         say("the convolutions stay as they are")
     card = card.model_copy(update={"characters": "".join(alphabet.characters)})
     if own:
-        own = that_fit(own, alphabet, card.architecture.frame_width, say)
+        own = that_fit(own, alphabet, card.architecture.frame_width, named(config.data), say)
     few = own is not None and len(own.usable) < config.folds_below and not fonts
     if own and not (few or fonts or unlabelled):
         enough_to_train_on(own, config)
     if unlabelled:
-        unlabelled = that_fit(unlabelled, alphabet, card.architecture.frame_width, say)
+        name = named(config.unlabelled)
+        unlabelled = that_fit(unlabelled, alphabet, card.architecture.frame_width, name, say)
     lines = [s for part in (own, unlabelled) if part for s in part.chosen(part.usable)]
     begin(work, _depends_on(config, origin, lines), resume)
     general = general_lines(config, card.preparation, work, alphabet, say)
