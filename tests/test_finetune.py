@@ -630,10 +630,15 @@ def test_what_was_not_learnt_is_not_written(lines, weights, tmp_path, monkeypatc
         lines, weights, tmp_path, folds_below=folds_below, rate=1e-12, visits=1, folds=2,
         general_share=0, minutes=0.2,
     )  # fmt: skip
-    result = finetune(config, say=quiet)
+    said = []
+    result = finetune(config, say=said.append)
     assert [a.character for a in result.added] == ["é"]
     assert result.weights is None and not config.out.exists()
     assert result.notes == ["no moment of the training was better than its beginning"]
+    # what a rate is of: those that choose the moment are fewer than those measured at the end
+    start, judged = ("training", 5) if folds_below == 0 else ("part 1 of 2", 12)
+    said = [re.sub(r"\d+\.\d+", "N", message) for message in said]
+    assert f"{start}, 0%: CER N % of {judged} lines" in said
 
 
 def test_new_characters_in_a_font(tmp_path):
@@ -693,6 +698,22 @@ def test_measuring_shows_how_far_it_is(lines, weights):
     with pytest.raises(KeyboardInterrupt):
         read_all([(reader, samples)] * 40, weights, "cpu", interrupted)
     assert len(shares) < 40
+
+
+def test_blending_says_of_how_many_lines(lines, weights, tmp_path):
+    config = options(lines, weights, tmp_path)
+    model, card = load_model(weights)
+    samples, general = read_samples(lines), General(measured={"others": read_samples(lines)[:5]})
+    said = []
+    plan = Plan(
+        config, model, model, card, (), None, general, tmp_path, False, said.append, _silent, 0.0
+    )
+    plan._blend_lines = 12
+    share, _ = plan._blend(plan.start, samples)
+    assert share == 1.0
+    assert re.fullmatch(
+        r"100% of the way: CER \S+ % of 12 lines, others \+0.00 of 5 lines", said[1]
+    )
 
 
 def test_a_language_model_learns_from_the_other_lines_of_a_page(tmp_path):

@@ -120,10 +120,10 @@ class Plan:
             held_out += self.own.chosen(valid)
             self.say(f"{len(own)} lines to train on, {len(valid)} held out")
         # general lines do not choose the moment: so few of them say less than chance does
-        cost = self._cost(_spread(held_out, _QUICK))
+        judged = _spread(held_out, _QUICK)
         self._mix()
         self._estimate(held_out, blending=True)
-        outcome = self._train(own, self._budget(1, own), "training", cost)
+        outcome = self._train(own, self._budget(1, own), "training", judged)
         if outcome.best == 0.0:
             return Trained(self.start, False, held_out, outcome.stopped, [_NOTHING])
         share, state = self._blend(outcome.state, held_out)
@@ -146,8 +146,8 @@ class Plan:
             mine, *others = self._rates(loaded(self.model, tried), [own, *general])
             # all sets together: where one gains what another loses, it is chance
             lost = float(np.mean(others) - np.mean(before)) if general else 0.0
-            said = f", others {lost:+.2f}" if general else ""
-            self.say(f"{part:.0%} of the way: CER {mine:.2f} %{said}")
+            said = f", others {lost:+.2f} of {sum(map(len, general))} lines" if general else ""
+            self.say(f"{part:.0%} of the way: CER {mine:.2f} % of {len(own)} lines{said}")
             found = self._worth(mine, lost)
             if found >= lowest:
                 break
@@ -170,10 +170,10 @@ class Plan:
         for number, (train, valid) in enumerate(parts, 1):
             self._begin()
             budget = self._budget(count + 1, train)
-            cost = self._cost(own.chosen(valid))
             label = f"part {number} of {count}"
             kept = self._kept(number)
-            outcome = self._train(train, budget, label, cost, patience=99, kept=kept)
+            judged = own.chosen(valid)
+            outcome = self._train(train, budget, label, judged, patience=99, kept=kept)
             if outcome.stopped:
                 # the best so far knows all lines but those of this part
                 reader = self._recogniser(loaded(self.model, outcome.state))
@@ -271,7 +271,7 @@ class Plan:
         own: Sequence[int],
         budget: Budget,
         label: str,
-        cost,
+        judged: list[Sample] | None,
         patience=4,
         end_at=1.0,
         kept: Path | None = None,
@@ -320,7 +320,8 @@ class Plan:
                     kept.mkdir(exist_ok=True)
                     tensors = {k: v.contiguous() for k, v in averaged.state_dict().items()}
                     save_file(tensors, kept / f"{number}.safetensors")
-                self.say(f"{label}, {share:.0%}: CER {found:.2f} %")
+                lines = len(judged or ())
+                self.say(f"{label}, {share:.0%}: CER {found:.2f} % of {lines} lines")
 
             outcome = adapt(
                 self.model,
@@ -334,7 +335,7 @@ class Plan:
                 heads=config.new_characters if self.added else 1.0,
                 frozen=config.frozen,
                 patience=patience,
-                cost=cost,
+                cost=self._cost(judged) if judged else None,
                 end_at=end_at,
                 device=config.device,
                 checkpoint=self.work / f"{label.replace(' ', '-')}.safetensors",
