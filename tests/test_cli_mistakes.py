@@ -214,3 +214,44 @@ def test_align_does_not_draw_over_its_image(tmp_path):
         assert "is the image itself" in refused("align", image, "x", "--picture", picture)
     assert "name too long" in refused("align", "x" * 300, "x", "--picture", image)
     assert image.read_bytes() == PRINT.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "option",
+    [("--lm", "french"), ("--lm", "auto"), ("--lexicon", "words.txt"), ("--lm-weight", 0.0),
+     ("--length-bonus", 1), ("--beam-width", 9), ("--recurrent", "auto")],
+)  # fmt: skip
+def test_what_the_greedy_decoder_would_ignore_is_refused(option, tmp_path):
+    batch = ("batch", PRINT, "--out", tmp_path / "x.csv")
+    for command in (("read", PRINT), ("evaluate", PRINT.parent), batch):
+        said = refused(*command, "--decoder", "greedy", *option)
+        assert said.startswith(f"{option[0]}: for --decoder beam")
+
+
+def test_alternatives_need_a_search_and_a_place(tmp_path):
+    assert "--format json" in refused("read", PRINT, "--nbest", 3)
+    said = refused("read", PRINT, "--nbest", 3, "--format", "json", "--decoder", "greedy")
+    assert said.startswith("--nbest: for --decoder beam")
+    # what asks for nothing
+    quiet = ("--lm", "none", "--recurrent", "none")
+    assert invoke("read", PRINT, "--decoder", "greedy", *quiet).exit_code == 0
+
+
+def test_a_report_needs_a_folder(tmp_path):
+    report = tmp_path / "no" / "x.html"
+    assert "there is no folder" in refused("evaluate", PRINT.parent, "--report", report)
+    assert not report.parent.exists()
+
+
+def test_a_split_that_there_is_not(tmp_path):
+    for command in ("evaluate", PRINT.parent), ("lm", "tune", PRINT.parent):
+        said = refused(*command, "--split", "foo")
+        assert said.startswith(
+            "--split: the split 'foo' is none of train, valid, test, unused; all"
+        )
+
+
+def test_a_font_is_checked_by_some_text(tmp_path):
+    (tmp_path / "empty.txt").write_text("\n \n")
+    said = refused("fonts", "check", "fontpkg:zeyada", "--text", tmp_path / "empty.txt")
+    assert said.endswith("empty.txt: no text")

@@ -18,6 +18,7 @@ from ocr.cli.options import (
     LmWeight,
     Recurrent,
     Weights,
+    check_search,
 )
 from ocr.ctc import BEAM_WIDTH
 
@@ -32,6 +33,7 @@ _LOOKED_AT = 12
 
 
 def batch(
+    context: typer.Context,
     sources: Annotated[
         list[str],
         typer.Argument(
@@ -88,6 +90,7 @@ def batch(
     from ocr.batch.sources import count
     from ocr.progress import tally
 
+    check_search(context)
     if pages := _look_like_pages(sources):
         typer.echo(f"{pages}: several lines of text in an image, of which one is read", err=True)
     with tally("reading", count(sources)) as advance:

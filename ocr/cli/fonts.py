@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ocr.cli.options import Format, FormatOption
+from ocr.errors import OcrError
 
 app = typer.Typer(no_args_is_help=True, help="Fonts: check.")
 
@@ -45,6 +46,8 @@ def check(
     found = find_fonts(fonts)
     if text:
         wanted = "".join(dict.fromkeys("".join(map(normalise, read_lines(text)))))
+        if not wanted:
+            raise OcrError(f"{', '.join(map(str, text))}: no text")
     else:
         wanted = "".join(Alphabet.latin().characters)
     rows = [(font, font.missing(wanted)) for font in found]

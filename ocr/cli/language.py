@@ -17,6 +17,7 @@ from ocr.cli.options import (
     FormatOption,
     Split,
     Weights,
+    check_folder,
     samples_of,
     samples_of_or_all,
 )
@@ -94,7 +95,7 @@ def build(
     form = [suffix for suffix in out.suffixes if suffix in (".arpa", ".ngram")]
     if not form:
         raise OcrError(f"{out}: the name of a language model ends in .ngram or .arpa")
-    _check_folder(out)
+    check_folder(out)
     if vocabulary and not words:
         raise OcrError("--vocabulary counts words: give --words, too")
     kind: Literal["word", "character"] = "word" if words else "character"
@@ -162,7 +163,7 @@ def train(
 
     if not out.name.endswith(".onnx"):
         raise OcrError(f"{out}: the name of a recurrent language model ends in .onnx")
-    _check_folder(out)
+    check_folder(out)
     try:
         given = [float(share) for share in shares.split(",")] if shares else []
     except ValueError:
@@ -198,11 +199,6 @@ def train(
     typer.echo(
         f"{out}: {trained.lines:,} lines seen; {trained.bits:.2f} bits a character at the end"
     )
-
-
-def _check_folder(out: Path) -> None:
-    if not out.resolve().parent.is_dir():
-        raise OcrError(f"{out}: there is no folder {out.resolve().parent}")
 
 
 def _files_and_lines(text: list[Path]) -> tuple[list[Path], list[str]]:

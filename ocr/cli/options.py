@@ -63,6 +63,34 @@ DecoderOption = Annotated[DecoderName, typer.Option("--decoder", "-d")]
 Data = Annotated[Path, typer.Argument(help="labelled folder or IAM tree", show_default=False)]
 
 
+# what the search alone takes
+_SEARCH = ("lm", "beam_width", "lm_weight", "length_bonus", "lexicon", "recurrent", "nbest")
+
+
+def check_search(context: typer.Context) -> None:
+    """Refuse options given on the command line that the decoder or the format would ignore."""
+    from ocr.errors import OcrError
+
+    told = context.params
+    given = []
+    for name in _SEARCH:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE" and told[name] != "none":
+            given.append("--" + name.replace("_", "-"))
+    if told["decoder"] is DecoderName.greedy and given:
+        raise OcrError(f"{', '.join(given)}: for --decoder beam; greedy takes no part in a search")
+    if told.get("nbest") and told["format"] is not Format.json:
+        raise OcrError("--nbest: alternatives are written with --format json alone")
+
+
+def check_folder(out: Path) -> None:
+    """Refuse a file to write where there is no folder for it."""
+    from ocr.errors import OcrError
+
+    if not out.resolve().parent.is_dir():
+        raise OcrError(f"{out}: there is no folder {out.resolve().parent}")
+
+
 def samples_of_or_all(data: Path, split: str) -> list:
     """Samples of one split; of a set that has no such split, all, which is said."""
     from ocr.data.sets import read_samples
@@ -80,9 +108,12 @@ def samples_of_or_all(data: Path, split: str) -> list:
 
 def samples_of(data: Path, kind: Kind, split: str, limit: int | None = None) -> list:
     """Samples of one split ("all": of every one), at most `limit`, evenly spread over the set."""
+    from ocr.data.folder import SPLITS, no_split
     from ocr.data.sets import read_samples
     from ocr.errors import OcrError
 
+    if split not in (*SPLITS, "all"):
+        raise OcrError(f"--split: {no_split(split)}; all takes every line")
     samples = read_samples(data, kind, None if split == "all" else split)
     if split == "all":
         samples = [s for s in samples if s.split != "unused"]

@@ -25,6 +25,8 @@ from ocr.cli.options import (
     Split,
     Threads,
     Weights,
+    check_folder,
+    check_search,
     samples_of,
 )
 from ocr.ctc import BEAM_WIDTH
@@ -32,6 +34,7 @@ from ocr.errors import OcrError
 
 
 def read(
+    context: typer.Context,
     images: Annotated[list[Path], typer.Argument(help="line images", show_default=False)],
     format: FormatOption = Format.text,
     decoder: DecoderOption = DecoderName.beam,
@@ -67,6 +70,7 @@ def read(
     from ocr.image import ImageError, is_special
     from ocr.layout import lines_on
 
+    check_search(context)
     failures = 0
 
     def report(error: ImageError) -> None:
@@ -115,6 +119,7 @@ def read(
 
 
 def evaluate(
+    context: typer.Context,
     data: Data,
     split: Split = "test",
     kind: DataKind = "auto",
@@ -153,7 +158,9 @@ def evaluate(
 
     if report and report.is_dir():
         raise OcrError(f"{report}: a folder; the report is a file")
-
+    if report:
+        check_folder(report)
+    check_search(context)
     samples = samples_of(data, kind, split, limit)
     recogniser = load(
         weights,
