@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ocr.errors import OcrError
+from ocr.errors import OcrError, reason_of
 
 
 class TextError(OcrError):
@@ -21,7 +21,7 @@ def raw_lines(path: Path | str) -> Iterator[bytes]:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
             yield from file
     except (OSError, EOFError, zlib.error) as error:  # gzip says a damaged file in all three ways
-        raise TextError(f"{path}: cannot be read: {error}") from None
+        raise TextError(f"{path}: cannot be read: {reason_of(error)}") from None
 
 
 def read_lines(paths: Iterable[Path | str]) -> Iterator[str]:

@@ -84,6 +84,8 @@ def test_neighbours_are_cut_away(folder):
     ("text", "message"),
     [
         ("<PcGts><Page", "broken XML"),
+        ("<PcGts>\n<Page", "broken XML: Couldn't find end of Start Tag Page, line 2, column 6$"),
+        ("<a>\n<b></a>", "broken XML: Opening .* b line 2 and a, line 2, column 8$"),
         ("<html/>", "neither PAGE nor ALTO"),
         (PAGE.format(name="gone.png"), "gone.png is not beside it"),
         (PAGE.format(name="../../etc/secret.png"), "secret.png is not beside it"),

@@ -11,7 +11,7 @@ from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from ocr.errors import OcrError
+from ocr.errors import OcrError, reason_of
 
 SUFFIXES = frozenset({".ttf", ".otf", ".ttc", ".otc", ".woff", ".woff2"})
 TABLE = "fonts.tsv"
@@ -50,7 +50,7 @@ class Font:
         try:
             drawn = frozenset(_drawn(self.path, self.index))
         except Exception as error:  # fontTools raises whatever the broken table leads it to
-            raise FontError(f"cannot read font {self.path}: {error}") from error
+            raise FontError(f"cannot read font {self.path}: {reason_of(error)}") from error
         if self.caps_only:
             drawn = frozenset(c for c in drawn if not chr(c).islower())
         return drawn
@@ -146,7 +146,7 @@ def _faces(path: Path, family: str = "", kind: str = "") -> Iterable[Font]:
                 name = face["name"].getBestFamilyName() if "name" in face else None
             yield Font(path, family or name or path.stem, kind, index)
     except Exception as error:
-        raise FontError(f"cannot read font {path}: {error}") from error
+        raise FontError(f"cannot read font {path}: {reason_of(error)}") from error
 
 
 def _table(folder: Path) -> Iterable[Font]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from lxml import etree
@@ -9,6 +10,7 @@ from lxml import etree
 from ocr.data.folder import DataError
 
 _MOST_BYTES = 64_000_000
+_PLACE = re.compile(r"( line \d+)?, line \d+, column \d+$")
 
 
 def parse(path: Path) -> etree._Element:
@@ -25,7 +27,10 @@ def parse(path: Path) -> etree._Element:
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from None
     except etree.XMLSyntaxError as error:
-        raise DataError(f"{path}: broken XML: {error}") from None
+        line, column = error.position
+        # libxml2 says the line up to three times
+        what = _PLACE.sub("", error.msg or "cannot be parsed")
+        raise DataError(f"{path}: broken XML: {what}, line {line}, column {column}") from None
     dtd = root.getroottree().docinfo.internalDTD
     if dtd is not None and any(True for _ in dtd.iterentities()):
         raise DataError(f"{path}: declares entities")

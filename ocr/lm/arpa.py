@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TextIO, cast
 
 import numpy as np
 
+from ocr.errors import reason_of
 from ocr.lm.ngram import SPECIAL, START, Kind, LanguageModelError, NGram
 from ocr.lm.trie import Order, automaton, keys, orders
 
@@ -37,7 +38,7 @@ def read_arpa(path: Path | str, kind: Kind | None = None) -> NGram:
         with _open(path, "rt") as file:
             return _Reader(str(path), file).read(kind)
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise LanguageModelError(f"{path}: cannot be read: {error}") from None
+        raise LanguageModelError(f"{path}: cannot be read: {reason_of(error)}") from None
 
 
 def write_arpa(model: NGram, path: Path | str) -> None:

@@ -20,6 +20,7 @@ import numpy as np
 
 from ocr.alphabet import Alphabet
 from ocr.ctc.beam import BeamDecoder, BeamSettings
+from ocr.errors import reason_of
 from ocr.evaluation.metrics import errors
 from ocr.lm.languages import is_strange
 from ocr.weights import WeightsError
@@ -157,7 +158,9 @@ def _known(path: Path) -> dict:
     try:
         known = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise WeightsError(f"{path}: cannot be read: {error}; `ocr lm tune` makes it") from None
+        raise WeightsError(
+            f"{path}: cannot be read: {reason_of(error)}; `ocr lm tune` makes it"
+        ) from None
     if not isinstance(known, dict):
         raise WeightsError(f"{path}: holds no settings; `ocr lm tune` makes it")
     return known
