@@ -46,6 +46,16 @@ def test_align_wants_a_picture_that_can_be_written(tmp_path):
     assert "no folder" in refused("align", PRINT, "x", "--picture", nowhere)
 
 
+def test_align_wants_a_text_that_the_line_says(tmp_path):
+    for blank in ("", "  "):
+        assert "the text is blank" in refused("align", PRINT, blank)
+    own = invoke("read", PRINT, "--decoder", "greedy").output.rstrip("\n").partition("\t")[2]
+    assert invoke("align", PRINT, own).stderr == ""
+    other = invoke("align", PRINT, "something else")
+    assert other.exit_code == 0 and json.loads(other.stdout)["characters"]
+    assert other.stderr == f"{PRINT}: hardly says that; it reads {own!r}\n"
+
+
 def test_language_models_are_refused_before_they_are_estimated(text, tmp_path):
     assert "0,0,1" in refused("lm", "build", text, "--out", tmp_path / "x.arpa", "--prune", "0,x")
     assert "no folder" in refused("lm", "build", text, "--out", tmp_path / "no" / "x.arpa")
@@ -65,6 +75,12 @@ def test_a_packed_arpa_file_can_be_read_again(text, tmp_path):
 def test_a_text_without_text_has_no_perplexity(text, tmp_path):
     (tmp_path / "empty.txt").write_text("")
     assert "no text" in refused("lm", "score", "english", tmp_path / "empty.txt")
+
+
+def test_a_file_that_is_not_there_is_named_once(tmp_path):
+    for gone in (tmp_path / "gone.txt", tmp_path / "gone.txt.gz"):
+        said = refused("lm", "score", "english", gone)
+        assert said == f"{gone}: cannot be read: No such file or directory"
 
 
 def test_kinds_of_fonts_have_shares(text, tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,6 +31,13 @@ from ocr.cli.options import (
 )
 from ocr.ctc import BEAM_WIDTH
 from ocr.errors import OcrError
+
+if TYPE_CHECKING:
+    from ocr.recogniser import Recogniser
+
+# nats a character by which a text may be less probable than what is read: of lines of an old hand
+# their own texts hardly ever are by so many, and the texts of others always are
+_DOUBTFUL = 2.5
 
 
 def read(
@@ -199,7 +206,8 @@ def align(
     """Find where each character of a known text stands in its line image.
 
     Prints a JSON object: the log-probability of the text, and for every character its span in
-    pixels of the image and its probability.
+    pixels of the image and its probability. A text that is hardly what the line says is aligned all
+    the same, and a note on the error stream says so.
 
     Example: `ocr align line.png "the text of the line" --picture spans.png`
     """
@@ -208,15 +216,35 @@ def align(
     from ocr.image import read as read_image
     from ocr.picture import draw_spans, require_picture
 
+    if not text.strip():
+        raise OcrError("the text is blank: there is nothing to find")
     if picture:
         require_picture(picture, image)
     recogniser = load(weights)
     line, log_probability = recogniser.align(image, text)
     result = {**line.as_dict(), "log_probability": log_probability}
     typer.echo(in_json(result, indent=1))
+    if note := _doubt(recogniser, image, text, log_probability):
+        typer.echo(note, err=True)
     if picture:
         draw_spans(read_image(image), line, picture)
         typer.echo(f"picture: {picture}", err=True)
+
+
+def _doubt(recogniser: Recogniser, image: Path, text: str, log_probability: float) -> str:
+    """Says what the network reads, where the text is far less probable than that."""
+    from ocr.batch.items import is_special
+    from ocr.recogniser import Recogniser
+
+    if is_special(image):  # a pipe gives its bytes once
+        return ""
+    reading = next(iter(Recogniser(recogniser.emissions).read([image]))).text
+    if not reading:
+        return f"{image}: nothing is read in it"
+    _, own = recogniser.align(image, reading)
+    if own - log_probability < _DOUBTFUL * max(len(text), len(reading)):
+        return ""
+    return f"{image}: hardly says that; it reads {reading!r}"
 
 
 def info(
