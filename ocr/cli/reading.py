@@ -233,7 +233,7 @@ def align(
 
 def _doubt(recogniser: Recogniser, image: Path, text: str, log_probability: float) -> str:
     """Says what the network reads, where the text is far less probable than that."""
-    from ocr.batch.items import is_special
+    from ocr.image import is_special
     from ocr.recogniser import Recogniser
 
     if is_special(image):  # a pipe gives its bytes once

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ocr.preparation.box import DARK
+from ocr.preparation.box import DARK, runs
 
 # marks so high, of the line, are letters; a disc is as high as so much of them
 _LETTER, _HIGH = 0.2, 0.7
@@ -19,6 +19,10 @@ def without_discs(ink: np.ndarray) -> np.ndarray:
     """The ink (uint8 H x W, paper = 0) without a disc as its first mark or its last; the same array
     if there is none. Bullets are lower than letters, and stay."""
     mask = np.where(ink > DARK, np.uint8(255), np.uint8(0))
+    # most lines have nothing that stands apart at either end
+    columns = runs(np.flatnonzero(mask.any(0)))
+    if len(columns) < 2 or not any(_stands_apart(*ends) for ends in (columns[:2], columns[:-3:-1])):
+        return ink
     _, labels, marks, _ = cv2.connectedComponentsWithStats(mask)
     high = [i for i in range(1, len(marks)) if marks[i, cv2.CC_STAT_HEIGHT] >= _LETTER * len(ink)]
     if len(high) < 4:
@@ -40,3 +44,9 @@ def without_discs(ink: np.ndarray) -> np.ndarray:
         around = cv2.dilate((labels == disc).astype(np.uint8), np.ones((5, 5), np.uint8))
         found = np.where(around > 0, np.uint8(0), found)
     return found
+
+
+def _stands_apart(first: np.ndarray, second: np.ndarray) -> bool:
+    """Whether a run of inked columns at an end is as far from the next as a disc of its width."""
+    gap = max(int(second[0]) - int(first[-1]), int(first[0]) - int(second[-1])) - 1
+    return gap >= _APART * len(first) / _ROUND[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import cv2
 import numpy as np
 
@@ -24,29 +26,28 @@ def filled(ink: np.ndarray) -> np.ndarray:
     outlines, levels = cv2.findContours(mask, cv2.RETR_TREE, cv2.CHAIN_APPROX_NONE)
     if len(outlines) < 2 * _FEWEST:
         return ink
-    parents = levels[0][:, 3]
-    letters = [
-        i
-        for i in np.flatnonzero(parents < 0)
-        if cv2.boundingRect(outlines[i])[3] > _HIGH * len(ink)
-    ]
-    if len(letters) < _FEWEST:
+    parents: list[int] = levels[0][:, 3].tolist()
+    within: dict[int, list[int]] = defaultdict(list)
+    for i, parent in enumerate(parents):
+        within[parent].append(i)
+    letters = [i for i in within[-1] if cv2.boundingRect(outlines[i])[3] > _HIGH * len(ink)]
+    # most lines have enough letters without a hole to say so at once
+    if len(letters) < _FEWEST or sum(bool(within[i]) for i in letters) < _MOST * len(letters):
         return ink
     inside = np.zeros_like(ink)
     hollow = odd = 0
     for letter in letters:
-        holes = np.flatnonzero(parents == letter)
+        holes = within[letter]
         areas = [cv2.contourArea(outlines[hole]) for hole in holes]
         if sum(areas) <= _HOLE * cv2.contourArea(outlines[letter]):
             continue
-        counters = [k for hole in holes for k in np.flatnonzero(parents == hole)]
         hollow += 1
         odd += any(map(_is_odd, (outlines[hole] for hole in holes), areas))
         for hole in holes:
-            cv2.drawContours(inside, outlines, int(hole), 255, cv2.FILLED)
-        for counter in counters:
-            for within in np.flatnonzero(parents == counter):
-                cv2.drawContours(inside, outlines, int(within), 0, cv2.FILLED)
+            cv2.drawContours(inside, outlines, hole, 255, cv2.FILLED)
+        for counter in (k for hole in holes for k in within[hole]):
+            for hole in within[counter]:
+                cv2.drawContours(inside, outlines, hole, 0, cv2.FILLED)
     if hollow < _MOST * len(letters) or odd < _ODD * len(letters):
         return ink
     return np.maximum(ink, inside)
