@@ -11,8 +11,10 @@ import numpy as np
 _INK, _HIGH = 110, 0.3
 # so many of them at least, such a share of them hollow: their holes are so much of their area
 _FEWEST, _MOST, _HOLE = 4, 0.8, 0.25
+# and the largest of them is so broad and so tall, of the letter
+_BROAD, _TALL = 0.3, 0.6
 # what a hole of a 0 or a D has of its hull, at least; holes of so many letters have less
-_CONVEX, _ODD = 0.88, 0.45
+_CONVEX, _ODD = 0.88, 0.35
 
 
 def filled(ink: np.ndarray) -> np.ndarray:
@@ -40,6 +42,11 @@ def filled(ink: np.ndarray) -> np.ndarray:
         holes = within[letter]
         areas = [cv2.contourArea(outlines[hole]) for hole in holes]
         if sum(areas) <= _HOLE * cv2.contourArea(outlines[letter]):
+            continue
+        # loops of joined letters are small beside their word
+        _, _, wide, high = cv2.boundingRect(outlines[letter])
+        _, _, broad, tall = cv2.boundingRect(outlines[holes[int(np.argmax(areas))]])
+        if broad < _BROAD * wide or tall < _TALL * high:
             continue
         hollow += 1
         odd += any(map(_is_odd, (outlines[hole] for hole in holes), areas))
