@@ -53,3 +53,19 @@ def write_lines(folder, texts, groups=None):
         rows.append(f"{i:03}.png\t{text}\t{groups[i] if groups else ''}")
     (folder / "labels.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return folder
+
+
+@pytest.fixture(scope="session")
+def readers():
+    """The shipped weights, greedily and by the search."""
+    from ocr import load
+
+    return [load(decoder=decoder) for decoder in ("greedy", "beam")]
+
+
+@pytest.fixture(scope="session")
+def face():
+    """A printed face, 40 pixels to the em."""
+    from ocr.data.fonts import find_fonts
+
+    return ImageFont.truetype(str(find_fonts(["fontpkg:lora"])[0].path), 40)

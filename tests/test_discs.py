@@ -1,11 +1,8 @@
 """Discs beside a line."""
 
 import cv2
-import numpy as np
 import pytest
 from conftest import draw_text, likeness
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ocr.preparation.discs import without_discs
 from ocr.preparation.prepare import Preparation, prepare
@@ -37,11 +34,3 @@ def test_bullets_stops_and_letters_stay(text):
 def test_what_stands_close_to_a_letter_stays():
     ink = 255 - with_disc(62, 15)
     assert without_discs(ink) is ink
-
-
-@settings(max_examples=60)
-@given(st.integers(1, 50), st.integers(1, 200), st.integers(0, 9))
-def test_any_image_is_taken(height, width, seed):
-    ink = np.random.default_rng(seed).integers(0, 256, (height, width)).astype(np.uint8)
-    before = ink.copy()
-    assert without_discs(ink).shape == ink.shape and (ink == before).all()

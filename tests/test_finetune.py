@@ -90,6 +90,12 @@ def options(lines, weights, tmp_path, **more):
     )
 
 
+def command(lines, weights, out, config):
+    """The command line's `options`, for some seconds."""
+    words = ("finetune", "--data", lines, "--weights", weights, "--out", out, "--config", config)
+    return CliRunner().invoke(app, [*map(str, words), "--minutes", "0.2"])
+
+
 def test_nothing_to_learn_is_refused(tmp_path):
     with pytest.raises(FinetuneError, match="nothing to learn"):
         finetune(FinetuneConfig(out=tmp_path / "x.safetensors"), say=quiet)
@@ -317,11 +323,7 @@ def test_ctrl_c_says_what_becomes_of_it(lines, weights, tmp_path, monkeypatch, a
     place = {"training": "ocr.finetune.plan.read_twice", "measuring": "ocr.finetune.run.read_all"}
     monkeypatch.setattr(place.get(at, "ocr.finetune.run.own_lines"), interrupt)
     out = tmp_path / "new.safetensors"
-    result = CliRunner().invoke(
-        app,
-        ["finetune", "--data", str(lines), "--weights", str(weights), "--out", str(out),
-         "--config", str(config), "--minutes", "0.2"],
-    )  # fmt: skip
+    result = command(lines, weights, out, config)
     assert result.exit_code == 130, result.output
     assert ("stopping: what is there is measured" in result.output) == (at == "training")
     work = out.with_suffix(".work")
@@ -592,11 +594,7 @@ def test_the_old_weights_stay_where_nothing_was_learnt(lines, weights, tmp_path)
     config = tmp_path / "slow.yaml"
     config.write_text("rate: 1.0e-12\nvisits: 1\nfolds: 2\ngeneral_share: 0\nmeasured_lines: 12\n")
     out = tmp_path / "new.safetensors"
-    result = CliRunner().invoke(
-        app,
-        ["finetune", "--data", str(lines), "--weights", str(weights), "--out", str(out),
-         "--config", str(config), "--minutes", "0.2"],
-    )  # fmt: skip
+    result = command(lines, weights, out, config)
     assert result.exit_code == 1, result.output
     assert "old weights stay" in result.output
     assert "new.work" in result.output.rpartition("left: ")[2]

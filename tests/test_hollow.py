@@ -4,8 +4,6 @@ import cv2
 import numpy as np
 import pytest
 from conftest import draw_text, likeness
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ocr.preparation.hollow import filled
 from ocr.preparation.prepare import Preparation, prepare
@@ -48,11 +46,3 @@ def test_letters_in_cells_are_none():
         cells.append(cv2.resize(cell, (44, 60)))
     ink = np.hstack(cells)
     assert filled(ink) is ink
-
-
-@settings(max_examples=60)
-@given(st.integers(1, 50), st.integers(1, 200), st.integers(0, 9))
-def test_any_image_is_taken(height, width, seed):
-    ink = np.random.default_rng(seed).integers(0, 256, (height, width)).astype(np.uint8)
-    before = ink.copy()
-    assert filled(ink).shape == ink.shape and (ink == before).all()

@@ -4,8 +4,6 @@ import cv2
 import numpy as np
 import pytest
 from conftest import draw_text, likeness
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ocr.preparation.labels import turned_labels
 from ocr.preparation.prepare import Preparation, prepare
@@ -60,12 +58,3 @@ def test_boxes_bars_and_rules_are_none():
     ruled[3:6] = ruled[-6:-3] = 255
     for image in (ink, boxed, barred, ruled):
         assert turned_labels(image) is image
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.integers(1, 50), st.integers(1, 200), st.integers(0, 9))
-def test_any_image_is_taken(height, width, seed):
-    ink = np.random.default_rng(seed).integers(0, 256, (height, width)).astype(np.uint8)
-    before = ink.copy()
-    found = turned_labels(ink)
-    assert found.shape == ink.shape and (ink == before).all()

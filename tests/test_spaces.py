@@ -2,22 +2,10 @@
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
-from ocr import load
 from ocr.alphabet import Alphabet
-from ocr.data.fonts import find_fonts
 from ocr.spaces import join_letterspaced, without_spaces
-
-
-@pytest.fixture(scope="module")
-def readers():
-    return [load(decoder=decoder) for decoder in ("greedy", "beam")]
-
-
-@pytest.fixture(scope="module")
-def face():
-    return ImageFont.truetype(str(find_fonts(["fontpkg:lora"])[0].path), 40)
 
 
 def line(face, text, apart):

@@ -19,6 +19,7 @@ _BROKEN_ZIP = (zipfile.BadZipFile, NotImplementedError, ValueError)
 
 
 def zip_members(path: Path) -> Iterator[Item]:
+    """Members by the archive's table, each read when it is opened."""
     try:
         archive = zipfile.ZipFile(path)
         members = archive.infolist()

@@ -40,6 +40,7 @@ def rows_of(path: Path) -> Iterator[Item]:
 
 
 def check_parquet(path: Path) -> None:
+    """Raises SourceError where no column can hold images, or the extra is missing."""
     pq = _pyarrow_parquet(path)
     try:
         schema = pq.read_schema(path)
@@ -49,6 +50,7 @@ def check_parquet(path: Path) -> None:
 
 
 def row_count(path: Path) -> int:
+    """Rows of the file, by its footer; 0 of a broken one."""
     try:
         import pyarrow.parquet as pq
 

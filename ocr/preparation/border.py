@@ -8,7 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ocr.levels import percentiles
+from ocr.levels import most_common, percentiles
 from ocr.preparation.box import high_marks
 
 _NARROWEST = 2  # rows of a frame
@@ -137,10 +137,6 @@ def cut_out(
     # paper is the commoner of light and dark
     paper = np.quantile(within, 0.75 if bright else 0.25)
     return np.where(inside > 0, grey, np.uint8(paper))
-
-
-def most_common(values: np.ndarray) -> int:
-    return int(np.bincount(values, minlength=256).argmax())
 
 
 def _flat_rim(grey: np.ndarray, value: int) -> np.ndarray:

@@ -66,6 +66,12 @@ def high_marks(mask: np.ndarray, share: float) -> int:
     return int((marks[1:, cv2.CC_STAT_HEIGHT] > share * len(mask)).sum())
 
 
+def solidity(outline: np.ndarray) -> float:
+    """The share of its convex hull that a contour of OpenCV covers; 1 where that has no area."""
+    hull = cv2.contourArea(cv2.convexHull(outline))
+    return cv2.contourArea(outline) / hull if hull else 1.0
+
+
 def shrunk(image: np.ndarray, rows: int) -> tuple[np.ndarray, float]:
     """The image (uint8 H x W) with so many rows at most, and by what it was scaled."""
     height, width = image.shape

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ocr.preparation.box import DARK, runs
+from ocr.preparation.box import DARK, runs, solidity
 
 # marks so high, of the line, are letters; a disc is as high as so much of them
 _LETTER, _HIGH = 0.2, 0.9
@@ -33,7 +33,7 @@ def without_discs(ink: np.ndarray) -> np.ndarray:
     usual = float(np.median(marks[high, cv2.CC_STAT_HEIGHT]))
     found = ink
     for disc, beside in ((high[0], high[1]), (high[-1], high[-2])):
-        left, top, wide, tall, area = marks[disc].tolist()
+        left, _, wide, tall, area = marks[disc].tolist()
         other, _, broad, _, _ = marks[beside].tolist()
         apart = max(other - left - wide, left - other - broad)
         if (
@@ -43,18 +43,14 @@ def without_discs(ink: np.ndarray) -> np.ndarray:
             continue
         if tall < _HIGH * usual or apart < _APART * tall:
             continue
-        if not _is_smooth((labels == disc).astype(np.uint8)[top : top + tall, left : left + wide]):
+        mark = (labels == disc).astype(np.uint8)
+        (outline, *_), _ = cv2.findContours(mark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        # clogged letters of a typewriter are as round, and not as convex
+        if solidity(outline) < _SMOOTH:
             continue
-        around = cv2.dilate((labels == disc).astype(np.uint8), np.ones((5, 5), np.uint8))
+        around = cv2.dilate(mark, np.ones((5, 5), np.uint8))
         found = np.where(around > 0, np.uint8(0), found)
     return found
-
-
-def _is_smooth(mark: np.ndarray) -> bool:
-    """Whether a mark (H x W, 1 within) is as convex as a disc: clogged letters of a typewriter are
-    as round, and not convex."""
-    (outline, *_), _ = cv2.findContours(mark, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return cv2.contourArea(outline) >= _SMOOTH * cv2.contourArea(cv2.convexHull(outline))
 
 
 def _stands_apart(first: np.ndarray, second: np.ndarray) -> bool:

@@ -7,6 +7,8 @@ from collections import defaultdict
 import cv2
 import numpy as np
 
+from ocr.preparation.box import solidity
+
 # ink, of 255; letters are so high, of the line
 _INK, _HIGH = 110, 0.3
 # so many of them at least, such a share of them hollow: their holes are so much of their area
@@ -49,7 +51,7 @@ def filled(ink: np.ndarray) -> np.ndarray:
         if broad < _BROAD * wide or tall < _TALL * high:
             continue
         hollow += 1
-        odd += any(map(_is_odd, (outlines[hole] for hole in holes), areas))
+        odd += any(solidity(outlines[hole]) < _CONVEX for hole in holes)
         for hole in holes:
             cv2.drawContours(inside, outlines, hole, 255, cv2.FILLED)
         for counter in (k for hole in holes for k in within[hole]):
@@ -58,7 +60,3 @@ def filled(ink: np.ndarray) -> np.ndarray:
     if hollow < _MOST * len(letters) or odd < _ODD * len(letters):
         return ink
     return np.maximum(ink, inside)
-
-
-def _is_odd(hole: np.ndarray, area: float) -> bool:
-    return area < _CONVEX * cv2.contourArea(cv2.convexHull(hole))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ocr.preparation.border import most_common
+from ocr.levels import most_common
+from ocr.preparation.box import solidity
 
 # levels by which a label differs from the paper, at least; its own level is so even
 _STEP, _EVEN = 24, 10
@@ -34,7 +35,7 @@ def without_pills(grey: np.ndarray) -> np.ndarray:
     height, width = grey.shape
     if height < 12 or width < height:
         return grey
-    paper = most_common(grey.ravel())
+    paper = most_common(grey)
     apart = cv2.absdiff(grey, np.full_like(grey, paper))
     mask = np.where(apart > _STEP, np.uint8(255), np.uint8(0))
     outlines, _ = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
@@ -43,7 +44,7 @@ def without_pills(grey: np.ndarray) -> np.ndarray:
         left, top, wide, high = cv2.boundingRect(outline)
         if not _HIGH * height < high < height or not 0.8 * high < wide < 0.9 * width:
             continue
-        if cv2.contourArea(outline) < _CONVEX * cv2.contourArea(cv2.convexHull(outline)):
+        if solidity(outline) < _CONVEX:
             continue
         inside = np.zeros((high, wide), np.uint8)
         cv2.drawContours(inside, [outline - (left, top)], -1, 255, cv2.FILLED)
@@ -99,6 +100,5 @@ def _are_letters(letters: np.ndarray, alone: bool) -> bool:
             continue
         if tall > (_TALL_ALONE if alone else _TALL) * high:
             return False
-        hull = cv2.contourArea(cv2.convexHull(outline))
-        odd += child >= 0 or cv2.contourArea(outline) < _HULL * hull
+        odd += child >= 0 or solidity(outline) < _HULL
     return odd > 0

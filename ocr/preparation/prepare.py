@@ -12,8 +12,9 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ocr.image import ImageError, Source, describe, read
+from ocr.levels import most_common
 from ocr.preparation.askew import level_with_inverse
-from ocr.preparation.border import most_common, outside_of_cut, without_frame
+from ocr.preparation.border import outside_of_cut, without_frame
 from ocr.preparation.box import are_apart, ink_box, is_writing
 from ocr.preparation.boxed import without_box
 from ocr.preparation.cells import without_cells
