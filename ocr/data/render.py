@@ -14,7 +14,9 @@ from ocr.data import ink, paper
 from ocr.data.digits import Digit
 from ocr.data.fonts import Font, FontError
 from ocr.data.frame import framed
-from ocr.data.screen import on_screen
+from ocr.data.mishaps import creased, mishap
+from ocr.data.screen import on_display, on_screen
+from ocr.data.segments import can_show
 from ocr.data.writing import SIZES, Hand, Written, metrics, write
 
 KINDS: Mapping[str, float] = {"handwriting": 0.6, "script": 0.12, "print": 0.28}
@@ -39,7 +41,9 @@ class LineRenderer:
     text is empty. screen: share of print of few pixels, as on a screen (of other kinds a fifth of
     it). unsteady: share of hands that write no letter twice alike, two in five of them with a pen
     of one width. leaning: share of print whose slashes lean as those of no font. letterspaced:
-    share of print whose letters stand apart, with words still told from one another. digits:
+    share of print whose letters stand apart, with words still told from one another. mishaps: share
+    of print that a printer, a stamp, a scanner or a fold has hurt (of other kinds a fifth of it).
+    segments: share of numbers in print that seven segments a digit show, as on a clock. digits:
     written by people, in two of three lines in place of the fonts' own where these are no print.
     Raises FontError when there is no font of any weighted kind.
     """
@@ -57,12 +61,14 @@ class LineRenderer:
         unsteady: float = 0.0,
         leaning: float = 0.0,
         letterspaced: float = 0.0,
+        mishaps: float = 0.0,
+        segments: float = 0.0,
         digits: Mapping[str, Sequence[Digit]] | None = None,
     ):
         weights = KINDS if kinds is None else kinds
         self.texts, self.clean, self.mixed, self.empty = texts, clean, mixed, empty
         self.screen, self.unsteady, self.leaning, self.digits = screen, unsteady, leaning, digits
-        self.letterspaced = letterspaced
+        self.letterspaced, self.mishaps, self.segments = letterspaced, mishaps, segments
         self._fonts = {
             kind: [f for f in fonts if f.kind == kind for _ in range(f.share)]
             for kind, weight in weights.items()
@@ -129,6 +135,9 @@ class LineRenderer:
     ) -> np.ndarray:
         """An image of `text` in `font`, or of the same paper without it (`empty`). Raises FontError
         if the font lacks a character of it."""
+        number = not empty and font.kind == "print" and can_show(text)
+        if number and self.segments and rng.random() < self.segments:
+            return on_display(text, rng)
         share = self.screen * (1.0 if font.kind == "print" else 0.2)
         if not empty and share > 0 and rng.random() < share:
             return on_screen(text, font, rng)
@@ -146,9 +155,16 @@ class LineRenderer:
         mask, baseline = _inked(written, font, clean, self.unsteady, rng)
         if font.kind == "print" and len(written.words) > 1 and rng.random() < 0.025:
             _invert_words(mask, written, baseline, rng)
+        share = self.mishaps * (1.0 if font.kind == "print" else 0.2)
+        hurt = share > 0 and rng.random() < share
+        folded = hurt and rng.random() < 0.3
+        if hurt and not folded:
+            mask = mishap(mask, written.x_height, rng)
         mask, baseline, pitch = framed(mask, baseline, written, clean, rng, empty)
         sheet = sheet_of_paper(font, clean, written.stroke, rng)
         image = paper.lay(mask, baseline, pitch, sheet, rng)
+        if folded:
+            image = creased(image, height, rng)
         cut = rng.random() < (0.04 if clean else 0.16)
         if cut:
             image = paper.cut_out(

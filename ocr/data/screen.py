@@ -1,4 +1,5 @@
-"""Text of few pixels: as screens show it, hinted or not, and as needle printers strike it."""
+"""Text of few pixels: as screens show it, hinted or not, as needle printers strike it, and as
+displays of cells or segments do."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ import cv2
 import numpy as np
 
 from ocr.data.fonts import Font
-from ocr.data.paper import jpeg
+from ocr.data.paper import jpeg, soften
+from ocr.data.segments import seven_segments
 from ocr.data.writing import face_of, metrics
 
 # pixels of the small letters: fewer leave nothing to read
@@ -36,6 +38,14 @@ def on_screen(text: str, font: Font, rng: np.random.Generator) -> np.ndarray:
     return _lit(mask, rng)
 
 
+def on_display(text: str, rng: np.random.Generator) -> np.ndarray:
+    """A number as clocks and scales show it, uint8 H x W; ValueError where `text` is none."""
+    mask = seven_segments(text, int(rng.integers(20, 90)), rng)
+    margins = (rng.uniform(0.05, 0.6, 4) * len(mask)).astype(int).tolist()
+    image = _lit(np.pad(mask, (margins[:2], margins[2:])), rng)
+    return soften(image, rng.uniform(0.4, 0.03 * len(mask) + 0.5)) if rng.random() < 0.5 else image
+
+
 def _mask(text: str, font: Font, x_height: float, way: str) -> np.ndarray:
     """Coverage of the line, uint8 H x W. fine: letters stand where they would on paper; hinted:
     their stems stand on whole pixels; bits: and every pixel is ink or none."""
@@ -52,11 +62,18 @@ def _mask(text: str, font: Font, x_height: float, way: str) -> np.ndarray:
 
 
 def _needles(mask: np.ndarray, pitch: int, rng: np.random.Generator) -> np.ndarray:
-    """Every pixel a dot, `pitch` pixels from the next; worn ribbons leave some of them paler."""
+    """Every pixel a dot or, as on a display, a cell, `pitch` pixels from the next; worn ribbons
+    leave some of them paler."""
     height, width = mask.shape
     dot = np.zeros((8 * pitch, 8 * pitch), np.uint8)
     middle = 4 * pitch
-    cv2.circle(dot, (middle, middle), round(middle * rng.uniform(0.65, 1.3)), 255, -1)
+    if rng.random() < 0.3:
+        side = round(8 * pitch * rng.uniform(0.6, 0.95))
+        dot[:side, :side] = 255
+        # cells that are off are seen, too
+        mask = np.maximum(mask, np.uint8(rng.integers(0, 60)))
+    else:
+        cv2.circle(dot, (middle, middle), round(middle * rng.uniform(0.65, 1.3)), 255, -1)
     dot = cv2.resize(dot, (pitch, pitch), interpolation=cv2.INTER_AREA)
     ink = mask.astype(np.float32) / 255
     if rng.random() < 0.5:

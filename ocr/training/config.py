@@ -74,6 +74,10 @@ class RenderedData(_Strict):
     clean: float = Field(0.33, ge=0, le=1)
     # share of print whose letters stand apart as titles have them: words all the same
     letterspaced: float = Field(0.0, ge=0, le=1)
+    # share of print that a thermal head, a stamp, a scanner or a fold has hurt
+    mishaps: float = Field(0.0, ge=0, le=1)
+    # share of numbers in print that are shown by seven segments a digit
+    segments: float = Field(0.0, ge=0, le=1)
     # share of print whose slashes lean as those of no font
     leaning: float = Field(0.5, ge=0, le=1)
     # share of print of few pixels, as on a screen

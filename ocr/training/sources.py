@@ -151,6 +151,8 @@ def rendered_source(data: RenderedData, settings: Preparation, name: str) -> Dat
         unsteady=data.unsteady,
         leaning=data.leaning,
         letterspaced=data.letterspaced,
+        mishaps=data.mishaps,
+        segments=data.segments,
         digits=read_digits(data.digits) if data.digits else None,
     )
 
