@@ -34,13 +34,22 @@ def finetune(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help=".safetensors to write: finetuned.safetensors"),
+        typer.Option("--out", "-o", help=".safetensors to write; default: finetuned.safetensors"),
     ] = None,
     weights: Annotated[
-        str | None, typer.Option("--weights", "-w", help="what to start from: latin-small")
+        str | None,
+        typer.Option(
+            "--weights",
+            "-w",
+            help="name of shipped weights or .safetensors file to start from; default: latin-small",
+        ),
     ] = None,
-    minutes: Annotated[float | None, typer.Option(help="how long it may take: 10")] = None,
-    config: Annotated[Path | None, typer.Option(help="YAML, as configs/finetune.yaml")] = None,
+    minutes: Annotated[
+        float | None, typer.Option(help="how long it may take, all in all; default: 10")
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file like configs/finetune.yaml")
+    ] = None,
     lm: Annotated[
         bool,
         typer.Option(
@@ -51,7 +60,7 @@ def finetune(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="begin anew where a run was stopped")
     ] = False,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu or cuda; default: cpu")] = None,
 ) -> None:
     """Make weights that read your fonts or your hand better. Needs the extra `train`.
 

@@ -27,7 +27,8 @@ def check(
     ] = None,
     format: FormatOption = Format.text,
 ) -> None:
-    """Say which characters fonts can draw: of the texts, or of the weights' alphabet.
+    """Say which characters fonts can draw: of the texts, or of the weights' alphabet. Needs the
+    extra `train`.
 
     Every face of a collection (TTC) is a row. Characters without a glyph are named; the exit code
     is 1 if no face can draw all of the text.

@@ -143,7 +143,8 @@ def train(
         str, typer.Option(help="cpu, cuda, ...; default: a GPU if there is one")
     ] = "",
 ) -> None:
-    """Train a recurrent model of characters, which ranks what a beam search found.
+    """Train a recurrent model of characters, which ranks what a beam search found. Needs the extras
+    `train` and `export`.
 
     It needs a GPU, which reads some 250 million characters in four minutes. The shipped one is
     auto.lstm.onnx.

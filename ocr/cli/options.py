@@ -58,8 +58,15 @@ class DecoderName(StrEnum):
     beam = "beam"
 
 
-FormatOption = Annotated[Format, typer.Option("--format", "-f")]
-DecoderOption = Annotated[DecoderName, typer.Option("--decoder", "-d")]
+FormatOption = Annotated[Format, typer.Option("--format", "-f", help="what to print")]
+DecoderOption = Annotated[
+    DecoderName,
+    typer.Option(
+        "--decoder",
+        "-d",
+        help="beam: a search with the language model; greedy: what the network says",
+    ),
+]
 Data = Annotated[Path, typer.Argument(help="labelled folder or IAM tree", show_default=False)]
 
 

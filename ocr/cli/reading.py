@@ -57,9 +57,11 @@ def read(
 ) -> None:
     """Read line images.
 
-    Text output is `path<TAB>text`, one line each. JSON is a list of objects with text, confidence
-    and every character with its confidence and its span in pixels of the original image. Files that
-    cannot be read are named on the error stream; the others are read, and the exit code is 1.
+    Text output is `path<TAB>text`, one line each. JSON is a list of objects: source, text,
+    confidence; characters and words, each with its confidence and its span in pixels of the
+    original image; alternatives (`--nbest`); by how many degrees the image was turned to be read.
+    Files that cannot be read are named on the error stream; the others are read, and the exit code
+    is 1.
 
     Examples:
 
@@ -198,7 +200,7 @@ def evaluate(
 
 
 def align(
-    image: Annotated[Path, typer.Argument(show_default=False)],
+    image: Annotated[Path, typer.Argument(help="line image", show_default=False)],
     text: Annotated[str, typer.Argument(help="what the line says", show_default=False)],
     picture: Annotated[Path | None, typer.Option(help="write an image with the spans")] = None,
     weights: Weights = "latin-small",

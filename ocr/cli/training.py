@@ -62,7 +62,7 @@ def render(
     fonts: Annotated[
         list[Path], typer.Option("--fonts", help="font files, folders of them, or datasets/fonts")
     ],
-    count: Annotated[int, typer.Option(min=1)] = 100,
+    count: Annotated[int, typer.Option(min=1, help="lines to render")] = 100,
     kinds: Annotated[
         str, typer.Option(help="shares of font classes; fonts of a plain folder have none")
     ] = "handwriting=0.5,script=0.15,print=0.35",
@@ -76,9 +76,10 @@ def render(
         Path | None,
         typer.Option(help="digits that people wrote, for two thirds of the hands: datasets/digits"),
     ] = None,
-    seed: Annotated[int, typer.Option()] = 0,
+    seed: Annotated[int, typer.Option(help="another one draws other lines")] = 0,
 ) -> None:
-    """Render synthetic lines into a folder with labels, to look at or to train on.
+    """Render synthetic lines into a folder with labels, to look at or to train on. Needs the extra
+    `train`.
 
     Example: `ocr render runs/look --text english.txt.gz --fonts datasets/fonts --count 300`
     """
@@ -117,11 +118,11 @@ def recombine(
         list[Path], typer.Option("--lines", help="labelled lines, grouped by page or writer")
     ],
     text: Annotated[list[Path], typer.Option("--text", help="corpus files, .txt or .txt.gz")],
-    count: Annotated[int, typer.Option(min=1)] = 100,
+    count: Annotated[int, typer.Option(min=1, help="lines to write")] = 100,
     weights: Annotated[str, typer.Option(help="that find the characters")] = "latin-small",
     split: Annotated[str, typer.Option(help="of the lines to cut")] = "train",
     language: Annotated[str, typer.Option(help="written into labels.tsv")] = "",
-    seed: Annotated[int, typer.Option()] = 0,
+    seed: Annotated[int, typer.Option(help="another one draws other lines")] = 0,
 ) -> None:
     """Write new texts in the hands of labelled lines: each page's lines are cut between their
     characters, and the pieces put together anew.
@@ -196,7 +197,8 @@ def pack(
     megabytes: Annotated[float, typer.Option(min=1, help="largest size")] = 64,
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, repeatable")] = None,
 ) -> None:
-    """Pack a training into one small file, for a machine with a GPU and no network.
+    """Pack a training into one small file, for a machine with a GPU and no network. Needs the extra
+    `train`.
 
     Code, prepared lines, fonts cut down to the alphabet, and a sample of the texts. There:
     `tar xf pack.tar.xz && cd pack && python -m ocr.cli train config.yaml --minutes 10 --resume`
@@ -265,6 +267,7 @@ def release(
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, repeatable")] = None,
 ) -> None:
     """Make weights that can be shipped: calibrated, measured on every test split, with a full card.
+    Needs the extras `train` and `export`.
 
     Example: `ocr release my.yaml runs/my/best.safetensors --out my.safetensors`
     """
