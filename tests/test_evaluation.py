@@ -181,6 +181,7 @@ def test_json_and_table(recogniser, samples):
     shown = console.export_text()
     assert "broken.png" in shown
     assert "61–80" in shown
+    assert re.match(r"tiny <i>, greedy: 6 lines in [\d.]+ s *\n", shown)
 
 
 def test_nothing_to_read(recogniser, samples):

@@ -132,7 +132,7 @@ class Evaluation:
 
         total = self.errors
         title = f"{self.weights}, {self.decoder}: {len(self.results)} lines in {self.seconds:.1f} s"
-        table = Table("reference length", title=Text(title), title_justify="left")
+        table = Table("reference length")
         for heading in ("lines", "CER %", "WER %"):
             table.add_column(heading, justify="right")
         for part in self.by_length():
@@ -151,7 +151,7 @@ class Evaluation:
         notes += [f"skipped {reason}" for _, reason in self.skipped[:5]]
         if len(self.skipped) > 5:
             notes.append(f"and {len(self.skipped) - 5} more lines skipped")
-        return Group(table, *map(Text, notes))
+        return Group(Text(title), table, *map(Text, notes))
 
 
 def evaluate(
