@@ -110,6 +110,8 @@ def test_a_folder_without_images_is_no_success(tmp_path):
     (tmp_path / "lines" / "notes.md").write_text("none")
     result = invoke("batch", tmp_path / "lines", "--out", tmp_path / "x.csv")
     assert result.exit_code == 2 and "no image was found" in result.output
+    # an output of nothing would refuse the next run
+    assert [path.name for path in tmp_path.iterdir()] == ["lines"]
 
 
 def test_a_training_is_not_begun_anew_by_mistake(tmp_path):

@@ -103,8 +103,9 @@ def run(
                 bad = sum(r.error is not None for r in piece)
                 failed += bad
                 advance(len(piece), bad)
-            _publish(journal, out, kind)
             lines = journal.count
+            if lines:  # an output of nothing would be in the way of the next run
+                _publish(journal, out, kind)
         finally:
             journal.close()
             if not journal.count:  # nothing to go on with, and no other run is to be refused for it
