@@ -48,7 +48,7 @@ def test_lines_without_texts(tmp_path):
     assert result.exit_code == 0, result.output
     assert "broken.png: not an image" in result.output
     assert "their first reading" in result.output
-    assert "nothing could measure" in result.output
+    assert "nearer to their first reading" in result.output
     assert f"will be replaced: {out.with_suffix('.html')}" in result.output
     # first what took minutes; and commands can be copied
     network, model = (f"'{out.with_suffix(suffix)}'" for suffix in (".onnx", ".ngram"))

@@ -208,7 +208,7 @@ class Plan:
         self._estimate(lines, blending=False)
         steps = self._steps(len(lines), self.config.unlabelled_visits)
         outcome = self._train((), Budget(self._training_seconds, steps), "training", None)
-        notes = ["no line of yours has a text: nothing could measure whether it is read better"]
+        notes = ["no line of yours has a text: better means nearer to their first reading"]
         return Trained(outcome.state, outcome.progress.step > 0, lines, outcome.stopped, notes)
 
     def _kept(self, number: int) -> Path:
