@@ -123,6 +123,18 @@ def test_a_training_is_not_begun_anew_by_mistake(tmp_path):
     assert (tmp_path / "run" / "checkpoint.safetensors").read_bytes() == b"hours"
 
 
+def test_a_release_says_what_it_will_replace(tmp_path):
+    (tmp_path / "mine.onnx").write_bytes(b"hours")
+    config = ROOT / "configs" / "latin-small.yaml"
+    # the weights are missing: nothing is replaced
+    result = invoke(
+        "release", config, tmp_path / "best.safetensors", "--out", tmp_path / "mine.safetensors"
+    )
+    assert isinstance(result.exception, OcrError)
+    assert f"will be replaced: {tmp_path / 'mine.onnx'}" in result.output
+    assert (tmp_path / "mine.onnx").read_bytes() == b"hours"
+
+
 def test_further_pages_are_named(tmp_path):
     pages = [Image.fromarray(draw_text(t)) for t in ("one", "two", "three")]
     pages[0].save(tmp_path / "many.tif", save_all=True, append_images=pages[1:])

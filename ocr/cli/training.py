@@ -263,7 +263,9 @@ def export(
 def release(
     config: Annotated[Path, typer.Argument(help="the YAML file of the training")],
     weights: Annotated[Path, typer.Argument(help="its best.safetensors")],
-    out: Annotated[Path, typer.Option("--out", "-o", help=".safetensors file; .onnx goes beside")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help=".safetensors file; .onnx and .int8.onnx go beside")
+    ],
     set_: Annotated[list[str] | None, typer.Option("--set", help="key=value, repeatable")] = None,
 ) -> None:
     """Make weights that can be shipped: calibrated, measured on every test split, with a full card.
@@ -274,5 +276,9 @@ def release(
     from ocr.training.config import load_config
     from ocr.training.release import release as run
 
-    path = run(load_config(config, set_), weights, out, advance=lambda t: typer.echo(t, err=True))
+    settings = load_config(config, set_)
+    beside = (out.with_suffix(suffix) for suffix in (".safetensors", ".onnx", ".int8.onnx"))
+    if names := ", ".join(str(path) for path in beside if path.exists()):
+        typer.echo(f"these are there already and will be replaced: {names}", err=True)
+    path = run(settings, weights, out, advance=lambda t: typer.echo(t, err=True))
     typer.echo(path)
