@@ -222,6 +222,13 @@ def test_an_output_that_is_there(lines, expected, tmp_path):
     assert list(records.read(out, "tsv")) == [expected[1]]
 
 
+def test_a_table_that_csv_cannot_read_is_no_output_of_a_run(lines, tmp_path):
+    out = tmp_path / "out.csv"
+    out.write_text('source,text,confidence,error\n"' + "x" * 200_000 + '",a,0.5,\n')
+    with pytest.raises(BatchError, match="out.csv: is there already"):
+        run([lines], out, decoder="greedy")
+
+
 def test_files_that_come_and_go_between_two_runs(lines, tmp_path):
     folder = tmp_path / "some"
     folder.mkdir()

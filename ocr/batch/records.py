@@ -99,7 +99,7 @@ def read(path: Path, form: Form) -> Iterator[Record]:
             with pq.ParquetFile(path) as table:
                 for rows in table.iter_batches():
                     yield from (Record(**row) for row in rows.to_pylist())
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise BatchError(f"{path}: holds no records of a batch: {error}") from None
 
 
