@@ -31,6 +31,16 @@ def prose(tmp_path_factory):
     return path
 
 
+def test_paragraphs_of_odd_blanks_alone_are_none(tmp_path):
+    path = tmp_path / "blank.txt"
+    path.write_text("\u00a0\n\u3000 \u00a0\nword\n\u2003\n", encoding="utf-8")
+    corpus, rng = Corpus([path], generated=0.5), np.random.default_rng(0)
+    assert {corpus.word(rng) for _ in range(40)} == {"word"}
+    path.write_text("\u00a0\n", encoding="utf-8")
+    with pytest.raises(TextError, match="blank.txt: holds no text"):
+        Corpus([path])
+
+
 def test_lines_are_nfc_short_and_tidy(prose):
     corpus = Corpus([prose], longest=60)
     rng = np.random.default_rng(0)

@@ -30,10 +30,11 @@ class _Paragraphs:
         for number, line in enumerate(raw_lines(path), start=1):
             line = line.strip()
             try:
-                line.decode("utf-8")
+                text = line.decode("utf-8")
             except UnicodeDecodeError:
                 raise TextError(f"{path}, line {number}: not UTF-8") from None
-            if not line or (share < 1 and rng.random() >= share):
+            # a paragraph of no-break spaces holds no word, either
+            if not text.strip() or (share < 1 and rng.random() >= share):
                 continue
             kept.append(line)
             size += len(line)
