@@ -177,6 +177,11 @@ def test_cuts_by_area(widths, count, views, ends):
     assert cut_by_area(widths, count, views) == ends
 
 
+def test_no_batch_is_empty_where_a_few_lines_are_far_wider_than_all_others():
+    ends = cut_by_area([64] * 3060 + [1920] * 40, 24)
+    assert min(np.diff([0, *ends])) > 0 and ends[-1] == 3100
+
+
 def test_unusable_lines_never_come_out():
     # no draw, unknown characters, too long for its 25 frames (twice); the last has no image
     what = ["fine", "", "naïve", "a" * 26, "aa" * 7, None]

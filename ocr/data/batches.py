@@ -117,9 +117,10 @@ def cut_by_area(widths: Sequence[int], count: int, views: int = 1, multiple: int
     ends = np.searchsorted(area, area[-1] * np.arange(1, count + 1) / count) + 1
     if len(area) >= 8 * multiple * count:
         ends[:-1] = multiple * np.round(ends[:-1] / multiple).astype(int)
-    # every batch has a line, and the last one ends the lines
+    # every batch has a line, though rounding may have left it none, and the last one ends the lines
     least = np.arange(1, count + 1)
-    ends = np.minimum(np.maximum(ends, least), len(area) - count + least)
+    ends = np.maximum.accumulate(np.maximum(ends, least) - least) + least
+    ends = np.minimum(ends, len(area) - count + least)
     return (views * ends).tolist()
 
 
