@@ -105,6 +105,20 @@ def test_the_table_gives_class_split_capitals_and_share(tmp_path):
         find_fonts([tmp_path])
 
 
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        (b"name\tsize\nOne\t12\n", "has no column 'package'"),
+        (b"package\tfile\n\xff\tone.ttf\n", "no table of fonts: 'utf-8' codec"),
+        (b"family\tclass\tpackage\tfile\tcaps_only\tsplit\nOne\n", "no table of fonts"),
+    ],
+)
+def test_a_table_of_something_else_is_named(tmp_path, table, reason):
+    (tmp_path / "fonts.tsv").write_bytes(table)
+    with pytest.raises(FontError, match=f"fonts.tsv: {reason}"):
+        find_fonts([tmp_path])
+
+
 @pytest.mark.parametrize("content", [b"", b"not a font", b"wOF2" + bytes(60)])
 def test_a_broken_font_is_named(tmp_path, content):
     (tmp_path / "broken.woff2").write_bytes(content)

@@ -150,19 +150,28 @@ def _faces(path: Path, family: str = "", kind: str = "") -> Iterable[Font]:
 
 
 def _table(folder: Path) -> Iterable[Font]:
-    with (folder / TABLE).open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE):
-            path = folder / "node_modules" / row["package"] / row["file"]
-            if not path.is_file():
-                raise FontError(f"{path} is not installed: run `npm install` in {folder}")
-            yield Font(
-                path,
+    try:
+        with (folder / TABLE).open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+        fonts = [
+            Font(
+                folder / "node_modules" / row["package"] / row["file"],
                 row["family"],
                 row["class"],
                 split=row["split"],
                 caps_only=row["caps_only"] == "1",
                 share=int(row.get("share") or 1),
             )
+            for row in rows
+        ]
+    except KeyError as error:
+        raise FontError(f"{folder / TABLE}: has no column {error}") from None
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise FontError(f"{folder / TABLE}: no table of fonts: {reason_of(error)}") from None
+    for font in fonts:
+        if not font.path.is_file():
+            raise FontError(f"{font.path} is not installed: run `npm install` in {folder}")
+        yield font
 
 
 def _wheels(name: str) -> Iterable[Font]:
