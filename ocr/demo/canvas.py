@@ -7,7 +7,6 @@ changes its size. After a short pause the strip is sent to be read.
 from __future__ import annotations
 
 import base64
-import binascii
 from pathlib import Path
 
 MOST_BYTES = 4_000_000
@@ -36,5 +35,5 @@ def picture(data_url: object) -> bytes | None:
         return None
     try:
         return base64.b64decode(data_url[len(head) :], validate=True)
-    except binascii.Error:
+    except ValueError:  # no base64, or not ASCII
         return None
