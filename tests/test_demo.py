@@ -213,7 +213,7 @@ def test_corrections_are_a_labelled_folder(machine, seen, samples, tmp_path):
     kept = read_folder(folder)
     assert [s.text for s in kept] == ["We meet at the harbour", "call Anna"]
     assert np.array_equal(read(kept[0].image), seen.grey)
-    assert str(folder) in collect.command(folder) or "'" in collect.command(folder)
+    assert f"--data '{folder}' --out" in collect.command(folder)  # one word, for it can be copied
 
 
 def test_what_stood_on_its_head_is_kept_upright(machine, samples, tmp_path):

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shlex
-import subprocess
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from ocr.errors import OcrError
+from ocr.shell import word
 
 
 def finetune(
@@ -134,14 +132,9 @@ def finetune(
         raise typer.Exit(1)
     network = _exported(result.weights, say)
     say(f"weights: {result.weights}")
-    say(f"read with them: ocr read --weights {_word(network)} line.png")
+    say(f"read with them: ocr read --weights {word(network)} line.png")
     if lm:
         _language_model(settings, result, network, say)
-
-
-def _word(path: Path) -> str:
-    """A path as one word of a command that can be copied."""
-    return shlex.quote(str(path)) if os.name == "posix" else subprocess.list2cmdline([str(path)])
 
 
 def _table(result):
@@ -194,7 +187,7 @@ def _language_model(settings, result, network: Path, say) -> None:
     say(f"language model: {path} ({len(model):,} n-grams)")
     if not result.held_out:
         say("tune it on lines that it has not seen with:")
-        say(f"ocr lm tune LINES --lm {_word(path)} --weights {_word(network)} --split all")
+        say(f"ocr lm tune LINES --lm {word(path)} --weights {word(network)} --split all")
         return
     tuning, _ = tune_on(result.held_out, network, str(path), bar=bar, say=say)
     say(

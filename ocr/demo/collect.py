@@ -14,6 +14,7 @@ from PIL import Image
 from ocr.alphabet import normalise
 from ocr.demo.machine import Seen
 from ocr.errors import OcrError
+from ocr.shell import word
 
 
 class CollectError(OcrError):
@@ -51,7 +52,7 @@ def keep(folder: Path, seen: Seen, text: str) -> int:
 
 def command(folder: Path) -> str:
     """What to run once enough lines are there."""
-    return f"ocr finetune --data {folder} --out my-hand.safetensors"
+    return f"ocr finetune --data {word(folder)} --out my-hand.safetensors"
 
 
 def _put(rows: list[list[str]], columns: list[str], name: str, text: str) -> None:
