@@ -126,7 +126,9 @@ def _from_pillow(image: Image.Image, name: str) -> np.ndarray:
         image = image.convert("L")
     if image.mode.startswith("I") or image.mode == "F":
         return _stretch_deep(np.asarray(image), name)
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+    if image.mode == "La":  # which has no direct way to RGBA
+        image = image.convert("LA")
+    if image.mode in ("RGBA", "LA", "PA", "RGBa") or "transparency" in image.info:
         return _flatten(np.asarray(image.convert("RGBA")))
     if image.mode == "LAB":
         image = image.getchannel("L")

@@ -120,6 +120,13 @@ def test_one_line_in_every_kind_of_file(kind, tmp_path):
         assert image.mode == mode
 
 
+@pytest.mark.parametrize("mode", ["La", "RGBa"])
+def test_colours_multiplied_by_their_opacity(mode):
+    """Modes of Pillow alone, which no file has."""
+    image = Image.fromarray(transparent(0)).convert("LA" if mode == "La" else "RGBA").convert(mode)
+    assert likeness(PREPARED, load(image, SETTINGS).pixels) > 0.95
+
+
 ARRAYS = {
     "uint8": CLEAN,
     "one channel": CLEAN[:, :, None],
