@@ -121,6 +121,7 @@ def test_both_names_of_the_space(tmp_path):
     [
         ("\\data\\", "data", "line 24: the file ends"),
         ("ngram 1=4", "ngram one=4", "line 4: expected 'ngram N=COUNT'"),
+        ("ngram 1=4", f"ngram 1={'9' * 5000}", "line 4: expected 'ngram N=COUNT'"),
         ("ngram 2=4\n", "", "line 5: expected the number of 2-grams"),
         ("ngram 2=4", "ngram 2=5", "line 20: the header promises 5 2-grams, here are 4"),
         ("ngram 2=4", "ngram 2=3", "line 18: expected .3-grams:"),

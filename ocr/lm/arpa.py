@@ -22,7 +22,7 @@ from ocr.lm.trie import Order, automaton, keys, orders
 SPACE = "\u2581"
 _SPACES = (SPACE, "<space>")
 _SPECIAL = {"<UNK>": "<unk>", "<S>": "<s>", "</S>": "</s>"}
-_COUNT = re.compile(r"ngram\s+(\d+)\s*=\s*(\d+)$")
+_COUNT = re.compile(r"ngram\s+(\d{1,9})\s*=\s*(\d{1,18})$")
 _LN10 = math.log(10)
 # KenLM's: a model without <unk> gives it this probability
 _UNSEEN = -100 * _LN10
