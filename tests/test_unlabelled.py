@@ -82,3 +82,13 @@ def test_archives_are_no_lines_without_texts(tmp_path):
         read_unlabelled(
             FinetuneConfig(unlabelled=(archive,)), Preparation(), tmp_path, lambda message: None
         )
+
+
+def test_a_file_that_is_no_image_among_lines_without_texts_is_left_out(tmp_path):
+    write_lines(tmp_path / "scans", ["a house", "a river"])
+    (tmp_path / "scans" / "letter.pdf").write_bytes(b"%PDF")
+    said: list[str] = []
+    config = FinetuneConfig(unlabelled=(tmp_path / "scans",), unlabelled_confidence=0.1)
+    own = read_unlabelled(config, Preparation(), tmp_path / "work", said.append)
+    assert len(own.usable) == 2
+    assert any("letter.pdf: PDF is not read" in message for message in said)

@@ -17,6 +17,7 @@ from ocr.data.folder import DataError
 from ocr.data.sample import Sample
 from ocr.finetune.config import FinetuneConfig
 from ocr.finetune.lines import Own, Say, prepared_lines
+from ocr.image import ImageError
 from ocr.preparation.prepare import Preparation
 
 
@@ -48,6 +49,10 @@ def read_unlabelled(config: FinetuneConfig, settings: Preparation, work: Path, s
 
 
 def _on_disk(item: Item) -> Item:
-    if item.path is None:
-        raise DataError(f"{item.name}: lines to learn from must be image files; unpack it first")
-    return Item(str(item.path), item.open, item.path)
+    if item.path is not None:
+        return Item(str(item.path), item.open, item.path)
+    try:
+        item.open()
+    except ImageError:  # a PDF among the images, say: left out with the others that cannot be read
+        return item
+    raise DataError(f"{item.name}: lines to learn from must be image files; unpack it first")
