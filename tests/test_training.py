@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ from ocr.loading import load
 from ocr.training.config import ConfigError, RecombinedData, load_config
 from ocr.training.display import Display
 from ocr.training.log import Log
-from ocr.training.loop import in_bf16, train
+from ocr.training.loop import in_bf16, remove_results, train
 from ocr.training.recombined import fingerprint
 from ocr.training.release import release
 from ocr.weights import load_card
@@ -310,6 +311,23 @@ def test_a_run_that_is_begun_anew_leaves_nothing_of_the_one_before(lines, tmp_pa
         nothing = write_config(lines, out, data=[{"path": str(lines), "weight": 0}], **short)
         train(load_config(nothing))
     assert not list(out.glob("*.safetensors"))
+
+
+def test_weights_that_a_training_needs_are_not_removed_with_what_was_there(
+    lines, tmp_path, monkeypatch
+):
+    """However their paths are written."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    files = [tmp_path / "run" / f"{name}.safetensors" for name in ("checkpoint", "best", "last")]
+    for file in files:
+        file.touch()
+    needed = {"start": str(files[1]), "teacher": "run/../run/last.safetensors"}
+    remove_results(load_config(write_config(lines, Path("run"), **needed)))
+    assert [file.exists() for file in files] == [False, True, True]
+    cut = {"kind": "recombined", "path": str(lines), "weights": str(files[2]), "texts": {"a.txt": 1}}
+    remove_results(load_config(write_config(lines, Path("run"), data=[cut])))
+    assert [file.exists() for file in files] == [False, False, True]
 
 
 def test_valid_lines_that_come_later_are_chosen_by(lines, tmp_path):

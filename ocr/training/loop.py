@@ -24,7 +24,7 @@ from ocr.model import CRNN
 from ocr.precision import can_bf16
 from ocr.recogniser import Recogniser
 from ocr.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from ocr.training.config import Optimisation, TrainingConfig, as_started
+from ocr.training.config import Optimisation, RecombinedData, TrainingConfig, as_started
 from ocr.training.display import Display
 from ocr.training.enlarge import check_sizes, enlarged
 from ocr.training.log import Log
@@ -87,10 +87,7 @@ def train(
     if first:
         config.out.mkdir(parents=True, exist_ok=True)
         if not resume:
-            # or a stop before the first checkpoint would leave that of the training before
-            for name in ("checkpoint", "best", "last"):
-                if (file := config.out / f"{name}.safetensors") != config.start:
-                    file.unlink(missing_ok=True)
+            remove_results(config)
         with display.preparing() as advance:
             load_lines(config, advance)
     fabric.launch()
@@ -236,6 +233,18 @@ def train(
     del batches  # ends the data workers
     fabric.barrier()
     return config.out / "best.safetensors"
+
+
+def remove_results(config: TrainingConfig) -> None:
+    """Remove what a training before left, or a stop before the first checkpoint would leave it; but
+    weights that this one needs stay, however their path is written."""
+    needed = [config.start, config.teacher]
+    needed += [Path(d.weights) for d in config.data if isinstance(d, RecombinedData)]
+    kept = {path.resolve() for path in needed if path is not None}
+    for name in ("checkpoint", "best", "last"):
+        file = config.out / f"{name}.safetensors"
+        if file.resolve() not in kept:
+            file.unlink(missing_ok=True)
 
 
 def is_first_process() -> bool:
