@@ -1,7 +1,8 @@
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Timer
+from threading import Event, Timer
 
 import cv2
 import numpy as np
@@ -93,6 +94,28 @@ def test_an_interrupted_cache_is_made_again(samples, tmp_path):
     (folder / "pixels.u8").write_bytes(b"half")
     lines = prepare_lines(samples, SETTINGS, cache)
     assert np.array_equal(lines.pixels(0), prepare(draw_text("one"), SETTINGS).pixels)
+
+
+def test_two_who_need_the_same_lines_prepare_them_once(samples, tmp_path, monkeypatch):
+    """The second would empty the file of pixels that the first has mapped, or is writing."""
+    begun, go_on = Event(), Event()
+    prepared = []
+
+    def slowly(sample, settings):
+        prepared.append(sample)
+        begun.set()
+        assert go_on.wait(60)
+        return load_sample(sample, settings)
+
+    monkeypatch.setattr(cache, "load_sample", slowly)
+    with ThreadPoolExecutor(2) as both:
+        first = both.submit(prepare_lines, samples, SETTINGS, tmp_path / "cache")
+        assert begun.wait(60)
+        second = both.submit(prepare_lines, samples, SETTINGS, tmp_path / "cache")
+        Timer(0.3, go_on.set).start()
+        one, other = first.result(60), second.result(60)
+    assert len(prepared) == len(samples)
+    assert all(np.array_equal(one.pixels(i), other.pixels(i)) for i in (0, 2, 3))
 
 
 def test_no_readable_line_is_no_crash(samples, tmp_path):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from filelock import FileLock
 
 from ocr import colour, image, levels, preparation
 from ocr.cores import cores
@@ -92,12 +93,15 @@ def prepare_lines(
 ) -> PreparedLines:
     """Prepare all samples into a cache folder below `folder`, or take the cache that is there.
 
-    The cache's name is a hash of files, sizes, times and settings. `advance` is called with the
-    number of lines done.
+    The cache's name is a hash of files, sizes, times and settings. Another process that needs it
+    meanwhile waits for it. `advance` is called with the number of lines done.
     """
     target = folder / _fingerprint(samples, settings)
     if not (target / "index.json").is_file():
-        _write(samples, settings, target, advance)
+        target.mkdir(parents=True, exist_ok=True)
+        with FileLock(target / ".lock"):
+            if not (target / "index.json").is_file():
+                _write(samples, settings, target, advance)
     return PreparedLines(target)
 
 
@@ -107,7 +111,6 @@ def _write(
     target: Path,
     advance: Callable[[int], None],
 ) -> None:
-    target.mkdir(parents=True, exist_ok=True)
     widths: list[int] = []
     errors: dict[int, str] = {}
     one = partial(_pixels_or_error, settings)
