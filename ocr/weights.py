@@ -74,7 +74,7 @@ class Card(BaseModel):
         for key, value in shown.items():
             if value not in ("", [], {}):
                 lines += _indented(key, value, "")
-        return "\n".join(line for line in lines if line is not None)
+        return "\n".join(lines)
 
 
 def _indented(key: str, value: Any, indent: str) -> list[str]:

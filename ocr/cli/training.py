@@ -64,7 +64,7 @@ def render(
     ],
     count: Annotated[int, typer.Option(min=1, help="lines to render")] = 100,
     kinds: Annotated[
-        str, typer.Option(help="shares of font classes; fonts of a plain folder have none")
+        str, typer.Option(help="shares of font classes; fonts of a plain folder are print")
     ] = "handwriting=0.5,script=0.15,print=0.35",
     font_split: Annotated[
         str, typer.Option(help="of the fonts in datasets/fonts: train, heldout or all")

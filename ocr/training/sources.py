@@ -144,7 +144,7 @@ def rendered_source(data: RenderedData, settings: Preparation, name: str) -> Dat
     renderer = LineRenderer(
         fonts,
         corpus,
-        kinds=data.classes if any(f.kind for f in fonts) else None,
+        kinds=data.classes,
         clean=data.clean,
         empty=data.empty,
         screen=data.screen,
