@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import lru_cache, partial
@@ -23,6 +22,7 @@ from ocr.data.sample import Sample
 from ocr.image import ImageError, is_special, read
 from ocr.preparation.border import cut_out
 from ocr.preparation.prepare import Preparation, Prepared, prepare
+from ocr.weights import write_atomically
 
 # lines that are prepared between two writings
 _SLICE = 1024
@@ -130,9 +130,7 @@ def _write(
                     widths.append(result.shape[1])
             advance(len(part))
     index = {"widths": widths, "height": settings.height, "errors": errors}
-    part_file = target / "index.part"
-    part_file.write_text(json.dumps(index), encoding="utf-8")
-    os.replace(part_file, target / "index.json")
+    write_atomically(target / "index.json", json.dumps(index).encode())
 
 
 def _pool(lines: int) -> Executor:

@@ -10,7 +10,6 @@ import hashlib
 import itertools
 import json
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from ocr.ctc.beam import BeamDecoder, BeamSettings
 from ocr.errors import reason_of
 from ocr.evaluation.metrics import errors
 from ocr.lm.languages import is_strange
-from ocr.weights import WeightsError
+from ocr.weights import WeightsError, write_atomically
 
 if TYPE_CHECKING:
     from ocr.lm.ngram import NGram
@@ -145,9 +144,7 @@ def save_tuning(weights: Path, lm: str, tuning: Tuning) -> Path:
     path = tuning_file(weights)
     known = _known(path)
     known[Path(lm).name] = {name: getattr(tuning, name) for name in Tuning.__dataclass_fields__}
-    part = path.with_suffix(f".{os.getpid()}.part")
-    part.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    write_atomically(path, (json.dumps(known, indent=1) + "\n").encode())
     return path
 
 

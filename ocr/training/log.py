@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ocr.training.config import ConfigError
+from ocr.weights import write_atomically
 
 
 class Log:
@@ -19,8 +20,8 @@ class Log:
         self.path = path
         self.board = None
         if path.is_file():
-            kept = [r for r in path.read_text().splitlines() if _step_of(r) <= step]
-            path.write_text("".join(r + "\n" for r in kept))
+            kept = [r for r in path.read_text("utf-8").splitlines() if _step_of(r) <= step]
+            write_atomically(path, "".join(r + "\n" for r in kept).encode())
         if tensorboard:
             try:
                 from torch.utils.tensorboard import SummaryWriter
