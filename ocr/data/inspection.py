@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ocr.alphabet import Alphabet, normalise
+from ocr.cores import cores
 from ocr.data.cache import PreparedLines, load_sample
 from ocr.data.sample import Sample
 from ocr.image import ImageError
@@ -248,7 +249,7 @@ def _from_files(
         except ImageError as error:
             return str(error)
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         # in slices: a pool takes all its work at once, and would hold all results
         for start in range(0, len(samples), 256):
             yield from pool.map(one, samples[start : start + 256])

@@ -54,11 +54,10 @@ def tune_on(
         for sample in samples:
             try:
                 line = load_sample(sample, recogniser.card.preparation)
+                emissions += recogniser.emit([line])
+                references.append(sample.text)
             except ImageError as error:
                 say(f"left out: {error}")
-                continue
-            emissions += recogniser.emit([line])
-            references.append(sample.text)
             advance(1)
     if not references:
         raise DataError(f"none of the {len(samples)} lines could be read")
