@@ -285,3 +285,16 @@ def test_report_of_a_network(recogniser, samples, tmp_path):
 def test_report_without_any_line(tmp_path):
     write_report(Evaluation("w", "greedy", (), (), 0.0), tmp_path / "r.html")
     assert "None: no errors." in (tmp_path / "r.html").read_text(encoding="utf-8")
+
+
+def test_report_of_a_page_that_is_another_by_now(tmp_path):
+    """Its lines are shown by their boxes, which may lie outside of it."""
+    page = draw(tmp_path / "page.png", "drawn")
+    boxes = ((2, 2, 30, 20), (0, 5000, 30, 5040))
+    results = tuple(
+        LineResult(Sample(page, "a", box=box), "a", "b", 0.5, errors(["a"], ["b"])) for box in boxes
+    )
+    write_report(Evaluation("w", "greedy", results, (), 0.0), tmp_path / "r.html")
+    document = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert document.count("data:image/webp;base64,") == 1
+    assert "lies outside the image" in document

@@ -10,9 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ocr.data.cache import read_sample
 from ocr.evaluation.differences import Piece, confusions, differences
 from ocr.evaluation.run import Evaluation, LineResult, Part
-from ocr.image import ImageError, read
+from ocr.image import ImageError
 from ocr.weights import write_atomically
 
 # pixels of an embedded image at most, height and width: 50 lines take about 1 MB
@@ -152,15 +153,11 @@ def _marked(tag: str, text: str) -> str:
 
 
 def _image(result: LineResult) -> str:
-    """The line as it is in its file, made smaller, as an <img>."""
-    sample = result.sample
+    """The line as it was read from its file, made smaller, as an <img>."""
     try:
-        grey = read(sample.image)
+        grey = read_sample(result.sample)
     except ImageError as error:  # it was there when it was read
         return f"<p class=soft>{escape(str(error))}</p>"
-    if sample.box is not None:
-        left, top, right, bottom = sample.box
-        grey = grey[max(0, top) : bottom, max(0, left) : right]
     height, width = grey.shape
     scale = min(1.0, _LARGEST[0] / height, _LARGEST[1] / width)
     if scale < 1:
