@@ -120,12 +120,15 @@ class _Side:
 def _frame_of(mask: np.ndarray) -> _Frame | None:
     """The frame that a mark is: bool H x W, cropped to it."""
     broadest = max(2.0, _BROAD * len(mask))
-    sides = [_side(view) for view in _views(mask)]
-    drawn = [
-        side.is_drawn(least, broadest)
-        for side, least in zip(sides, (_LONG, _LONG, _UPRIGHT, _UPRIGHT), strict=True)
-    ]
-    if not (drawn[0] and drawn[1] and (drawn[2] or drawn[3])):
+    sides: list[_Side] = []
+    drawn: list[bool] = []
+    for view, least in zip(_views(mask), (_LONG, _LONG, _UPRIGHT, _UPRIGHT), strict=True):
+        sides.append(_side(view))
+        drawn.append(sides[-1].is_drawn(least, broadest))
+        # most marks are done with by their upper side
+        if not all(drawn[:2]):
+            return None
+    if not any(drawn[2:]):
         return None
     across, down, beyond = (np.zeros_like(mask) for _ in range(3))
     lines = (*_views(across)[:2], *_views(down)[2:])
