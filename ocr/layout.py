@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from ocr.image import ImageError, Source, read
+from ocr.levels import means
 from ocr.preparation.polarity import is_light_on_dark
 from ocr.preparation.prepare import Preparation, prepare
 from ocr.preparation.sheet import line_on_sheet
@@ -57,7 +58,7 @@ def _count(grey: np.ndarray) -> int:
     if is_light_on_dark(small):
         small = 255 - small
     paper = cv2.medianBlur(small, 63)
-    dark = np.clip(paper.astype(np.int16) - small, 0, 255)
+    dark = cv2.subtract(paper, small)
     strong = np.quantile(dark, 0.995)
     if strong < 20:
         return 0
@@ -66,8 +67,8 @@ def _count(grey: np.ndarray) -> int:
     around = cv2.dilate(row_darkness, np.ones((size[1] // (6 * finer) | 1, 1), np.uint8))
     ink = dark > 0.4 * np.maximum(around, 0.3 * strong)
     # a rule or a border is no writing
-    ink[ink.mean(1) > 0.75] = False
-    rows = ink.mean(1)
+    ink[means(ink, 1) > 0.75] = False
+    rows = means(ink, 1)
     rows = np.convolve(rows, np.ones(3) / 3, "same")
     full = np.quantile(rows, 0.97)
     if full <= 0:

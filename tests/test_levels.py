@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ocr.levels import percentiles
+from ocr.levels import means, percentiles
 
 IMAGES = arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)))
 
@@ -14,6 +14,14 @@ IMAGES = arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)))
 def test_percentiles_are_numpys(image, shares):
     assert np.allclose(percentiles(image, *shares), np.percentile(image, shares), atol=1e-6)
     assert percentiles(image.T, *shares) == percentiles(image, *shares)
+
+
+@given(IMAGES)
+def test_means_are_numpys(image):
+    """Whatever its layout in memory, and of a mask as well."""
+    for some in (image, image.T, image[::-1], image[:, ::2], image > 100):
+        for axis in (0, 1):
+            assert np.array_equal(means(some, axis), some.mean(axis))
 
 
 def test_many_pixels_of_one_level():

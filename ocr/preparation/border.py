@@ -5,10 +5,12 @@ Neither says anything of the page's light or ink, and both would be taken for it
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
-from ocr.levels import most_common, percentiles
+from ocr.levels import means, most_common, percentiles
 from ocr.preparation.box import high_marks
 
 _NARROWEST = 2  # rows of a frame
@@ -70,7 +72,7 @@ def _ends_at_once(level: int, edge: np.ndarray, inner: np.ndarray) -> bool:
 
 def _is_flat(lines: np.ndarray, level: int) -> np.ndarray:
     low, high = max(0, level - 2 * _FLAT), min(255, level + 2 * _FLAT)
-    return cv2.inRange(np.ascontiguousarray(lines), low, high).mean(1) > 0.98 * 255
+    return means(cv2.inRange(np.ascontiguousarray(lines), low, high), 1) > 0.98 * 255
 
 
 def outside_of_cut(grey: np.ndarray) -> np.ndarray | None:
@@ -203,10 +205,12 @@ def within_strips(grey: np.ndarray) -> tuple[slice, slice]:
     all of the rest: the lid of a scanner, the next sheet, a bar. Strokes they are none."""
     kept = []
     low, high = percentiles(grey, 40, 60)
-    for lines in (grey, grey.T):
-        count = len(lines)
+    # of whole levels, those beyond are the same
+    lighter = grey > min(255, math.floor(high + _APART))
+    darker = grey < max(0, math.ceil(low - _APART))
+    for count, axis in zip(grey.shape, (1, 0), strict=True):
         most = count // 6 if count >= _FEWEST else 0  # of fewer nothing would be left
-        odd = ((lines > high + _APART).mean(1) > 0.85) | ((lines < low - _APART).mean(1) > 0.85)
+        odd = (means(lighter, axis) > 0.85) | (means(darker, axis) > 0.85)
         first = int(np.argmin(np.append(odd[:most], False)))
         last = int(np.argmin(np.append(odd[::-1][:most], False)))
         # the edge of a strip is soft
@@ -226,7 +230,7 @@ def without_bars(light: np.ndarray) -> np.ndarray:
         across = inner.T if turned else inner
         size = across.shape[1]
         most = max(1, size // 6)
-        dark = (across < 150).mean(0) > 0.85
+        dark = means(inner < 150, 1 if turned else 0) > 0.85
         first = int(np.argmin(np.append(dark[:most], False)))
         last = int(np.argmin(np.append(dark[::-1][:most], False)))
         if not first and not last:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ocr.levels import histogram
 from ocr.preparation.border import without_bars
 from ocr.preparation.box import shrunk
 
@@ -47,7 +48,7 @@ def ink_of(grey: np.ndarray, faintest: float, evened: float = 1.0) -> np.ndarray
 def _missing_light(grey: np.ndarray, faintest: float, closed: float) -> np.ndarray:
     """The ink, by a paper that is found by closing squares of this share of the line's height."""
     light = without_bars(cv2.divide(grey, np.maximum(_paper(grey, closed), 1), scale=255))
-    counts = np.cumsum(np.bincount(light.ravel(), minlength=256))
+    counts = np.cumsum(histogram(light))
     ground = int(np.searchsorted(counts, counts[-1] * 0.5))
     darkest = int(np.searchsorted(counts, counts[-1] * 0.01))
     lighter = counts[-1] - counts[min(255, ground + _LIGHTER)]
@@ -66,7 +67,7 @@ def _broad_grey(ink: np.ndarray) -> float:
     broad = np.ones((_side(small, _BROAD),) * 2, np.uint8)
     # within it, for the edges of what is dark are grey, too
     inside = cv2.erode(cv2.morphologyEx(mask, cv2.MORPH_OPEN, broad), np.ones((3, 3), np.uint8))
-    return float(((inside > 0) & (small < _INK)).mean())
+    return np.count_nonzero((inside > 0) & (small < _INK)) / small.size
 
 
 def _paper(grey: np.ndarray, share: float) -> np.ndarray:

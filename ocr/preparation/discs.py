@@ -26,10 +26,10 @@ def without_discs(ink: np.ndarray) -> np.ndarray:
     if len(columns) < 2 or not any(_stands_apart(*ends) for ends in (columns[:2], columns[:-3:-1])):
         return ink
     _, labels, marks, _ = cv2.connectedComponentsWithStats(mask)
-    high = [i for i in range(1, len(marks)) if marks[i, cv2.CC_STAT_HEIGHT] >= _LETTER * len(ink)]
+    high = 1 + np.flatnonzero(marks[1:, cv2.CC_STAT_HEIGHT] >= _LETTER * len(ink))
     if len(high) < 4:
         return ink
-    high.sort(key=lambda i: marks[i, cv2.CC_STAT_LEFT])
+    high = high[np.argsort(marks[high, cv2.CC_STAT_LEFT], kind="stable")]
     usual = float(np.median(marks[high, cv2.CC_STAT_HEIGHT]))
     found = ink
     for disc, beside in ((high[0], high[1]), (high[-1], high[-2])):

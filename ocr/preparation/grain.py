@@ -49,11 +49,12 @@ def without_specks(grey: np.ndarray) -> np.ndarray:
     taken out; the same array if there are few."""
     if min(grey.shape) < 3 or len(grey) < _FEWEST:
         return grey
-    differ = _SPECK * contrast_of(grey)
+    differ = int(_SPECK * contrast_of(grey))  # of whole levels, those beyond are the same
     darker = cv2.subtract(cv2.erode(grey, _NEIGHBOURS), grey) > differ
     lighter = cv2.subtract(grey, cv2.dilate(grey, _NEIGHBOURS)) > differ
     least, most = _SPECKS
-    if not least <= darker.mean() + lighter.mean() <= most:
+    shares = (np.count_nonzero(odd) / grey.size for odd in (darker, lighter))
+    if not least <= sum(shares) <= most:
         return grey
     around = cv2.medianBlur(grey, 3)
     differing = (cv2.absdiff(grey, around) > differ).astype(np.uint8)

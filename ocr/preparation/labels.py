@@ -8,6 +8,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ocr.levels import means
 from ocr.preparation.box import high_marks
 
 _INK = 128
@@ -25,7 +26,7 @@ def turned_labels(ink: np.ndarray) -> np.ndarray:
     height, width = ink.shape
     mask = np.where(ink > _INK, np.uint8(255), np.uint8(0))
     # most lines have few columns as full as those of a label, and need no look at their marks
-    if height < 8 or np.count_nonzero(mask.mean(0) > 0.4 * 255) < _HIGH * height:
+    if height < 8 or np.count_nonzero(means(mask, 0) > 0.4 * 255) < _HIGH * height:
         return ink
     _, _, marks, _ = cv2.connectedComponentsWithStats(mask)
     turned = ink

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from ocr.image import ImageError, Source, describe, read
-from ocr.levels import most_common
+from ocr.levels import histogram, most_common
 from ocr.preparation.askew import level_with_inverse
 from ocr.preparation.border import outside_of_cut, without_frame
 from ocr.preparation.box import are_apart, ink_box, is_writing
@@ -290,10 +290,10 @@ def widening(pixels: np.ndarray, settings: Preparation) -> float:
 
 def _strokes(pixels: np.ndarray) -> float:
     """How many strokes lie side by side in a prepared line."""
-    counts = np.cumsum(np.bincount(pixels.ravel(), minlength=256)[41:])
+    counts = np.cumsum(histogram(pixels)[41:])
     # ink is what reaches two fifths of the line's dark strokes
     dark = 41 + int(np.searchsorted(counts, 0.9 * counts[-1]))
-    mask = pixels > max(64, 0.4 * dark)
+    mask = pixels > int(max(64, 0.4 * dark))
     edges = np.sort(np.count_nonzero(mask[:, 1:] > mask[:, :-1], axis=1))
     return float(edges[-max(1, round(len(pixels) / 10)) :].mean())
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from ocr.levels import means
 from ocr.preparation.box import opened, shrunk
 from ocr.preparation.neighbours import line_rows
 
@@ -38,7 +39,7 @@ def without_outer_rules(ink: np.ndarray) -> np.ndarray:
     if not rules.any():
         return ink
     letters = mask & ~rules
-    letters[:, mask.mean(0) > _SHADOW] = 0
+    letters[:, means(mask, 0) > _SHADOW] = 0
     letters = cv2.morphologyEx(letters, cv2.MORPH_OPEN, np.ones((3, 1), np.uint8))
     band = line_rows(letters)
     if band is None:
