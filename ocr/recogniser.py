@@ -218,16 +218,16 @@ class Recogniser:
         edges = extents(line.pixels, seen, labels == self._space)
         places = line.left + edges.T / line.scale
         starts, ends = np.sort(places, axis=0).tolist()
+        text = self.alphabet.decode(labels)
         characters = tuple(
-            Character(self.alphabet.decode([label]), probability, (start, end))
-            for label, start, end, probability in zip(
-                labels, starts, ends, path.probabilities.tolist(), strict=True
+            Character(character, probability, (start, end))
+            for character, start, end, probability in zip(
+                text, starts, ends, path.probabilities.tolist(), strict=True
             )
         )
         # the expected share of right characters
         confidence = float(path.probabilities.mean()) if len(path.labels) else 0.0
         alternatives = tuple((self.alphabet.decode(settle(k)), p) for k, p in decoded.alternatives)
-        text = self.alphabet.decode(labels)
         sure = self.word_confidence(word_probabilities(text, path.probabilities)).tolist()
         words = tuple(
             Word(text[a:b], p, _from_to(characters[a].span, characters[b - 1].span))
