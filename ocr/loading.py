@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 DEFAULT = "latin-small"
 INT8 = ".int8.onnx"
 LSTM = ".lstm.onnx"
+# of a language model's weight, and of a bonus either way: the tuned ones are 3 at most
+_MOST = 20
 
 # in a wheel the weights lie inside the package, in a checkout beside it
 _PLACES = (Path(__file__).parent / "shipped", Path(__file__).parent.parent / "weights")
@@ -120,7 +122,8 @@ def load(
     (the shipped one: the default where `lm` is "auto" and counts), or "none".
     `lexicon` is a file of words, one a line, or an n-gram model of words. `nbest` asks for
     alternatives. `turning`: lines that stand on their head are found, and turned. Raises
-    WeightsError, LanguageModelError, and OcrError for a decoder or a width that there is not.
+    WeightsError, LanguageModelError, and OcrError for a decoder, a width or a weight that there is
+    not.
     """
     if decoder not in ("greedy", "beam"):
         raise OcrError(f"decoder {decoder!r}: it is greedy or beam")
@@ -241,7 +244,8 @@ def load_beam(
     recurrent: Path | str | None = None,
 ) -> tuple[Decoder, Logistic]:
     """The beam search that `load` gives a recogniser of these weights, and the confidence of words
-    that belongs to it. Cheap once the language models are there."""
+    that belongs to it. Cheap once the language models are there. Raises WeightsError,
+    LanguageModelError, and OcrError for numbers that no search can do with."""
     from ocr.ctc.beam import BeamDecoder, BeamSettings
     from ocr.ctc.decoding import AutoBeam, Beam
     from ocr.ctc.rescoring import Rescorer
@@ -250,6 +254,12 @@ def load_beam(
     from ocr.lm.tune import load_tuning
 
     lm = str(lm)
+    # beyond these, and where they are no numbers, the search would find nothing in any line
+    for what, value, least in (("lm_weight", lm_weight, 0), ("length_bonus", length_bonus, -_MOST)):
+        if value is not None and not least <= value <= _MOST:
+            raise OcrError(f"{what} {value:g}: it lies between {least} and {_MOST}")
+    if nbest < 0:
+        raise OcrError(f"nbest {nbest}: none is the least")
 
     def settings_for(name: str) -> BeamSettings:
         weight, bonus = tuned_settings(weights, name)

@@ -1,6 +1,7 @@
 """Settings of the search that are kept beside weights: which model they belong to, broken files."""
 
 import json
+import math
 import re
 import shutil
 from dataclasses import replace
@@ -89,6 +90,23 @@ def test_a_model_of_words_is_refused_before_anything_is_stored(weights, tmp_path
 def test_the_file_beside_the_weights_is_json(weights, model):
     path = save_tuning(weights, str(model), replace(SILENT, model=fingerprint(model)))
     assert json.loads(path.read_text())["my.ngram"]["model"] == fingerprint(model)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"lm_weight": math.nan}, "lm_weight nan: it lies between 0 and 20"),
+        ({"lm_weight": math.inf}, "lm_weight inf"),
+        ({"lm_weight": -0.5}, "lm_weight -0.5"),
+        ({"length_bonus": math.nan}, "length_bonus nan: it lies between -20 and 20"),
+        ({"length_bonus": 800.0}, "length_bonus 800"),
+        ({"nbest": -3}, "nbest -3: none is the least"),
+    ],
+)
+def test_numbers_with_which_nothing_is_read_are_refused(given, reason):
+    """They gave empty texts, and confidences that are no numbers."""
+    with pytest.raises(OcrError, match=re.escape(reason)):
+        load(lm="english", **given)
 
 
 @pytest.mark.parametrize("wrong", [{"decoder": "Beam"}, {"beam_width": 0}])
