@@ -47,7 +47,7 @@ class Architecture(BaseModel):
     dropout: float = Field(0.15, ge=0, lt=1)
 
     @model_validator(mode="after")
-    def _frame_width_is_whole(self) -> Architecture:
+    def _height_is_whole_after_the_stem(self) -> Architecture:
         if self.height % 4:
             raise ValueError(f"height must be a multiple of 4, not {self.height}")
         return self

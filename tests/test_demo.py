@@ -308,7 +308,15 @@ def test_only_our_pictures_come_from_the_canvas():
     png = b"\x89PNG"
     good = "data:image/png;base64," + base64.b64encode(png).decode()
     assert canvas.picture(good) == png
-    for bad in (None, 7, "", "data:image/svg+xml;base64,AAAA", good + "%%", good + "é", "http://h/x"):
+    for bad in (
+        None,
+        7,
+        "",
+        "data:image/svg+xml;base64,AAAA",
+        good + "%%",
+        good + "é",
+        "http://h/x",
+    ):
         assert canvas.picture(bad) is None
     assert canvas.picture(good + "A" * canvas.MOST_BYTES) is None
 

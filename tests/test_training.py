@@ -325,7 +325,8 @@ def test_weights_that_a_training_needs_are_not_removed_with_what_was_there(
     needed = {"start": str(files[1]), "teacher": "run/../run/last.safetensors"}
     remove_results(load_config(write_config(lines, Path("run"), **needed)))
     assert [file.exists() for file in files] == [False, True, True]
-    cut = {"kind": "recombined", "path": str(lines), "weights": str(files[2]), "texts": {"a.txt": 1}}
+    cut = {"kind": "recombined", "path": str(lines), "weights": str(files[2])}
+    cut["texts"] = {"a.txt": 1}
     remove_results(load_config(write_config(lines, Path("run"), data=[cut])))
     assert [file.exists() for file in files] == [False, False, True]
 
