@@ -57,6 +57,21 @@ def test_globs_lists_and_standard_input(folder):
     assert count(["-"]) is None
 
 
+def test_a_glob_of_archives_opens_them_and_a_star_does_not(folder):
+    for letter in "ba":
+        with zipfile.ZipFile(folder / f"{letter}.zip", "w") as archive:
+            archive.writestr(f"{letter}1.png", LINE)
+            archive.writestr(f"{letter}2.png", LINE)
+    (folder / "one.lst").write_text("b.png\n")
+    whole = [f"{folder / letter}.zip/{letter}{i}.png" for letter in "ab" for i in (1, 2)]
+    assert names(str(folder / "*.zip")) == whole
+    assert count([str(folder / "*.zip")]) == 4
+    assert names(str(folder / "*.lst")) == ["b.png"]
+    # next to images lie lists of what they say, and archives of themselves
+    mixed = names(str(folder / "*"))
+    assert str(folder / "a.zip") in mixed and whole[0] not in mixed
+
+
 @pytest.mark.parametrize("source", ["nothing-here", "nothing-*.png", "nothing-" * 99])
 def test_a_source_that_is_not_there(source, folder):
     for name in (names, lambda *given: check(given)):

@@ -27,6 +27,7 @@ from ocr.batch.parquet import PARQUETS, check_parquet, row_count, rows_of
 from ocr.image import is_special
 
 _LISTS = frozenset({".txt", ".lst", ".list"})
+_WILD = "*?["
 
 
 def expand(sources: Iterable[str | Path], stdin: TextIO | None = None) -> Iterator[Item]:
@@ -34,11 +35,16 @@ def expand(sources: Iterable[str | Path], stdin: TextIO | None = None) -> Iterat
 
     A source is an image, a folder (searched through, sorted by name), a glob, a list of paths (.txt
     or .lst, one a line), "-" for such a list on standard input, a ZIP or TAR archive, a Parquet
-    file, or a TIFF of several pages. A file of a source that turns out to be broken is an item that
+    file, or a TIFF of several pages. A glob that ends in .zip, say, names archives; one that ends
+    in a star takes the images alone. A file of a source that turns out to be broken is an item that
     fails when it is opened: it takes its place among the records.
     """
     for source in sources:
-        yield from _expand_one(source, stdin or sys.stdin)
+        if str(source) == "-":
+            yield from _listed(_opened(stdin or sys.stdin), Path())
+            continue
+        for path, top in _paths(source):
+            yield from _folder(path) if path.is_dir() else _file(path, top)
 
 
 def check(sources: Iterable[str | Path]) -> None:
@@ -48,24 +54,25 @@ def check(sources: Iterable[str | Path]) -> None:
         if str(source) == "-":
             _opened(sys.stdin)
             continue
-        path = Path(source)
-        if not _is_folder_or_file(path):
-            _matching(source)
-        elif path.is_file() and path.name.lower().endswith(PARQUETS):
-            check_parquet(path)
+        for path, top in _paths(source):
+            if top and path.name.lower().endswith(PARQUETS):
+                check_parquet(path)
 
 
 def count(sources: Iterable[str | Path]) -> int | None:
     """How many images the sources name, or None where only reading them all would tell."""
     total = 0
     for source in sources:
-        name = str(source).lower()
-        if name == "-" or name.endswith(TARS) or (name.endswith(".zip") and holds_tiffs(source)):
+        if str(source) == "-":
             return None
-        if name.endswith(PARQUETS):
-            total += row_count(Path(source))
-        else:
-            total += sum(1 for _ in _expand_one(source, sys.stdin))
+        for path, top in _paths(source):
+            name = path.name.lower() if top else ""
+            if name.endswith(TARS) or (name.endswith(".zip") and holds_tiffs(path)):
+                return None
+            if name.endswith(PARQUETS):
+                total += row_count(path)
+            else:
+                total += sum(1 for _ in (_folder(path) if path.is_dir() else _file(path, top)))
     return total
 
 
@@ -75,20 +82,18 @@ def _opened(stdin: TextIO | None) -> TextIO:
     return stdin
 
 
-def _expand_one(source: str | Path, stdin: TextIO | None) -> Iterator[Item]:
-    text = str(source)
-    if text == "-":
-        yield from _listed(_opened(stdin), Path())
-        return
+def _paths(source: str | Path) -> Iterator[tuple[Path, bool]]:
+    """The files and the folder that a source names, and whether what holds images is meant to be
+    opened: an archive, a Parquet file, a list. Raises SourceError where there is none."""
     path = Path(source)
-    if not _is_folder_or_file(path):
-        for name in _matching(source):
-            if os.path.isfile(name):
-                yield from _file(Path(name))
-    elif path.is_dir():
-        yield from _folder(path)
-    else:
-        yield from _file(path, top=True)
+    if _is_folder_or_file(path):
+        yield path, path.is_file()
+        return
+    ending = Path(str(source)).suffix
+    named = bool(ending) and not any(c in ending for c in _WILD)
+    for name in _matching(source):
+        if os.path.isfile(name):
+            yield Path(name), named
 
 
 def _is_folder_or_file(path: Path) -> bool:
@@ -102,7 +107,7 @@ def _matching(source: str | Path) -> list[str]:
     """What a glob matches, sorted. Raises SourceError where that is nothing, and for what is no
     glob."""
     text = str(source)
-    if not any(c in text for c in "*?["):
+    if not any(c in text for c in _WILD):
         raise SourceError(f"{text}: no such file or folder")
     found = sorted(glob.glob(text, recursive=True))
     if not found:
