@@ -156,7 +156,7 @@ def test_render_writes_a_labelled_folder(tmp_path):
     out = tmp_path / "out"
     digits = write_digits(tmp_path / "digits")
     command = ("render", out, "--text", text, "--fonts", "fontpkg:zeyada", "--count", 4)
-    ocr(*command, "--digits", digits)
+    ocr(*command, "--digits", digits, "--mishaps", 0.5, "--segments", 1)
     assert len(list((out / "lines").glob("*.png"))) == 4
     assert ocr("evaluate", out, "--split", "train", "-f", "json").stdout
 

@@ -72,6 +72,16 @@ def render(
     split: Annotated[str, typer.Option(help="written into labels.tsv")] = "train",
     language: Annotated[str, typer.Option(help="written into labels.tsv")] = "",
     clean: Annotated[float, typer.Option(min=0, max=1, help="share without damage")] = 0.33,
+    mishaps: Annotated[
+        float,
+        typer.Option(
+            min=0, max=1, help="share of print hurt by a thermal head, a stamp, a scanner or a fold"
+        ),
+    ] = 0.0,
+    segments: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="share of numbers in print that seven segments show"),
+    ] = 0.0,
     digits: Annotated[
         Path | None,
         typer.Option(help="digits that people wrote, for two thirds of the hands: datasets/digits"),
@@ -106,6 +116,8 @@ def render(
         split=split,
         language=language,
         clean=clean,
+        mishaps=mishaps,
+        segments=segments,
         digits=read_digits(digits) if digits else None,
         say=lambda message: typer.echo(message, err=True),
     )

@@ -27,6 +27,8 @@ def render_folder(
     language: str = "",
     kinds: Mapping[str, float] | None = None,
     clean: float = 0.33,
+    mishaps: float = 0.0,
+    segments: float = 0.0,
     digits: Mapping[str, Sequence[Digit]] | None = None,
     progress: bool = True,
     say: Callable[[str], None] = lambda message: None,
@@ -40,7 +42,9 @@ def render_folder(
     `split` is none.
     Returns the path of labels.tsv.
     """
-    renderer = LineRenderer(fonts, texts, kinds=kinds, clean=clean, digits=digits)
+    renderer = LineRenderer(
+        fonts, texts, kinds=kinds, clean=clean, mishaps=mishaps, segments=segments, digits=digits
+    )
 
     def drawn(i: int) -> tuple[np.ndarray, str, str]:
         image, text, font = renderer.drawn(np.random.default_rng((seed, i)))
