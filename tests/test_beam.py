@@ -5,6 +5,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ocr.alphabet import Alphabet
 from ocr.ctc.beam import BeamDecoder, BeamSettings
@@ -121,6 +123,26 @@ def test_doubles_need_a_blank_between():
 
     assert exact().decode(frames(1, 0, 1))[0].labels.tolist() == [1, 1]
     assert exact().decode(frames(1, 1, 1))[0].labels.tolist() == [1]
+
+
+def test_a_prefix_that_fell_out_of_the_beam_and_comes_back_knows_its_children():
+    """In the fourth frame of three hypotheses `ab` falls out while `aba` stays; in the last it is
+    there again, and `aba` stood in the beam twice, each with a part of its probability."""
+    rows = [[0.1, 0.88, 0.02], [0.01, 0.2, 0.79], [0.01, 0.98, 0.01], [0.1, 0.11, 0.79]]
+    emissions = np.log(np.array([*rows, [0.01, 0.98, 0.01]], np.float32))
+    decoder = BeamDecoder(Alphabet("ab"), BeamSettings.exact(3))
+    found = ["".join("-ab"[i] for i in h.labels) for h in decoder.decode(emissions)]
+    assert found[:2] == ["ababa", "aba"] and len(set(found)) == 3
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 6))
+def test_no_text_stands_in_the_beam_twice(seed, width):
+    rng = np.random.default_rng(seed)
+    decoder = BeamDecoder(Alphabet("ab"), BeamSettings.exact(width))
+    for _ in range(20):
+        emissions = np.log(rng.dirichlet(np.full(3, 0.5), 12) + 1e-3).astype(np.float32)
+        found = [tuple(h.labels) for h in decoder.decode(emissions)]
+        assert len(set(found)) == len(found)
 
 
 def test_impossible_frames_do_not_crash():

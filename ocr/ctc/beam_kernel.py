@@ -13,8 +13,10 @@ from ocr.compiled import compiled
 from ocr.ctc.fusion import (
     BETWEEN,
     CHARACTER_STATE,
+    CHILD,
     PARENT,
     PLACE,
+    SIBLING,
     STAMP,
     SYMBOL,
     TRIE,
@@ -140,17 +142,18 @@ def search(
     parent (the label is added). For prefixes in the beam both are summed from their own side, by
     the parent's place in the beam. So what is left to add are prefixes that are not in the beam:
     those get nothing but the parent's share, and are dropped unseen if that share cannot reach the
-    beam. A node of the tree is made for what survives.
+    beam. A node of the tree is made for what survives, or taken up again: a prefix that fell out of
+    the beam may have longer ones in it, which are to know their parent when it comes back.
     """
     frames, classes = emissions.shape
     fused = len(character_model[0]) > 1 or words[0].size > 1 or settings[1] != 0.0
     # a language model's score is at most 0, so this bounds the factor of one more label
     most_factor = np.exp(max(0.0, settings[1]))
     capacity = 4096
-    nodes = np.empty((capacity, 7), np.int32)
+    nodes = np.empty((capacity, 9), np.int32)
     priors = np.empty(capacity)  # language models' log-score of the whole prefix
     factors = np.empty(capacity)  # and of its last label, as a factor
-    nodes[0, PARENT] = nodes[0, STAMP] = -1
+    nodes[0, PARENT] = nodes[0, STAMP] = nodes[0, CHILD] = nodes[0, SIBLING] = -1
     nodes[0, SYMBOL] = nodes[0, PLACE] = 0
     nodes[0, CHARACTER_STATE], nodes[0, TRIE], nodes[0, WORD_STATE] = (
         character_start,
@@ -293,10 +296,10 @@ def search(
             least = max(least, nth_largest(sums(next_blank, next_label, size + new), width))
         if count + new > capacity:
             capacity = max(2 * capacity, count + new)
-            more_nodes = np.empty((capacity, 7), np.int32)
+            more_nodes = np.empty((capacity, 9), np.int32)
             more_priors, more_factors = np.empty(capacity), np.empty(capacity)
             for i in range(count):
-                for c in range(7):
+                for c in range(9):
                     more_nodes[i, c] = nodes[i, c]
                 more_priors[i], more_factors[i] = priors[i], factors[i]
             nodes, priors, factors = more_nodes, more_priors, more_factors
@@ -307,13 +310,20 @@ def search(
                 node = next_beam[i]
                 if node < 0:
                     n = -1 - node
-                    node = count
-                    for c in range(5):
-                        nodes[node, c] = made[n, c]
-                    nodes[node, STAMP] = -1
-                    priors[node] = priors[made[n, 0]] + said[n]
-                    factors[node] = np.exp(said[n])
-                    count += 1
+                    parent = made[n, PARENT]
+                    node = nodes[parent, CHILD]
+                    while node >= 0 and nodes[node, SYMBOL] != made[n, SYMBOL]:
+                        node = nodes[node, SIBLING]
+                    if node < 0:
+                        node = count
+                        for c in range(5):
+                            nodes[node, c] = made[n, c]
+                        nodes[node, STAMP] = nodes[node, CHILD] = -1
+                        nodes[node, SIBLING] = nodes[parent, CHILD]
+                        nodes[parent, CHILD] = node
+                        priors[node] = priors[parent] + said[n]
+                        factors[node] = np.exp(said[n])
+                        count += 1
                 next_beam[kept] = node
                 next_blank[kept] = next_blank[i] / best
                 next_label[kept] = next_label[i] / best

@@ -5,8 +5,9 @@ from __future__ import annotations
 from ocr.compiled import compiled
 from ocr.lm.ngram import advance
 
-# columns of the prefix tree's table: a prefix is its parent and its last label
-PARENT, SYMBOL, CHARACTER_STATE, TRIE, WORD_STATE, PLACE, STAMP = range(7)
+# columns of the prefix tree's table: a prefix is its parent and its last label; CHILD is the node
+# made last of those that are longer by one label, SIBLING the one made before it of the same parent
+PARENT, SYMBOL, CHARACTER_STATE, TRIE, WORD_STATE, PLACE, STAMP, CHILD, SIBLING = range(9)
 OUTSIDE = -1  # trie position of a word that the lexicon lacks
 BETWEEN = -2  # trie position between words
 
