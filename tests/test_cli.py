@@ -224,6 +224,7 @@ def test_language_model_from_text_to_tuned_reading(tmp_path):
     stored = json.loads((tmp_path / "copy.decoding.json").read_text(encoding="utf-8"))
     tuned = stored[model.name]  # by name, wherever it lies
     assert tuned["cer"] <= tuned["cer_without"] and "lm_weight" in done.stdout
+    assert "chance in part" in done.stderr  # there are few samples
     assert tuned["characters"][1] > 0 and tuned["words"][1] > 0
 
     beam = ("--decoder", "beam", "--lm", model, "--weights", weights)

@@ -281,3 +281,5 @@ def tune(
         f"CER {found.cer:.2f} % (without a model {found.cer_without:.2f} %) "
         f"on {found.lines} lines; stored in {path}"
     )
+    if found.lines < FEWEST:
+        typer.echo(f"on so few lines that is chance in part; {FEWEST} tell more", err=True)
