@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ocr.data.fonts import find_fonts
 from ocr.data.mishaps import broken, creased, dead_dots, mishap, stamped
+from ocr.data.noise import tile
 from ocr.data.render import LineRenderer
 from ocr.data.writing import Hand, write
 
@@ -45,6 +46,14 @@ def test_a_stamp_leaves_ink_where_its_letters_are_and_nowhere_else(seed):
     hurt = stamped(WRITTEN.mask, WRITTEN.x_height, np.random.default_rng(seed))
     assert (hurt <= WRITTEN.mask).all()
     assert 0.15 < left(hurt) <= 1
+
+
+def test_stamps_of_many_sizes_keep_few_tiles_of_noise():
+    """A tile takes 0.8 MB and is kept: one for each size would fill the memory of a worker."""
+    tile.cache_clear()
+    for i in range(300):
+        stamped(WRITTEN.mask, 4 + i / 5, np.random.default_rng(i))
+    assert tile.cache_info().currsize <= 16
 
 
 @given(seeds)

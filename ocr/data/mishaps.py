@@ -58,7 +58,9 @@ def _without(
 def stamped(mask: np.ndarray, x_height: float, rng: np.random.Generator) -> np.ndarray:
     """Rubber that took ink here and not there: patches of little ink, pores, edges that hold more
     of it than the middle of a stroke."""
-    patches = noise(mask.shape, float(x_height * rng.uniform(0.25, 1.5)).__round__(1), rng)
+    # in steps of an octave's half: a tile of each scale is kept
+    scale = 2 ** (round(2 * np.log2(max(2.0, x_height * rng.uniform(0.25, 1.5)))) / 2)
+    patches = noise(mask.shape, float(scale), rng)
     pores = noise(mask.shape, 1.6, rng)
     # both are about normal: mean 128, deviation 48
     ink = (128 - patches.astype(np.float32)) / 48 * rng.uniform(0.15, 0.5)
@@ -81,7 +83,7 @@ def broken(mask: np.ndarray, x_height: float, rng: np.random.Generator) -> np.nd
 
 
 def creased(image: np.ndarray, height: int, rng: np.random.Generator) -> np.ndarray:
-    """A sheet (uint8 H x W, paper light) that was folded or crumpled: one to five bends across it,
+    """A sheet (uint8 H x W, paper light) that was folded or crumpled: one to six bends across it,
     dark in the fold or worn white, each with a lit and a shaded side; `height` of its letters."""
     rows, columns = image.shape
     paper = float(np.percentile(image[:: max(1, rows // 16)], 75))
