@@ -44,7 +44,7 @@ def expand(sources: Iterable[str | Path], stdin: TextIO | None = None) -> Iterat
             yield from _listed(_opened(stdin or sys.stdin), Path())
             continue
         for path, top in _paths(source):
-            yield from _folder(path) if path.is_dir() else _file(path, top)
+            yield from _items(path, top)
 
 
 def check(sources: Iterable[str | Path]) -> None:
@@ -72,7 +72,7 @@ def count(sources: Iterable[str | Path]) -> int | None:
             if name.endswith(PARQUETS):
                 total += row_count(path)
             else:
-                total += sum(1 for _ in (_folder(path) if path.is_dir() else _file(path, top)))
+                total += sum(1 for _ in _items(path, top))
     return total
 
 
@@ -113,6 +113,10 @@ def _matching(source: str | Path) -> list[str]:
     if not found:
         raise SourceError(f"{text}: matches no file")
     return found
+
+
+def _items(path: Path, top: bool) -> Iterator[Item]:
+    return _folder(path) if path.is_dir() else _file(path, top)
 
 
 def _folder(folder: Path) -> Iterator[Item]:

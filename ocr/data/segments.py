@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 _SHOWN = re.compile(r"[0-9][0-9:., -]*|-[0-9][0-9:., ]*")
+_MARKS = ":.,"
 # a to g: top, upper right, lower right, bottom, lower left, upper left, middle
 _LIT = ("abcdef", "bc", "abged", "abgcd", "fgbc", "afgcd", "afgedc", "abc", "abcdefg", "abcfgd")
 
@@ -22,7 +23,7 @@ class _Face:
     gap: float  # between segments
     lean: float
     apart: float  # between digits
-    short_one: bool  # digits 6 and 9 without their tails
+    tailless: bool  # digits 6 and 9
     unlit: int  # ink of the segments that are off
 
 
@@ -42,35 +43,28 @@ def seven_segments(text: str, height: int, rng: np.random.Generator) -> np.ndarr
         gap=0.0 if rng.random() < 0.25 else rng.uniform(0.005, 0.05),
         lean=0.0 if rng.random() < 0.4 else rng.uniform(0.05, 0.2),
         apart=rng.uniform(0.12, 0.35),
-        short_one=rng.random() < 0.1,
+        tailless=rng.random() < 0.1,
         unlit=0 if rng.random() < 0.7 else int(rng.integers(8, 50)),
     )
     own_column = rng.random() < 0.5  # a point or colon between digits, or in the gap after one
     scale = 4  # drawn larger and made smaller: edges need not be whole pixels
     size = scale * height
+    segments = _segments(face)
     shapes: list[tuple[np.ndarray, int]] = []
     x = 0.0
     for letter in text:
-        if letter.isdigit() or letter == "-":
-            lit = "g" if letter == "-" else _LIT[int(letter)]
-            if face.short_one and letter in "69":
-                lit = lit.replace("a" if letter == "6" else "d", "")
-            for name, corners in _segments(face).items():
-                shapes += [(corners + (x, 0), 255 if name in lit else face.unlit)]
-            x += face.width + face.apart
-        elif letter == " ":
-            x += face.width + face.apart
-        else:
-            tall = {":": (0.3, 0.7), ".": (1 - face.stroke / 2,), ",": (1 - face.stroke / 2,)}
-            room = face.apart if own_column else 0.0
-            middle = x + face.stroke / 2 - (0 if own_column else face.apart / 2 + face.stroke / 2)
-            for y in tall[letter]:
-                side = face.stroke / 2
-                box = np.array([(-side, -side), (side, -side), (side, side), (-side, side)])
-                if letter == ",":
-                    box = np.concatenate([box[:3], [(-side, side * 2.4)], box[3:]])
-                shapes.append((box + (middle, y), 255))
-            x += face.stroke + room if own_column else 0.0
+        if letter in _MARKS:
+            middle = x + face.stroke / 2 if own_column else x - face.apart / 2
+            shapes += [(corners + (middle, 0), 255) for corners in _mark(letter, face)]
+            x += face.stroke + face.apart if own_column else 0.0
+            continue
+        if letter != " ":
+            lit = _lit(letter, face)
+            shapes += [
+                (corners + (x, 0), 255 if name in lit else face.unlit)
+                for name, corners in segments.items()
+            ]
+        x += face.width + face.apart
     canvas = np.zeros((round(1.15 * size), round((x + 0.3) * size)), np.uint8)
     # those that are off first: they lie under the lit
     for corners, ink in sorted(shapes, key=lambda shape: shape[1]):
@@ -81,6 +75,23 @@ def seven_segments(text: str, height: int, rng: np.random.Generator) -> np.ndarr
     columns = np.flatnonzero(canvas.max(0) > 128)
     canvas = canvas[:, max(0, columns[0] - scale) : columns[-1] + 1 + scale]
     return cv2.resize(canvas, None, fx=1 / scale, fy=1 / scale, interpolation=cv2.INTER_AREA)
+
+
+def _lit(letter: str, face: _Face) -> str:
+    """The names of the segments that a digit or a minus lights."""
+    if letter == "-":
+        return "g"
+    tail = {"6": "a", "9": "d"}.get(letter, "") if face.tailless else ""
+    return "".join(name for name in _LIT[int(letter)] if name != tail)
+
+
+def _mark(letter: str, face: _Face) -> list[np.ndarray]:
+    """The corners of a point, a comma or the two points of a colon, about x = 0."""
+    side = face.stroke / 2
+    box = np.array([(-side, -side), (side, -side), (side, side), (-side, side)])
+    if letter == ",":
+        box = np.concatenate([box[:3], [(-side, side * 2.4)], box[3:]])
+    return [box + (0, y) for y in ((0.3, 0.7) if letter == ":" else (1 - side,))]
 
 
 def _segments(face: _Face) -> dict[str, np.ndarray]:
