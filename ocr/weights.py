@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -164,14 +165,15 @@ def parse_card(metadata: Mapping[str, str], name: str) -> Card:
         raise WeightsError(f"{name}: its card cannot be read: {error}") from None
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """A reader, or a kill, never sees half a file."""
+@contextmanager
+def whole_or_nothing(path: Path) -> Iterator[Path]:
+    """A file beside `path` to be written, which takes its place at the end: a reader, or a kill,
+    never sees half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with open(part, "wb") as file:
-            file.write(data)
-            file.flush()
+        yield part
+        with open(part, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(part, path)
     except OSError as error:
@@ -179,3 +181,9 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         part.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """A reader, or a kill, never sees half a file."""
+    with whole_or_nothing(path) as part:
+        part.write_bytes(data)

@@ -1,5 +1,6 @@
 """Reading and writing ARPA files; KenLM, through ufal-kenlm, scores them as we do."""
 
+import dataclasses
 import gzip
 import math
 from pathlib import Path
@@ -155,3 +156,14 @@ def test_unreadable_files(tmp_path):
     (tmp_path / "half.arpa.gz").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(LanguageModelError, match="cannot be read"):
         read_arpa(tmp_path / "half.arpa.gz")
+
+
+def test_a_writing_that_fails_leaves_the_file_of_before(tmp_path):
+    model = estimate(TEXT, 2, "character")
+    path = tmp_path / "model.arpa"
+    write_arpa(model, path)
+    before = path.read_bytes()
+    broken = dataclasses.replace(model, symbols=(*model.symbols[:-1], "\ud800"))  # no UTF-8
+    with pytest.raises(UnicodeEncodeError):
+        write_arpa(broken, path)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]

@@ -54,6 +54,11 @@ def test_align_wants_a_text_that_the_line_says(tmp_path):
     other = invoke("align", PRINT, "something else")
     assert other.exit_code == 0 and json.loads(other.stdout)["characters"]
     assert other.stderr == f"{PRINT}: hardly says that; it reads {own!r}\n"
+    overhead = tmp_path / "overhead.png"
+    Image.open(PRINT).rotate(180).save(overhead)
+    assert invoke("align", overhead, own).stderr == ""
+    other = invoke("align", overhead, "something else")
+    assert other.stderr.startswith(f"{overhead}: hardly says that")
 
 
 def test_language_models_are_refused_before_they_are_estimated(text, tmp_path):

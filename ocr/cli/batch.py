@@ -126,7 +126,7 @@ def batch(
     if not summary.lines:
         typer.echo("error: no image was found", err=True)
         raise typer.Exit(2)
-    if summary.lines and summary.failed == summary.lines:
+    if summary.failed == summary.lines:
         raise typer.Exit(2)
     if summary.failed:
         raise typer.Exit(1)

@@ -240,7 +240,8 @@ def _doubt(recogniser: Recogniser, image: Path, text: str, log_probability: floa
 
     if is_special(image):  # a pipe gives its bytes once
         return ""
-    reading = next(iter(Recogniser(recogniser.emissions).read([image]))).text
+    greedy = Recogniser(recogniser.emissions, turning=recogniser.turning)
+    reading = next(iter(greedy.read([image]))).text
     if not reading:
         return f"{image}: nothing is read in it"
     _, own = recogniser.align(image, reading)

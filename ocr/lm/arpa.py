@@ -18,6 +18,7 @@ import numpy as np
 from ocr.errors import reason_of
 from ocr.lm.ngram import SPECIAL, START, Kind, LanguageModelError, NGram
 from ocr.lm.trie import Order, automaton, keys, orders
+from ocr.weights import whole_or_nothing
 
 SPACE = "\u2581"
 _SPACES = (SPACE, "<space>")
@@ -35,7 +36,7 @@ def read_arpa(path: Path | str, kind: Kind | None = None) -> NGram:
     that backing off gives, so that no score changes. Raises LanguageModelError naming the line.
     """
     try:
-        with _open(path, "rt") as file:
+        with _open(path, "rt", _compressed(path)) as file:
             return _Reader(str(path), file).read(kind)
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
         raise LanguageModelError(f"{path}: cannot be read: {reason_of(error)}") from None
@@ -50,7 +51,7 @@ def write_arpa(model: NGram, path: Path | str) -> None:
             raise LanguageModelError(f"{path}: {SPACE} is a space in an ARPA file; write .ngram")
         names = [name.replace(" ", SPACE) for name in names]
     listed = orders(model)
-    with _open(path, "wt") as file:
+    with whole_or_nothing(Path(path)) as part, _open(part, "wt", _compressed(path)) as file:
         file.write("\\data\\\n")
         for n, order in enumerate(listed, 1):
             file.write(f"ngram {n}={len(order)}\n")
@@ -69,8 +70,12 @@ def write_arpa(model: NGram, path: Path | str) -> None:
         file.write("\n\\end\\\n")
 
 
-def _open(path: Path | str, mode: str) -> TextIO:
-    if str(path).endswith(".gz"):
+def _compressed(path: Path | str) -> bool:
+    return str(path).endswith(".gz")
+
+
+def _open(path: Path | str, mode: str, compressed: bool) -> TextIO:
+    if compressed:
         return cast(TextIO, gzip.open(path, mode, encoding="utf-8", newline="\n"))
     return cast(TextIO, open(path, mode, encoding="utf-8", newline="\n"))
 
