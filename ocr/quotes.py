@@ -23,9 +23,9 @@ def settle(text: str) -> str:
         return text
     if straight > curly:
         return text.translate(dict.fromkeys(map(ord, _CURLY), '"'))
-    # „German“, “English”
+    # „German“, “English”, „Polish”
     closing = "“" if "„" in text and "”" not in text else "”"
-    opening = "„" if closing == "“" else "“"
+    opening = "„" if "„" in text else "“"
     return "".join(
         c if c != '"' else opening if i == 0 or text[i - 1] in _OPENS_BEHIND else closing
         for i, c in enumerate(text)

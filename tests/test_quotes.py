@@ -19,6 +19,7 @@ from ocr.quotes import settle, settle_labels
         ('a "b" and “c"', 'a "b" and "c"'),
         ('„Wort" da', "„Wort“ da"),
         ('„Wort“ und "Wort"', "„Wort“ und „Wort“"),
+        ('„a” i "b"', "„a” i „b”"),
         ('"', '"'),
         ("“a” ‘b’ don't", "“a” ‘b’ don't"),
         ('« a » "b"', '« a » "b"'),
