@@ -91,6 +91,6 @@ def discounts(adjusted: np.ndarray) -> np.ndarray:
         return fallback
     y = n[1] / (n[1] + 2 * n[2])
     d = np.array([0, *(j - (j + 1) * y * n[j + 1] / n[j] for j in (1, 2, 3))])
-    if (d < 0).any() or (d > np.arange(4)).any():
+    if (d < 0).any():
         return fallback
     return d
