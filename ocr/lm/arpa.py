@@ -202,7 +202,6 @@ def _orders(tables: list[_Table], vocabulary: int) -> list[Order]:
         indices = {ngrams[i]: rank for rank, i in enumerate(order)}
     while len(result) > 1 and not len(result[-1]):
         result.pop()
-    result[-1].backoff[:] = 0
     return result
 
 
