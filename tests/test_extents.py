@@ -62,9 +62,28 @@ def test_joined_letters_part_where_there_is_least_ink():
     assert 24 <= found[0, 1] <= 27 and found[0, 1] == found[1, 0]
 
 
+def test_blots_far_beside_the_letters_are_none_of_theirs():
+    pixels = np.zeros((64, 200), np.uint8)
+    for blot in ((5, 10), (70, 80), (95, 105), (185, 195)):
+        pixels[20:50, slice(*blot)] = 255
+    found = extents(pixels, np.array([74, 100]), np.zeros(2, bool))
+    assert (found[0, 0], found[1, 1]) == (70, 105)
+    # of one alone the height tells what is far
+    assert extents(pixels, np.array([74]), np.zeros(1, bool)).tolist() == [[70, 105]]
+
+
+def test_a_gap_within_a_letter_is_not_the_space():
+    """Seen at its second stroke, a letter still begins at its first."""
+    pixels = np.zeros((64, 80), np.uint8)
+    for stroke in ((10, 20), (50, 54), (60, 64)):
+        pixels[20:50, slice(*stroke)] = 255
+    found = extents(pixels, np.array([15, 40, 62]), np.array([False, True, False]))
+    assert found.tolist() == [[10, 20], [20, 50], [50, 64]]
+
+
 def test_a_rule_under_the_line_is_no_ink():
     pixels = PIXELS.copy()
-    pixels[-6:-3] = 255
+    pixels[-6:-3, 6:] = 255  # nor one that does not go all along
     boxes = drawn()
     assert overlap(extents(pixels, boxes.mean(1), SPACES), boxes)[~SPACES].mean() > 0.8
 
