@@ -102,6 +102,14 @@ def test_lines_of_a_batch_do_not_touch_each_other():
         )
 
 
+def test_lines_without_a_path_have_no_gradient():
+    """Too few frames for the text, or none at all, in a batch with others."""
+    logits = np.random.default_rng(4).normal(0, 2, (4, 4, 3))
+    loss, gradient = loss_gradient(logits, [[1, 2], [1, 1, 1], [1], []], [4, 4, 0, 0])
+    assert np.isfinite(loss[0]) and loss[1:].tolist() == [math.inf, math.inf, 0.0]
+    assert gradient[:, 0].any() and not gradient[:, 1:].any()
+
+
 def test_no_frames():
     nothing = np.zeros((0, 3))
     assert log_probability(nothing, []) == 0.0
