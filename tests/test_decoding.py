@@ -48,6 +48,17 @@ LETTERS = Alphabet("ab ")
 MODEL = estimate(["ab ba", "aab", "b a", "a", "ba ab"], 3)
 
 
+def test_alternatives_share_the_beam_by_what_ranks_them():
+    """Not by the network alone, where a language model has its say."""
+    scores = np.log(np.array([[0.04, 0.46, 0.46, 0.04], [0.97, 0.01, 0.01, 0.01]]))
+    guided = BeamDecoder(LETTERS, BeamSettings(lm_weight=1.0, length_bonus=0.0), MODEL)
+    (found,) = Beam(guided, nbest=2)([scores])
+    one, two = found.hypotheses[:2]
+    assert one.score - two.score > one.log_probability - two.log_probability + 0.1
+    (_, most), (_, less) = found.alternatives
+    assert most / less == pytest.approx(np.exp(one.score - two.score))
+
+
 def decoders(alphabet):
     yield Greedy()
     yield Beam(BeamDecoder(alphabet), nbest=3)

@@ -15,6 +15,9 @@ def test_divergence_by_hand():
     apart = divergence(found.clamp(-50), teacher, torch.tensor([2]), torch.tensor([4]))
     assert float(apart) == pytest.approx((first + second) / 4, rel=1e-5)
     assert float(divergence(teacher, teacher, torch.tensor([3]), torch.tensor([1]))) == 0.0
+    # where nothing stands, as if one character did
+    empty = divergence(found.clamp(-50), teacher, torch.tensor([2]), torch.tensor([0]))
+    assert float(empty) == pytest.approx(first + second, rel=1e-5)
 
 
 def test_consistency_is_the_mean_of_both_directions():
