@@ -167,3 +167,50 @@ def test_a_writing_that_fails_leaves_the_file_of_before(tmp_path):
     with pytest.raises(UnicodeEncodeError):
         write_arpa(broken, path)
     assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
+def read_text(tmp_path, text, kind=None):
+    (tmp_path / "some.arpa").write_text(text, encoding="utf-8")
+    return read_arpa(tmp_path / "some.arpa", kind)
+
+
+def test_special_symbols_in_capitals_are_the_same(tmp_path):
+    text = SRILM.replace("ngram 1=4", "ngram 1=5").replace("-0.6\tb", "-0.6\tb\n-2\t<unk>")
+    plain = read_text(tmp_path, text)
+    capitals = text.replace("<s>", "<S>").replace("</s>", "</S>").replace("<unk>", "<UNK>")
+    model = read_text(tmp_path, capitals)
+    assert model.symbols == plain.symbols == ("<unk>", "<s>", "</s>", "a", "b")
+    assert model.score("abba") == plain.score("abba")
+
+
+def test_what_is_impossible_is_as_unlikely_as_what_is_unknown(tmp_path):
+    model = read_text(tmp_path, SRILM.replace("-0.6\tb", "-inf\tb"))
+    alone = {"start": False, "end": False}
+    assert model.score("b", **alone) == model.score("q", **alone)
+    assert model.score("q", **alone) == pytest.approx(-100 * math.log(10))
+
+
+def test_a_hard_space_is_a_symbol(tmp_path):
+    model = read_text(tmp_path, SRILM.replace("b", "\u00a0"))
+    assert model.symbols[4] == "\u00a0" and model.kind == "character"
+
+
+def test_a_highest_order_without_n_grams_does_not_count(tmp_path):
+    text = SRILM.replace("ngram 3=1", "ngram 3=0").replace("-0.01\t<s> a a\n", "")
+    model = read_text(tmp_path, text)
+    assert model.order == 2 and len(model) == 5 + 4
+    # <s> a, then b behind a: its own bigram, whatever weight `<s> a` has
+    assert model.score("ab", end=False) == pytest.approx((-0.1 - 0.2) * math.log(10), abs=1e-6)
+
+
+def test_one_sign_for_the_space(tmp_path):
+    text = SRILM.replace("-0.4\ta\t", "-0.4\t\u2581\t").replace("-0.6\tb", "-0.6\t<space>")
+    text = text.replace(" a", " \u2581").replace("\ta ", "\t\u2581 ")
+    text = text.replace(" b", " <space>").replace("\tb ", "\t<space> ")
+    with pytest.raises(LanguageModelError, match=r"some\.arpa: the space is there under two names"):
+        read_text(tmp_path, text)
+    assert read_text(tmp_path, text, "word").symbols[3:] == ("\u2581", "<space>")
+    model = estimate(["a\u2581b"], 2)
+    with pytest.raises(LanguageModelError, match=r"\u2581 is a space in an ARPA file"):
+        write_arpa(model, tmp_path / "other.arpa")
+    assert not (tmp_path / "other.arpa").exists()
