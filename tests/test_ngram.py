@@ -130,6 +130,10 @@ def test_context_without_followers_but_with_a_weight(tmp_path):
     for a, b in zip(model.arrays, again.arrays, strict=True):
         assert np.array_equal(a, b)
     assert again.score("ba", False, False) == pytest.approx((-1 - 0.2 - 1) * math.log(10))
+    # rounded, too, a weight above 0 stays above it
+    storage.save(model, tmp_path / "odd.lm")
+    rounded = storage.load(tmp_path / "odd.lm").backoff
+    assert rounded.max() > 0.5 and rounded == pytest.approx(model.backoff, abs=0.1)
 
 
 def test_broken_files(tmp_path, model):
