@@ -74,15 +74,21 @@ def test_words_outside_the_list_are_possible_at_a_price(seed):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_word_model_counts_known_words_and_the_end(seed):
+    """A word outside the list costs its price, and is context for the next one."""
     model = estimate(["a ab a", "ab bb", "a bb ab"] * 3, 2, "word")
     lexicon = Lexicon(["a", "ab", "bb"], model)
     decoder = BeamDecoder(ALPHABET, settings(word_weight=0.5, outside_price=3.0), None, lexicon)
     scores = emissions(seed)
     for hypothesis in decoder.decode(scores)[:50]:
         words = ALPHABET.decode(hypothesis.labels).split()
-        if all(w in lexicon.words for w in words):
-            expected = log_probability(scores, hypothesis.labels) + 0.5 * model.score(words)
-            assert hypothesis.score == pytest.approx(expected, abs=1e-4)
+        said, state = 0.0, model.start
+        for word in words:
+            known = word in lexicon.words
+            log_prob, state = advance(state, model.ids.get(word, model.unknown), *model.packed)
+            said += log_prob if known else -3.0
+        said += advance(state, model.end, *model.packed)[0]
+        expected = log_probability(scores, hypothesis.labels) + 0.5 * said
+        assert hypothesis.score == pytest.approx(expected, abs=1e-4)
 
 
 @pytest.mark.parametrize("floor", [-0.5, -2.0, -8.0, -math.inf])
@@ -110,12 +116,12 @@ def test_no_character_costs_more_than_the_floor(floor):
         )
 
 
-@pytest.mark.parametrize("sign", ['"', "7"])
+@pytest.mark.parametrize("sign", ['"', "„", "“", "”", "»", "7"])
 @pytest.mark.parametrize(("floor", "of_signs"), [(-8.0, -2.0), (-8.0, -1.0), (-0.5, -2.0)])
 def test_quotation_marks_and_digits_have_floors_of_their_own(sign, floor, of_signs):
     alphabet = Alphabet(f"a {sign}")
     lm = estimate(["a aa", "aa a", f"a {sign}a{sign} a"] * 3, 3)
-    name = "quote_floor" if sign == '"' else "digit_floor"
+    name = "digit_floor" if sign == "7" else "quote_floor"
     weights = {"lm_weight": 0.7, "length_bonus": 0.4, "lm_floor": floor, name: of_signs}
     scores = emissions(2)
 
@@ -146,6 +152,7 @@ def test_a_model_decides_between_equal_readings():
 def test_words_of_a_text_keep_case_and_accents(tmp_path):
     lexicon = Lexicon.from_text(["Élan d'été, 12 fois: élan d’Été"])
     assert lexicon.words == ["d", "fois", "Élan", "Été", "élan", "été"]
+    assert Lexicon.from_text(["one two", "two three two"], least=2).words == ["two"]
     path = tmp_path / "words.txt"
     path.write_text("one\ntwo\n", encoding="utf-8")
     assert Lexicon.read(path).words == ["one", "two"]
