@@ -12,7 +12,8 @@ from ocr.lm.arpa import read_arpa
 from ocr.lm.counts import count, encode
 from ocr.lm.estimate import estimate
 from ocr.lm.ngram import START, LanguageModelError, NGram, advance
-from ocr.lm.smoothing import FALLBACK, adjusted_counts, discounts
+from ocr.lm.pruning import _importance
+from ocr.lm.smoothing import FALLBACK, adjusted_counts, discounts, smooth
 from ocr.lm.storage import pack
 from ocr.lm.trie import automaton, orders
 
@@ -171,3 +172,43 @@ def test_texts_shorter_than_the_order():
     model = estimate(["a", "b"], 6)
     assert model.order == 3  # <s> a </s>
     assert sums(model) == pytest.approx(1, abs=1e-5)
+
+
+def test_an_n_gram_that_is_dropped_hands_on_its_occurrences():
+    # of ab, ab and b only the bigram `ab` stays: before a stands <s> twice, before b <s> once and
+    # a, whose bigram speaks for itself, once; before </s> b three times
+    symbols, chunks = encode(["ab", "ab", "b"], "character")
+    counts = count(chunks, 2, len(symbols))
+    kept = [np.full(len(c), True) for c in counts]
+    kept[1] = (counts[1].parent == symbols.index("a")) & (counts[1].symbol == symbols.index("b"))
+    d1, d2, d3 = FALLBACK
+    gamma = (d2 + d2 + d3) / (2 + 2 + 3)
+    expected = {"a": (2 - d2) / 7, "b": (2 - d2) / 7, "</s>": (3 - d3) / 7, "<unk>": 0.0}
+    found = smooth(counts, kept, revised=True)[0].log_prob
+    for symbol, own in expected.items():
+        assert math.exp(found[symbols.index(symbol)]) == pytest.approx(own + gamma / 4)
+
+
+def test_the_worth_of_an_n_gram_is_what_the_model_changes_without_it():
+    """Kullback-Leibler, summed over all symbols and weighted by how often the context occurs."""
+    symbols, chunks = encode(TEXT[:12], "character")
+    counts = count(chunks, 2, len(symbols))
+    kept = [np.full(len(c), True) for c in counts]
+    single, pairs = smooth(counts, kept)
+    read = np.arange(len(symbols)) != START
+    q = np.exp(single.log_prob.astype(float))
+
+    def after(context, listed):
+        p = np.zeros(len(symbols))
+        p[pairs.symbol[listed]] = np.exp(pairs.log_prob[listed].astype(float))
+        rest = read & (p == 0)
+        p[rest] = q[rest] * (1 - p.sum()) / q[rest].sum()
+        return p[read]
+
+    worth = _importance(counts, kept)[1]
+    for dropped in range(0, len(pairs), 7):
+        context = pairs.parent[dropped]
+        listed = np.flatnonzero(pairs.parent == context)
+        p, without = after(context, listed), after(context, listed[listed != dropped])
+        expected = counts[0].count[context] * (p * np.log(p / without)).sum()
+        assert worth[dropped] == pytest.approx(expected, rel=1e-3, abs=1e-5)
