@@ -212,3 +212,10 @@ def test_the_worth_of_an_n_gram_is_what_the_model_changes_without_it():
         p, without = after(context, listed), after(context, listed[listed != dropped])
         expected = counts[0].count[context] * (p * np.log(p / without)).sum()
         assert worth[dropped] == pytest.approx(expected, rel=1e-3, abs=1e-5)
+
+
+def test_where_nothing_else_fits_single_symbols_do_and_count_occurrences():
+    """`a` is frequent, though only <s> precedes it: no pair speaks for it any more."""
+    model = estimate(["ab"] * 40 + ["cb", "db", "eb"], 2, megabytes=0.0006)
+    assert model.order == 1 and len(pack(model)) <= 600
+    assert model.score("a", False, False) > model.score("c", False, False) + math.log(5)

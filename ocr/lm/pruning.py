@@ -40,7 +40,7 @@ def shrink(
     ranked = np.concatenate([i[k] for i, k in zip(importance[1:], kept[1:], strict=True)])
     ranked = np.sort(ranked)[::-1]
     limit, fitting = megabytes * 1e6, None
-    low, high = 0, len(ranked) + 1  # how many n-grams fit, and how many do not
+    low, high = -1, len(ranked) + 1  # how many n-grams fit, and how many do not
     size = min(len(ranked), int(limit * 8 / BITS))
     for trial in range(16):
         threshold = ranked[size - 1] if size else np.inf
