@@ -155,6 +155,28 @@ def test_differences_are_marked():
     assert "read the same" in markup.compared(line_of("a"), line_of("a"), "")
 
 
+def test_what_a_text_lacks_is_marked_too():
+    line = Line("bells", 0.9, alternatives=(("bells", 0.9999), ("bell", 0.0001)))
+    html = markup.alternatives(line)
+    assert 'bell<mark class="gap" title="without s"></mark>' in html
+    assert "&lt;0.1%" in html and "0.0%" not in html.replace("100.0%", "")
+
+
+def test_certain_is_none():
+    assert "More than 99% of" in markup.shaded(line_of("a", 0.998))
+    assert "99% of" in markup.shaded(line_of("a", 0.994))
+
+
+def test_a_picture_that_no_browser_shows_is_shown(machine, samples):
+    with Image.open(samples / "quick-hand.png") as image:
+        upright = machine.see(np.array(image.convert("L")), name="a.JPG")
+        tiff = machine.see(np.array(image.convert("L")), name="a.tif")
+        head = machine.see(np.array(image.convert("L").rotate(180)), name="a.png")
+    assert markup.as_read(upright) == ""
+    assert "<img" in markup.as_read(tiff)
+    assert markup.as_read(head) == markup.as_read(tiff)
+
+
 def test_it_is_said_how_a_picture_stood():
     assert markup.turned(0) == ""
     assert "upside down" in markup.turned(180)

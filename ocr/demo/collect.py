@@ -7,7 +7,6 @@ import hashlib
 import io
 from pathlib import Path
 
-import numpy as np
 from filelock import FileLock
 from PIL import Image
 
@@ -30,8 +29,7 @@ def keep(folder: Path, seen: Seen, text: str) -> int:
     if not text:
         raise CollectError("there is no text to keep")
     buffer = io.BytesIO()
-    upright = np.rot90(seen.grey, -seen.prepared.turned // 90)
-    Image.fromarray(upright).save(buffer, "PNG")
+    Image.fromarray(seen.upright).save(buffer, "PNG")
     data = buffer.getvalue()
     name = f"lines/{hashlib.sha256(data).hexdigest()[:16]}.png"
     table = folder / "labels.tsv"

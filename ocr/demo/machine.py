@@ -42,11 +42,12 @@ class Settings:
     length_bonus: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Seen:
     """An image after the network: emissions T x C need not be made again for other settings.
 
-    `lines` is about how many lines of text the picture holds.
+    `lines` is about how many lines of text the picture holds. Each is itself only: the page asks
+    whether another picture was seen.
     """
 
     name: str
@@ -55,6 +56,11 @@ class Seen:
     emissions: np.ndarray
     weights: str
     lines: int
+
+    @property
+    def upright(self) -> np.ndarray:
+        """The image as it was read."""
+        return np.rot90(self.grey, -self.prepared.turned // 90)
 
 
 @dataclass(frozen=True, slots=True)

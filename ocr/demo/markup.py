@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import base64
+import io
 from collections.abc import Sequence
 from html import escape
+from pathlib import Path
 
-from ocr.demo.machine import Account
+from PIL import Image
+
+from ocr.demo.machine import Account, Seen
 from ocr.evaluation.differences import differences
 from ocr.line import Line
+
+# what browsers show themselves; a drawing has no ending, and stands on its strip
+_SHOWN = ("", ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+_MOST_SHOWN = (1300, 300)
 
 
 def shaded(line: Line) -> str:
@@ -22,7 +31,7 @@ def shaded(line: Line) -> str:
         spans.append(f'<span title="{escape(title)}"{style}>{escape(character.text)}</span>')
     return (
         f'<p class="reading" lang="" aria-label="{escape(line.text)}">{"".join(spans)}</p>'
-        f'<p class="sure">{line.confidence:.0%} of the characters are expected to be right. '
+        f'<p class="sure">{_sure(line.confidence)} of the characters are expected to be right. '
         "The deeper the shade, the less sure; point at a character for its figure.</p>"
     )
 
@@ -46,7 +55,7 @@ def alternatives(line: Line) -> str:
     if not line.alternatives:
         return ""
     rows = "".join(
-        f'<tr><td class="number">{share:.1%}</td>'
+        f'<tr><td class="number">{_share(share)}</td>'
         f"<td class=line>{_marked(text, line.text)}</td></tr>"
         for text, share in line.alternatives
     )
@@ -107,13 +116,42 @@ def turned(degrees: int) -> str:
     )
 
 
-def _marked(text: str, other: str) -> str:
-    """The text with whatever the other one lacks marked."""
-    return "".join(
-        escape(p.reading) if p.kind == "equal" else f"<mark>{escape(p.reading)}</mark>"
-        for p in differences(other, text)
-        if p.reading
+def as_read(seen: Seen) -> str:
+    """The picture, where the browser shows none or shows it as it stands; nothing for others."""
+    if not seen.prepared.turned and Path(seen.name).suffix.lower() in _SHOWN:
+        return ""
+    picture = Image.fromarray(seen.upright)
+    picture.thumbnail(_MOST_SHOWN)
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return (
+        f'<img class="as-read" alt="The picture as it was read" src="data:image/png;base64,{data}">'
     )
+
+
+def _marked(text: str, other: str) -> str:
+    """The text with whatever the other one lacks marked, and where itself lacks something."""
+    parts = []
+    for p in differences(other, text):
+        if p.kind == "equal":
+            parts.append(escape(p.reading))
+        elif p.reading:
+            parts.append(f"<mark>{escape(p.reading)}</mark>")
+        else:
+            lacks = ", ".join(map(_name, p.reference))
+            parts.append(f'<mark class="gap" title="without {escape(lacks)}"></mark>')
+    return "".join(parts)
+
+
+def _sure(confidence: float) -> str:
+    """In percent; certain is none."""
+    return "More than 99%" if 0.995 <= confidence < 1 else f"{confidence:.0%}"
+
+
+def _share(share: float) -> str:
+    """In percent; what is in the beam has some."""
+    return f"{share:.1%}" if share >= 0.0005 else "&lt;0.1%"
 
 
 def _name(character: str) -> str:
