@@ -18,6 +18,10 @@ def theme() -> gr.Theme:
 
     return gr.themes.Default(
         primary_hue="blue", neutral_hue="slate", font=list(_SANS), font_mono=list(_MONO)
+    ).set(
+        # gradio's own grey is too pale to be read on white
+        body_text_color_subdued="*neutral_500",
+        block_info_text_color="*neutral_500",
     )
 
 
