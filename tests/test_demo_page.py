@@ -152,7 +152,15 @@ def test_sample_and_slider(page):
         " return e && e.getAttribute('aria-label') !== before; }",
         arg=before,
     )
-    assert len(read_text(page)) < len(before)
+    short = read_text(page)
+    assert len(short) < len(before)
+    number.fill("")  # then as tuned
+    number.press("Enter")
+    page.wait_for_function(
+        "short => document.querySelector('#reading .reading').ariaLabel.length > short.length",
+        arg=short,
+    )
+    assert not page.locator(".toast-body").count()
 
 
 def test_draw_and_read(page):
@@ -229,6 +237,24 @@ def test_correct_and_collect(page, samples, kept):
     assert "ocr finetune" in page.locator(".cm-content").first.inner_text()
 
 
+def test_a_correction_goes_with_its_picture(page, samples, tmp_path):
+    """Also where the next picture is read the same."""
+    from PIL import Image, ImageOps
+
+    with Image.open(samples / "print.png") as image:
+        ImageOps.invert(image.convert("L")).save(tmp_path / "white.png")
+    upload(page, samples / "print.png")
+    wait_for_reading(page)
+    page.wait_for_function("document.querySelector('#right textarea, #right input').value")
+    page.locator("#right textarea, #right input").first.fill("Another text")
+    page.locator("#keep").click()
+    page.wait_for_function("document.querySelector('#kept').innerText.includes('Kept')")
+    upload(page, tmp_path / "white.png")
+    page.wait_for_function("!document.querySelector('#kept').innerText.includes('Kept')")
+    right = page.locator("#right textarea, #right input").first
+    assert right.input_value() == read_text(page)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -240,8 +266,13 @@ def test_correct_and_collect(page, samples, kept):
 def test_bad_uploads_say_what_is_wrong(page, samples, tmp_path, name, content, message):
     path = tmp_path / name
     path.write_bytes((samples / "print.png").read_bytes()[:2000] if content is None else content)
+    upload(page, samples / "typewriter.png")
+    wait_for_reading(page)
     upload(page, path)
-    page.wait_for_selector(f".toast-body:has-text('{message}')")
+    page.wait_for_selector(f"#reading [role=alert]:has-text('{message}')")
+    # nothing is left of the picture before
+    assert not page.locator("#reading .reading").count()
+    assert not page.locator("#text textarea, #text input").first.input_value()
     # and the page goes on
     upload(page, samples / "print.png")
     wait_for_reading(page)
@@ -308,6 +339,10 @@ def test_on_a_phone(page, samples):
     box = page.locator("#reading").bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 400
+    page.get_by_role("tab", name="CTC microscope").click()
+    page.wait_for_selector("svg.microscope .cell")
+    assert page.locator("#microscope").bounding_box()["width"] <= 400
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
 
 
 def test_api(address, samples):

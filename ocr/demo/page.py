@@ -23,6 +23,10 @@ from ocr.loading import shipped_language_models, shipped_weights, tuned_settings
 MOST_FILES = 500
 # what visitors download, until the server ends
 _TABLES = tempfile.TemporaryDirectory(prefix="ocr-demo-")
+# on a phone what was read stands below what was chosen
+_SHOW_READING = """() => {
+  document.querySelector('#reading')?.scrollIntoView({block: 'nearest', behavior: 'smooth'});
+}"""
 BEAM, GREEDY = "beam search", "greedy"
 
 
@@ -31,6 +35,14 @@ def _line_image(**settings: Any) -> gr.Image:
     component, and says what is wrong with a broken one."""
     component = gr.Image(**settings)
     component.preprocess = _uploaded  # type: ignore
+    return component
+
+
+def _slider(*bounds: float, **settings: Any) -> gr.Slider:
+    """A slider whose number may be erased: None then, which the component itself stumbles over."""
+    component = gr.Slider(*bounds, **settings)
+    within = component.preprocess
+    component.preprocess = lambda number: number if number is None else within(number)  # type: ignore
     return component
 
 
@@ -83,6 +95,16 @@ def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
                     buttons=["fullscreen"],
                     elem_id="picture",
                 )
+                samples = gr.Gallery(
+                    [(str(p), p.stem.replace("-", " ")) for p in sample_images()],
+                    label="Sample lines",
+                    columns=2,
+                    object_fit="contain",
+                    allow_preview=False,
+                    interactive=False,
+                    buttons=[],
+                    elem_id="samples",
+                )
             with gr.Tab("Draw"):
                 drawing = gr.HTML(
                     html_template=canvas.TEMPLATE,
@@ -101,12 +123,12 @@ def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
             )  # fmt: skip
             compared = gr.HTML(elem_id="compared")
             with gr.Row():
-                lm_weight = gr.Slider(
+                lm_weight = _slider(
                     0, 2, round(weight, 2), step=0.05, label="lm_weight",
-                    info="how much the language model says", elem_id="lm_weight",
+                    info="language model's say", elem_id="lm_weight",
                     min_width=110,
                 )  # fmt: skip
-                length_bonus = gr.Slider(
+                length_bonus = _slider(
                     -2, 4, round(bonus, 2), step=0.1, label="length_bonus",
                     info="for each character", elem_id="length_bonus", min_width=110,
                 )  # fmt: skip
@@ -131,17 +153,7 @@ def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
                     label="Language model",
                     info="auto: that of each line's language",
                 )
-                width = gr.Slider(1, 400, BEAM_WIDTH, step=1, label="Beam width")
-    samples = gr.Gallery(
-        [(str(p), p.stem.replace("-", " ")) for p in sample_images()],
-        label="Sample lines",
-        columns=4,
-        object_fit="contain",
-        allow_preview=False,
-        interactive=False,
-        buttons=[],
-        elem_id="samples",
-    )
+                width = _slider(1, 400, BEAM_WIDTH, step=1, label="Beam width")
 
     choices = [weights, lm, width, lm_weight, length_bonus, decoder]
     shown = [shaded, text, compared, nbest]
@@ -154,15 +166,20 @@ def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
             greedy = machine.greedy(value)
         main = greedy if chosen[-1] == GREEDY else beam
         return (
-            markup.advice(value.lines) + markup.turned(main.line.turned) + markup.shaded(main.line),
+            markup.advice(value.lines)
+            + markup.turned(main.line.turned)
+            + markup.as_read(value)
+            + markup.shaded(main.line),
             main.line.text,
             markup.compared(greedy.line, beam.line, beam.decoded.language),
             markup.alternatives(beam.line),
         )
 
     def look(source: Any, name: str, *chosen: Any) -> tuple[Any, ...]:
-        with _said():
+        try:
             value = machine.see(source, chosen[0], name)
+        except OcrError as error:  # what is wrong with this picture stands where its text would:
+            return (None, markup.problem(str(error)), "", "", "")  # none is left of another one
         return (value, *show(value, *chosen))
 
     def look_at_file(path: str | None, *chosen: Any) -> tuple[Any, ...]:
@@ -190,7 +207,9 @@ def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
         with _said():
             return tuned_settings(chosen_weights, name)
 
-    picture.change(look_at_file, [picture, *choices], [seen, *shown], **private)
+    picture.change(look_at_file, [picture, *choices], [seen, *shown], **private).then(
+        None, js=_SHOW_READING, api_visibility="private"
+    )
     drawing.submit(look_at_drawing, choices, [seen, *shown], **private)
     samples.select(choose_sample, None, picture, **private)
     # the emissions are there: only the search runs again, and the last move of a slider wins
@@ -217,7 +236,16 @@ def _collect_part(seen: gr.State, text: gr.Textbox, folder: Path) -> None:
             max_lines=1,
             wrap_lines=True,
         )
-    text.change(lambda t: t, text, right, api_visibility="private", show_progress="hidden")
+    # another picture may say the same, and the correction of this one be another
+    gr.on(
+        [text.change, seen.change],
+        None,
+        text,
+        [right, said],
+        js="text => [text, '']",  # in the browser, at once: late, it would undo what was typed
+        api_visibility="private",
+        show_progress="hidden",
+    )
 
     def keep(value: Seen | None, corrected: str) -> str:
         with _said():
@@ -382,9 +410,14 @@ def _api(machine: Machine) -> None:
 
 
 def _settings(
-    weights: str, lm: str, width: float, lm_weight: float, bonus: float, decoder: str
+    weights: str,
+    lm: str,
+    width: float | None,
+    lm_weight: float | None,
+    bonus: float | None,
+    decoder: str,
 ) -> Settings:
-    return Settings(weights, lm, int(width), float(lm_weight), float(bonus))
+    return Settings(weights, lm, BEAM_WIDTH if width is None else int(width), lm_weight, bonus)
 
 
 @contextmanager
