@@ -298,7 +298,10 @@ def test_a_picture_upside_down_is_read_and_said_to_be(page, samples, tmp_path):
     page.wait_for_selector("#reading .reading[aria-label^='It was a bright cold morning']")
 
 
-def test_microscope_and_own_text(page, samples):
+def test_microscope_and_own_text(page, samples, tmp_path):
+    import numpy as np
+    from PIL import Image
+
     upload(page, samples / "print.png")
     wait_for_reading(page)
     page.get_by_role("tab", name="CTC microscope").click()
@@ -310,6 +313,23 @@ def test_microscope_and_own_text(page, samples):
     page.locator("#asked textarea, #asked input").first.fill("漢字")
     page.locator("#align").click()
     page.wait_for_selector("#accounts [role=alert]")
+    # another picture that reads the same is another picture: here one pixel of ink is paler
+    page.get_by_role("tab", name="Read").click()
+    upload(page, samples / "typewriter.png")
+    page.wait_for_selector("#reading .reading[aria-label^='Dear Sir']")
+    page.get_by_role("tab", name="CTC microscope").click()
+    page.wait_for_selector("#accounts td:text('Dear Sir')")
+    drawn = page.locator("svg.microscope image").get_attribute("href")
+    grey = np.array(Image.open(samples / "typewriter.png").convert("L"))
+    grey.flat[grey.argmin()] += 12
+    Image.fromarray(grey).save(tmp_path / "paler.png")
+    page.get_by_role("tab", name="Read").click()
+    upload(page, tmp_path / "paler.png")
+    page.get_by_role("tab", name="CTC microscope").click()
+    page.wait_for_function(
+        "drawn => document.querySelector('svg.microscope image').getAttribute('href') !== drawn",
+        arg=drawn,
+    )
 
 
 def test_several_files(page, samples, tmp_path):

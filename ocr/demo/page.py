@@ -169,7 +169,8 @@ def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
             markup.advice(value.lines)
             + markup.turned(main.line.turned)
             + markup.as_read(value)
-            + markup.shaded(main.line),
+            # the microscope asks whether anything is new: another line may read the same
+            + f'<div data-picture="{id(value)}">{markup.shaded(main.line)}</div>',
             main.line.text,
             markup.compared(greedy.line, beam.line, beam.decoded.language),
             markup.alternatives(beam.line),
