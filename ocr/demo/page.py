@@ -176,16 +176,20 @@ def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
             markup.alternatives(beam.line),
         )
 
+    def nothing(said: str = "") -> tuple[Any, ...]:
+        return (None, said, "", "", "")
+
     def look(source: Any, name: str, *chosen: Any) -> tuple[Any, ...]:
         try:
             value = machine.see(source, chosen[0], name)
-        except OcrError as error:  # what is wrong with this picture stands where its text would:
-            return (None, markup.problem(str(error)), "", "", "")  # none is left of another one
+        except OcrError as error:
+            # what is wrong stands where the text would, and nothing of another picture stays
+            return nothing(markup.problem(str(error)))
         return (value, *show(value, *chosen))
 
     def look_at_file(path: str | None, *chosen: Any) -> tuple[Any, ...]:
         if path is None:
-            return (None, "", "", "", "")
+            return nothing()
         return look(path, Path(path).name, *chosen)
 
     def look_at_drawing(
@@ -193,12 +197,12 @@ def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
     ) -> tuple[Any, ...]:
         drawn = canvas.picture(event.image)
         if drawn is None:
-            return (None, "", "", "", "")
+            return nothing()
         return look(drawn, "drawing", w, lm, width, lm_weight, bonus, d)
 
     def look_again(value: Seen | None, *chosen: Any) -> tuple[Any, ...]:
         if value is None:
-            return (None, "", "", "", "")
+            return nothing()
         return look(value.grey, value.name, *chosen)
 
     def choose_sample(event: gr.SelectData) -> str:
