@@ -17,7 +17,7 @@ _FEWEST, _MOST, _HOLE = 4, 0.8, 0.25
 _BROAD, _TALL = 0.3, 0.6
 # what a hole of a 0 or a D has of its hull, at least; holes of so many letters have less
 _CONVEX, _ODD = 0.88, 0.35
-# no line has so many letters; and following outlines takes the square of their number
+# no line has so many letters and holes; and following outlines takes the square of their number
 _SPECKS = 5_000
 
 
@@ -29,7 +29,7 @@ def filled(ink: np.ndarray) -> np.ndarray:
     open.
     """
     mask = np.where(ink > _INK, np.uint8(255), np.uint8(0))
-    if cv2.connectedComponents(mask)[0] > _SPECKS:
+    if sum(cv2.connectedComponents(side)[0] for side in (mask, ~mask)) > _SPECKS:
         return ink
     outlines, levels = cv2.findContours(mask, cv2.RETR_TREE, cv2.CHAIN_APPROX_NONE)
     if len(outlines) < 2 * _FEWEST:
