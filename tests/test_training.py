@@ -87,11 +87,10 @@ def write_config(lines, out, **changes):
     return path
 
 
-def start(config, *arguments):
+def start(*arguments, command=("-m", "ocr.cli", "train")):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "ocr.cli", "train", str(config), *arguments]
     return subprocess.Popen(
-        command,
+        [sys.executable, *command, *map(str, arguments)],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -134,28 +133,49 @@ def test_killed_and_resumed_equals_uninterrupted(lines, tmp_path):
     assert steps == [8]
 
 
-def in_pieces_as_in_one_go(lines, tmp_path, optimiser, **changes):
-    """What a training of four steps says that ends with what two pieces of it end with."""
-    folders = [tmp_path / "whole", tmp_path / "pieces"]
-    optimisation = {"steps": 4, "optimiser": optimiser}
-    whole, pieces = (
-        write_config(lines, folder, optimisation=optimisation, **changes) for folder in folders
-    )
-    output = finish(start(whole))
-    finish(start(pieces, "--stop-after", "2"))
-    finish(start(pieces, "--resume"))
-    same_state(*(folder / "checkpoint.safetensors" for folder in folders))
-    return output
+SEVERAL = """
+import sys
+from ocr.training.config import load_config
+from ocr.training.loop import train
+whole, pieces, by_clock = map(load_config, sys.argv[1:])
+train(whole)
+train(pieces, stop_after=2)
+train(by_clock)
+"""
 
 
 def test_two_ranks_in_pieces_equal_one_go(lines, tmp_path):
-    assert "2 processes" in in_pieces_as_in_one_go(lines, tmp_path, "adamw", devices=2)
+    """And where a schedule ends by the clock, neither waits for a step that the other does not
+    make any more. Processes start but once for what need not be begun anew."""
+    schedules = {"whole": {"steps": 4}, "pieces": {"steps": 4}}
+    schedules["by clock"] = {"steps": 100_000, "minutes": 0.05}
+    whole, pieces, by_clock = (
+        write_config(lines, tmp_path / name, devices=2, optimisation=schedule)
+        for name, schedule in schedules.items()
+    )
+    script = tmp_path / "several.py"
+    script.write_text(SEVERAL)
+    finish(start(whole, pieces, by_clock, command=[str(script)]))
+    _, progress = what_became_of(by_clock.parent)
+    assert 0 < progress["step"] < 100_000 and progress["seconds"] >= 3
+    assert what_became_of(pieces.parent)[1]["step"] == 2
+    said = finish(start(pieces, "--resume"))
+    assert "2 processes" in said and "resumed at step 2" in said
+    same_state(*(config.parent / "checkpoint.safetensors" for config in (whole, pieces)))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("optimiser", ["adamw", "muon"])
 def test_pieces_on_a_gpu_equal_one_go(lines, tmp_path, optimiser):
-    in_pieces_as_in_one_go(lines, tmp_path, optimiser, accelerator="gpu")
+    optimisation = {"steps": 4, "optimiser": optimiser}
+    whole, pieces = (
+        write_config(lines, tmp_path / name, optimisation=optimisation, accelerator="gpu")
+        for name in ("whole", "pieces")
+    )
+    finish(start(whole))
+    finish(start(pieces, "--stop-after", "2"))
+    finish(start(pieces, "--resume"))
+    same_state(*(config.parent / "checkpoint.safetensors" for config in (whole, pieces)))
 
 
 def test_a_schedule_of_minutes_ends_by_the_clock(lines, tmp_path, capsys):
@@ -174,14 +194,6 @@ def test_a_schedule_of_minutes_ends_by_the_clock(lines, tmp_path, capsys):
     train(config, resume=True)
     assert f"resumed at step {progress['step']:,}" in capsys.readouterr().out
     assert what_became_of(tmp_path / "run")[1]["step"] == progress["step"]
-
-
-def test_two_ranks_end_by_one_clock(lines, tmp_path):
-    """Neither waits for a step that the other does not make any more."""
-    schedule = {"steps": 100_000, "minutes": 0.05}
-    finish(start(write_config(lines, tmp_path / "run", devices=2, optimisation=schedule)))
-    _, progress = what_became_of(tmp_path / "run")
-    assert 0 < progress["step"] < 100_000 and progress["seconds"] >= 3
 
 
 def what_became_of(run):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import socket
 import sys
 import threading
 from functools import cache
@@ -13,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from ocr.cores import cores
 from ocr.errors import OcrError
+from ocr.loading import find_weights
 
 
 class DemoError(OcrError):
@@ -33,6 +35,10 @@ def launch(
     Nothing is asked of other hosts, and nothing is reported to anybody. Raises DemoError where the
     extra `demo` is not installed or the port is taken.
     """
+    # what can be said at once is said before seconds of imports
+    find_weights(weights)
+    if port:
+        _try(host, port)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     if block:
@@ -51,9 +57,7 @@ def launch(
     from ocr.demo.page import build
     from ocr.demo.policy import ContentPolicy
     from ocr.demo.uploads import UploadsOnly
-    from ocr.loading import find_weights
 
-    find_weights(weights)
     page = build(Machine(weights), collect)
     page.queue(max_size=64, default_concurrency_limit=cores())
     folders = {str(p.parent) for p in sample_images()}
@@ -75,17 +79,32 @@ def launch(
             app_kwargs={"middleware": [Middleware(ContentPolicy), Middleware(UploadsOnly)]},
         )
     except (OSError, OverflowError) as error:
-        if port and isinstance(error, OSError):
-            reason = "it is taken, or not for us; another --port"
-        else:
-            reason = str(error)
-        raise DemoError(
-            f"cannot listen on {host}, port {port or '7860 to 7959'}: {reason}"
-        ) from None
+        raise _deaf(host, port, error) from None
     print(f"reading lines at {address}", flush=True)
     if block:
         page.block_thread()
     return address
+
+
+def _try(host: str, port: int) -> None:
+    """Raises DemoError where nothing can listen there."""
+    try:
+        for family, kind, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+            with socket.socket(family, kind) as tried:
+                # as servers do: a port whose last server has just ended is free
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                tried.bind(address)
+    except socket.gaierror as error:
+        raise DemoError(f"cannot listen on {host}: {error.strerror}") from None
+    except OSError as error:
+        raise _deaf(host, port, error) from None
+
+
+def _deaf(host: str, port: int | None, error: Exception) -> DemoError:
+    reason = str(error)
+    if port and isinstance(error, OSError):
+        reason = "it is taken, or not for us; another --port"
+    return DemoError(f"cannot listen on {host}, port {port or '7860 to 7959'}: {reason}")
 
 
 @cache
