@@ -14,6 +14,13 @@ cv2.setNumThreads(1)
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
 
+# of half a minute and more; first, so that no process is alone with one of them in the end
+LONG = ("test_training", "test_unlabelled", "test_batch", "test_finetune", "test_pack")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
 
 def draw_text(text, size=40, margin=(8, 12), ink=20, paper=235):
     """A grey line image: `text` in Pillow's own font, `margin` (rows, columns) around it."""

@@ -452,4 +452,9 @@ def test_cancel_stops_in_between(page, samples, tmp_path):
         assert len(list(csv.DictReader(file))) == read
     # and the next run is not stopped by the last one's wish
     page.locator("#read_all").click()
-    page.wait_for_selector("#progress :text('100 of 100')")
+    page.wait_for_function(
+        "parseInt(document.querySelector('#progress').innerText) > 10"
+        " && !document.querySelector('#progress').innerText.includes('cancelled')"
+    )
+    page.locator("#cancel").click()
+    page.wait_for_selector("#progress :text('cancelled')")

@@ -360,7 +360,7 @@ def test_resume_after_a_stop_keeps_finished_parts(lines, weights, tmp_path):
 
 
 def test_other_lines_or_settings_are_no_resume(lines, weights, tmp_path):
-    config = options(lines, weights, tmp_path, folds=2, visits=1, general_share=0, rate=1e-12)
+    config = options(lines, weights, tmp_path, folds_below=0, visits=1, general_share=0, rate=1e-12)
     # what was made of it stays, too
     assert finetune(config, say=quiet).work == tmp_path / "new.work"
     finetune(config.model_copy(update={"minutes": 5}), resume=True, say=quiet)
@@ -604,7 +604,7 @@ def test_the_old_weights_stay_where_nothing_was_learnt(lines, weights, tmp_path)
 
 def test_a_report_stays_with_its_weights(lines, weights, tmp_path):
     config = options(
-        lines, weights, tmp_path, rate=1e-12, visits=1, folds=2, general_share=0, minutes=0.2
+        lines, weights, tmp_path, rate=1e-12, visits=1, folds_below=0, general_share=0, minutes=0.2
     )
     there = [config.out, config.out.with_suffix(".html")]
     for path in there:

@@ -207,7 +207,7 @@ def test_learns_a_tiny_alphabet(lines, tmp_path):
     config = write_config(
         lines,
         tmp_path / "run",
-        optimisation={"steps": 700, "batch_size": 8, "rate": 5e-3, "ema": 0.95},
+        optimisation={"steps": 600, "batch_size": 8, "rate": 8e-3, "ema": 0.95},
         augmentation={"plain": 1.0},
         save_every=1000,
     )
@@ -221,7 +221,7 @@ def test_learns_a_tiny_alphabet(lines, tmp_path):
     again = load_config(config, [f"start={out}", f"teacher={out}"])
     release(again, tmp_path / "run" / "best.safetensors", tmp_path / "again.safetensors")
     recipe = load_card(tmp_path / "again.safetensors").recipe
-    assert recipe["lines_seen"] == 2 * 700 * 8 and "5,600 lines" in recipe["started_from"]
+    assert recipe["lines_seen"] == 2 * 600 * 8 and "4,800 lines" in recipe["started_from"]
     assert recipe["teacher"] == "tiny"
     forms = [out, out.with_suffix(".onnx"), out.with_suffix(".int8.onnx")]
     cards = [load_card(form) for form in forms]
