@@ -5,5 +5,5 @@ import sys
 from ocr.cli import run
 
 if __name__ == "__main__":
-    sys.argv.insert(1, "demo")
+    sys.argv[:1] = ["ocr", "demo"]  # its help and errors name a command that exists
     run()
