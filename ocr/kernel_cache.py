@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from numba.core.caching import FunctionCache
+from numba.core.runtime import rtsys
 
 # all files of compiled loops: one loop holds the code of those that it calls, of other files, too
 SOURCES = (
@@ -39,7 +40,11 @@ class KernelCache(FunctionCache):
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
-            return super().load_overload(sig, target_context)
+            # all that Numba does first is for compiling, which does it, too: it imports half of
+            # Numba and SciPy, in half a second. Code that is kept needs the allocator alone.
+            rtsys.initialize(target_context)
+            with self._guard_against_spurious_io_errors():
+                return self._load_overload(sig, target_context)
         except _BROKEN:
             self._forget()
             return None

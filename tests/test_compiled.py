@@ -40,7 +40,8 @@ def twice(x):
     return 2 * x
 
 assert twice(21) == 42
-print(sum(twice.stats.cache_hits.values()))
+kept = sum(twice.stats.cache_hits.values())
+print(kept)
 """
 
 
@@ -74,6 +75,16 @@ def test_a_full_disk_costs_no_more_than_the_compiling(tmp_path):
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
     )
     assert [hits(tmp_path, full), hits(tmp_path), hits(tmp_path)] == [0, 0, 1]
+
+
+def test_what_is_kept_needs_nothing_that_compiles(tmp_path):
+    """Half a second of imports, of SciPy, too; and what is compiled after it gets them."""
+    (tmp_path / "twice.py").write_text(
+        TWICE + "import sys\nfrom numba import njit\n"
+        "assert ('numba.np.linalg' in sys.modules) != bool(kept)\n"
+        "assert njit(lambda x: 3 * x)(14) == 42\n"
+    )
+    assert [hits(tmp_path), hits(tmp_path)] == [0, 1]
 
 
 def test_a_damaged_index_is_made_anew(tmp_path):
