@@ -191,7 +191,11 @@ def test_advice_only_for_several_lines():
 def test_microscope_shows_every_frame_of_the_path(machine, seen):
     reading = machine.greedy(seen)
     html = microscope.draw(seen, reading, machine.recogniser().alphabet)
-    svg = ElementTree.fromstring(html[html.index("<svg") : html.index("</svg>") + 6])
+    legend, svg = (
+        ElementTree.fromstring(found) for found in re.findall("<svg.*?</svg>", html, re.DOTALL)
+    )
+    lanes = [e for e in svg if e.get("class") == "lane"]
+    assert len([e for e in legend if e.get("class") == "name"]) == len(lanes)
     (path,) = [e for e in svg if e.get("class") == "path"]
     assert len(path.get("points").split()) == len(seen.emissions)
     spans = [e for e in svg if (e.get("class") or "").startswith("span")]

@@ -20,12 +20,17 @@ from ocr.demo.machine import Reading, Seen, frames
 FRAME = 11  # width of a frame in the picture, px
 ROW = 17  # height of a symbol's row
 STEP = 44  # from one row of the collapse to the next
-GUTTER = 30  # names of the symbols, repeated at the left
+GUTTER = 30  # names of the symbols, which stay where they are while the rest is scrolled
 FAINT = 0.01  # probabilities below it are not drawn
 MATTERS = 0.05  # a symbol that never reaches it gets no row
 MOST_FRAMES = 800  # beyond it the picture would choke a browser
 MOST_ROWS = 60
 BLANK_NAME = "–"
+TITLES = (  # of the steps of the collapse
+    "1. the path: one symbol for each frame",
+    "2. repeats merged",
+    "3. blanks dropped: the text",
+)
 
 
 def symbols_that_matter(probabilities: np.ndarray, path: np.ndarray) -> list[int]:
@@ -68,10 +73,33 @@ def draw(seen: Seen, reading: Reading, alphabet: Alphabet) -> str:
     parts += _best_path(path, rows, heat)
     parts += _collapse(path, alphabet, collapse)
     parts.append("</svg>")
+    parts = [*_legend(rows, alphabet, heat, collapse, height), *parts]
     more = ""
     if len(seen.emissions) > count:
         more = f"<p>The first {count} of {len(seen.emissions)} frames.</p>"
-    return f'<div class="scroll" tabindex="0">{"".join(parts)}</div>{more}'
+    return f'<div class="scroll frames" tabindex="0">{"".join(parts)}</div>{more}'
+
+
+def _legend(
+    rows: list[int], alphabet: Alphabet, heat: int, collapse: int, height: int
+) -> list[str]:
+    """Names of the rows and of the steps: an SVG of its own, which is not scrolled."""
+    names = [
+        f'<text class="name" x="{GUTTER / 2}" y="{heat + (r + 1) * ROW - 5}">'
+        f"{_shown(label, alphabet)}</text>"
+        for r, label in enumerate(rows)
+    ]
+    titles = [
+        f'<text class="title" x="{GUTTER}" y="{collapse + r * STEP - 10}">{title}</text>'
+        for r, title in enumerate(TITLES)
+    ]
+    return [
+        f'<svg class="microscope legend" width="{GUTTER}" height="{height}" aria-hidden="true">'
+        f'<rect class="ground" y="{heat}" width="{GUTTER - 2}" height="{ROW * len(rows)}"/>',
+        *names,
+        *titles,
+        "</svg>",
+    ]
 
 
 def _image(seen: Seen, width: int, zoom: float, top: int, height: int) -> list[str]:
@@ -113,8 +141,7 @@ def _heat_map(
         name = _shown(label, alphabet)
         parts.append(
             f'<rect class="lane" x="{GUTTER}" y="{y}" width="{FRAME * count}" '
-            f'height="{ROW - 1}"/><text class="name" x="{GUTTER / 2}" y="{y + ROW - 5}">{name}'
-            "</text>"
+            f'height="{ROW - 1}"/>'
         )
         for t in np.flatnonzero(probabilities[:, label] >= FAINT):
             p = float(probabilities[t, label])
@@ -143,15 +170,9 @@ def _collapse(path: np.ndarray, alphabet: Alphabet, top: int) -> list[str]:
     one_each = [(t, t + 1, int(path[t])) for t in range(len(path))]
     merged = [(int(a), int(b), int(path[a])) for a, b in zip(starts, ends, strict=True)]
     dropped = [run for run in merged if run[2] != BLANK]
-    titles = (
-        "1. the path: one symbol for each frame",
-        "2. repeats merged",
-        "3. blanks dropped: the text",
-    )
     parts = []
-    for r, (title, runs) in enumerate(zip(titles, (one_each, merged, dropped), strict=True)):
+    for r, runs in enumerate((one_each, merged, dropped)):
         y = top + r * STEP
-        parts.append(f'<text class="title" x="{GUTTER}" y="{y - 10}">{title}</text>')
         for a, b, label in runs:
             x, wide = GUTTER + FRAME * a, FRAME * (b - a)
             kind = "blank" if label == BLANK else "kept"
