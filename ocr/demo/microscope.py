@@ -140,8 +140,7 @@ def _heat_map(
         kind = " blank" if label == BLANK else ""
         name = _shown(label, alphabet)
         parts.append(
-            f'<rect class="lane" x="{GUTTER}" y="{y}" width="{FRAME * count}" '
-            f'height="{ROW - 1}"/>'
+            f'<rect class="lane" x="{GUTTER}" y="{y}" width="{FRAME * count}" height="{ROW - 1}"/>'
         )
         for t in np.flatnonzero(probabilities[:, label] >= FAINT):
             p = float(probabilities[t, label])
