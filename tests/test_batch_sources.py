@@ -2,6 +2,7 @@
 
 import io
 import os
+import struct
 import tarfile
 import zipfile
 
@@ -333,3 +334,155 @@ def test_a_parquet_file_names_no_files_of_this_machine(tmp_path):
     pq.write_table(pa.table({"image": [{"bytes": own, "path": own}]}), tmp_path / "x.parquet")
     with pytest.raises(SourceError, match="no column of images"):
         names(tmp_path / "x.parquet")
+
+
+def test_folders_come_in_order_and_one_that_cannot_be_read_is_said(tmp_path, monkeypatch):
+    """Whatever the order on disk; nothing in it is left out without a word."""
+    for name in ("d", "a", "e", "c", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "x.png").write_bytes(LINE)
+    assert names(tmp_path) == [str(tmp_path / n / "x.png") for n in "abcde"]
+    (tmp_path / "z.png").write_bytes(LINE)
+    assert sorted(names(str(tmp_path / "**" / "*.png"))) == sorted(names(tmp_path))
+    scan = os.scandir
+
+    def refuse(path):
+        if str(path).endswith("c"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scan(path)
+
+    monkeypatch.setattr("os.scandir", refuse)
+    with pytest.raises(SourceError, match="c: Permission denied"):
+        names(tmp_path)
+
+
+def test_a_list_names_files_by_any_bytes(tmp_path):
+    """Spaces at either end are a part of the name; a line of nothing else is none."""
+    for name in (b" x.png", b"caf\xe9.png"):
+        with open(os.fsencode(tmp_path) + b"/" + name, "wb") as file:
+            file.write(LINE)
+    (tmp_path / "LIST.TXT").write_bytes(b" x.png\n  \ncaf\xe9.png\n")
+    items = list(expand([tmp_path / "LIST.TXT"]))
+    assert [i.name for i in items] == [" x.png", "caf\udce9.png"]
+    assert all(read(item.open()).any() for item in items)
+
+
+def test_a_list_that_cannot_be_read_is_said(tmp_path, monkeypatch):
+    (tmp_path / "list.txt").touch()
+
+    def refuse(self, *args, **options):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr("pathlib.Path.open", refuse)
+    with pytest.raises(SourceError, match=r"list\.txt: Permission denied"):
+        names(tmp_path / "list.txt")
+
+
+def test_archives_may_be_written_large(tmp_path):
+    zipped(tmp_path / "X.ZIP", {"A.PNG": LINE, "B.TIF": LINE, "C.PDF": b"x"})
+    found = list(expand([tmp_path / "X.ZIP"]))
+    assert [i.name[-5:] for i in found] == ["A.PNG", "B.TIF", "C.PDF"]
+    with pytest.raises(ImageError, match="PDF is not read"):
+        found[2].open()
+
+
+def test_folders_that_are_called_like_images_are_none(tmp_path):
+    zipped(tmp_path / "x.zip", {"scan.png/": b"", "scan.png/a.png": LINE})
+    with tarfile.open(tmp_path / "x.tar", "w") as archive:
+        folder = tarfile.TarInfo("scan.png")
+        folder.type = tarfile.DIRTYPE
+        archive.addfile(folder)
+    (tmp_path / "own" / "scan.png").mkdir(parents=True)
+    assert names(tmp_path / "x.zip") == [f"{tmp_path}/x.zip/scan.png/a.png"]
+    assert names(tmp_path / "x.tar") == names(tmp_path / "own") == []
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_member_that_is_damaged_fails_alone(tmp_path, method):
+    path = tmp_path / "x.zip"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name in ("a.png", "b.png"):
+            archive.writestr(name, LINE)
+    data = bytearray(path.read_bytes())
+    data[35:45] = b"\xff" * 10  # behind its header of 30 and its name
+    path.write_bytes(data)
+    bad, good = expand([path])
+    with pytest.raises(ImageError, match="damaged in its archive"):
+        bad.open()
+    assert read(good.open()).any()
+
+
+@pytest.mark.parametrize("junk", [{6: 99}, {9: 8, 46: 0xFF}], ids=["version", "name"])
+def test_a_table_that_zip_cannot_read_is_one_item_that_fails(tmp_path, junk):
+    """It wants a newer reader; a name is said to be UTF-8, and is not."""
+    zipped(tmp_path / "x.zip", {"a.png": LINE})
+    data = bytearray((tmp_path / "x.zip").read_bytes())
+    for place, value in junk.items():
+        data[data.index(b"PK\x01\x02") + place] = value
+    (tmp_path / "x.zip").write_bytes(data)
+    (item,) = expand([tmp_path / "x.zip"])
+    with pytest.raises(ImageError, match="not a readable ZIP"):
+        item.open()
+    assert count([tmp_path / "x.zip"]) == 1
+
+
+def test_what_a_tar_may_hold(tmp_path, monkeypatch):
+    """Images of other kinds are named, and an image may be as large as the limit."""
+    monkeypatch.setattr(archives, "MAX_BYTES", len(LINE))
+    tarred(tmp_path / "x.tar", {"page.pdf": b"x", "a\\..\\..\\x.png": LINE, "a.png": LINE})
+    foreign, outside, good = expand([tmp_path / "x.tar"])
+    with pytest.raises(ImageError, match="PDF is not read"):
+        foreign.open()
+    with pytest.raises(ImageError, match="points out"):
+        outside.open()
+    assert read(good.open()).any()
+
+
+def test_many_rows_of_parquet_are_numbered_and_counted(tmp_path):
+    """More of them than are read at once, in files of which one is broken."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (tmp_path / "broken.pq").write_bytes(b"no table" * 99)
+    rows = [LINE] * 17
+    for kind, name in ((pa.binary(), "x.parquet"), (pa.large_binary(), "Y.PQ")):
+        table = {"thumbnail": pa.array([b"x"] * 17, kind), "image": pa.array(rows, kind)}
+        pq.write_table(pa.table(table), tmp_path / name)
+    given = [tmp_path / n for n in ("x.parquet", "Y.PQ", "broken.pq")]
+    check(given)
+    found = list(expand(given))
+    assert [i.name for i in found[:17]] == [f"{given[0]}#{n}" for n in range(1, 18)]
+    assert [i.name for i in found[17:34]] == [f"{given[1]}#{n}" for n in range(1, 18)]
+    assert all(item.open() == LINE for item in found[:34])
+    with pytest.raises(ImageError, match="not a readable Parquet file"):
+        found[34].open()
+    assert count(given) == 34 and len(found) == 35
+
+
+def test_a_parquet_file_that_a_star_names_is_not_opened(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    (tmp_path / "a.png").write_bytes(LINE)
+    pq.write_table(pa.table({"id": [1]}), tmp_path / "x.parquet")
+    check([str(tmp_path / "*")])
+    assert str(tmp_path / "a.png") in names(str(tmp_path / "*"))
+
+
+@pytest.mark.parametrize(("order", "big"), [("II", False), ("MM", False), ("II", True)])
+def test_a_stack_is_known_by_how_it_begins(tmp_path, order, big):
+    """In either order of bytes, and as BigTIFF: two pages of one pixel, with the fewest tags."""
+    mark, number, length, entry = ("HHHQ", "Q", "Q", "HHQQ") if big else ("HI", "I", "H", "HHII")
+    first, kind = (16, 16) if big else (8, 4)
+    tags = {256: 1, 257: 1, 258: 8, 259: 1, 262: 1, 273: 0, 277: 1, 278: 1, 279: 1}
+
+    def pack(form, *values):
+        return struct.pack({"II": "<", "MM": ">"}[order] + form, *values)
+
+    table = pack(length, len(tags))
+    table += b"".join(pack(entry, tag, kind, 1, value) for tag, value in tags.items())
+    second = first + len(table) + len(pack(number, 0))
+    data = order.encode() + (pack(mark, 43, 8, 0, first) if big else pack(mark, 42, first))
+    data += table + pack(number, second) + table + pack(number, 0)
+    tarred(tmp_path / "x.tar", {"x.tif": data})
+    assert [n[-7:] for n in names(tmp_path / "x.tar")] == ["x.tif#1", "x.tif#2"]

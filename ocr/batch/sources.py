@@ -158,17 +158,10 @@ def _listed(lines: Iterable[str], folder: Path) -> Iterator[Item]:
             yield from _one(name, folder / name)
 
 
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # a name that cannot be: said when it is read
-        return False
-
-
 def _one(name: str, path: Path) -> Iterator[Item]:
     if is_special(path):
         yield failing(name, "a pipe or a device, no file")
-    elif is_foreign(name) and _is_file(path):
+    elif is_foreign(name) and os.path.isfile(path):  # no name that cannot be: said when it is read
         yield foreign(name)
     elif is_tiff(name):
         yield from pages(name, lambda: path, path)
