@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tarfile
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -178,6 +179,27 @@ def test_a_file_of_somebody_else_is_no_journal_and_stays(tmp_path, content):
     with pytest.raises(BatchError, match="not the journal of a run"):
         Journal(path, request())
     assert path.read_text() == content
+
+
+def test_a_journal_that_does_not_say_what_it_was_given_is_of_another_run(tmp_path):
+    """One of an older version: it names no models."""
+    path = tmp_path / "j"
+    path.write_text('{"sources": ["x"]}\n')
+    with pytest.raises(BatchError, match=r"other settings \(None\)"):
+        Journal(path, request())
+
+
+def test_what_is_read_reaches_the_disk_now_and_then(tmp_path, monkeypatch):
+    """A power failure costs what was read since."""
+    synced = []
+    monkeypatch.setattr("os.fsync", synced.append)
+    journal = Journal(tmp_path / "j", request())
+    for seconds, times in ((1e9, 0), (-1.0, 1), (1e9, 1)):
+        monkeypatch.setattr("ocr.batch.journal._SYNC", seconds)
+        journal.append([Record("a.png", "text", 0.5)])
+        assert len(synced) == times
+    journal.close()
+    assert len(synced) == 2
 
 
 def test_a_run_with_other_settings_does_not_mix_in(lines, tmp_path):
@@ -409,6 +431,46 @@ def test_texts_of_pages_keep_their_numbers(tmp_path):
         ("a/b.2.txt", "line"),
     ):
         assert (tmp_path / name).read_text() == text + "\n"
+
+
+def test_images_of_one_name_have_texts_of_their_own(tmp_path):
+    names = ("a.png", "a.jpg", "a.tif", "a-2.png", "b/a.png", "../a.png")
+    records.write([Record(name, name, 0.5) for name in names], tmp_path, "txt")
+    places = ("a.txt", "a-2.txt", "a-3.txt", "a-2-2.txt", "b/a.txt", "a-4.txt")
+    assert [(tmp_path / place).read_text() for place in places] == [f"{n}\n" for n in names]
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        (".", "unnamed.txt"),
+        ("../..", "unnamed.txt"),
+        ("./a/./b.png", "a/b.txt"),
+        ("C:\\x\\b.png", "C_/x/b.txt"),
+        ("x.parquet#12#3", "x-12-3.txt"),
+        ("b.png#x", "b.txt"),
+    ],
+)
+def test_where_a_text_goes(source, place):
+    assert str(text_name(source)) == place
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 5, 6])
+def test_many_rows_of_parquet(tmp_path, monkeypatch, count):
+    """More than are written at once."""
+    monkeypatch.setattr(records, "_ROWS", 2)
+    made = [Record(f"{i}.png", "text", i / 7) for i in range(count)]
+    records.write(made, tmp_path / "x", "parquet")
+    assert list(records.read(tmp_path / "x", "parquet")) == made
+
+
+def test_the_form_is_that_of_the_name():
+    for name, form in (("a.JSONL", "jsonl"), ("a.Tsv", "tsv"), ("folder", "txt"), ("x.pq", None)):
+        if form:
+            assert records.form_of(Path(name), None) == form
+        assert records.form_of(Path(name), "csv") == "csv"
+    with pytest.raises(BatchError, match="unknown form 'pq'"):
+        records.form_of(Path("x.pq"), None)
 
 
 RAY = """

@@ -1,12 +1,13 @@
 """The lock of a run: one at a time, whoever comes and goes meanwhile."""
 
+import os
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from ocr.batch.lock import HeldError, locked
+from ocr.batch.lock import ForeignError, HeldError, locked
 
 
 def test_one_at_a_time_and_nothing_is_left(tmp_path):
@@ -27,6 +28,15 @@ def test_a_file_that_is_left_by_a_killed_run_is_no_lock(tmp_path):
     with locked(path):
         pass
     assert not path.exists()
+
+
+@pytest.mark.parametrize("make", [lambda p: p.write_bytes(b"x"), os.mkfifo, os.mkdir])
+def test_what_is_no_lock_stays(tmp_path, make):
+    """A file of a single byte, a pipe, a folder."""
+    make(tmp_path / "x.lock")
+    with pytest.raises(ForeignError), locked(tmp_path / "x.lock"):
+        pass
+    assert (tmp_path / "x.lock").exists()
 
 
 def test_what_its_holder_removes_is_nobodys_lock(tmp_path):
