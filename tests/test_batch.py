@@ -230,6 +230,11 @@ def test_models_are_those_that_take_part(tmp_path):
         fingerprints({})
     )
     assert "weights latin-small.int8.onnx" in fingerprints({"lm": tmp_path / "missing.ngram"})
+    assert list(fingerprints({"lexicon": tmp_path / "missing.txt"})) == list(found)[:1]
+    assert list(fingerprints({"lm": "none", "recurrent": "auto"})) == [
+        "weights latin-small.int8.onnx",
+        "recurrent auto.lstm.onnx",
+    ]
 
 
 def test_an_output_that_is_there(lines, expected, tmp_path):
@@ -249,6 +254,26 @@ def test_a_table_that_csv_cannot_read_is_no_output_of_a_run(lines, tmp_path):
     out.write_text('source,text,confidence,error\n"' + "x" * 200_000 + '",a,0.5,\n')
     with pytest.raises(BatchError, match="out.csv: is there already"):
         run([lines], out, decoder="greedy")
+
+
+@pytest.mark.parametrize("form", ["jsonl", "csv", "tsv", "txt", "parquet"])
+@pytest.mark.parametrize(
+    "line", [b"[1]\n", b"1\n", b"{}\n", b"a,b\n", b"source,confidence\n", b"\xff\n"]
+)
+def test_what_is_no_output_is_said(tmp_path, form, line):
+    path = tmp_path / "records.jsonl"
+    path.write_bytes(2 * line)
+    with pytest.raises(BatchError, match="holds no records of a batch"):
+        list(records.read(tmp_path if form == "txt" else path, form))
+
+
+def test_a_table_of_other_columns_is_no_output(tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"id": [1]}), tmp_path / "x.parquet")
+    with pytest.raises(BatchError, match="holds no records of a batch"):
+        list(records.read(tmp_path / "x.parquet", "parquet"))
 
 
 def test_files_that_come_and_go_between_two_runs(lines, tmp_path):

@@ -78,6 +78,7 @@ def test_a_line_that_cannot_be_aligned_is_named_and_changes_nothing():
     loss, per_line, left_out = ctc_loss(logits, frames, texts)
     loss.backward()
     assert left_out == [1] and torch.isnan(per_line).tolist() == [False, True, False]
+    assert not per_line.requires_grad  # who keeps them keeps no graph
 
     alone = batch()
     other, losses, none = ctc_loss(alone[:, [0, 2]], frames[[0, 2]], [texts[0], texts[2]])
@@ -98,6 +99,13 @@ def test_no_line_left_gives_zero_and_a_zero_gradient():
     loss.backward()
     assert loss.item() == 0 and left_out == [0, 1, 2] and torch.isnan(per_line).all()
     assert logits.grad.shape == logits.shape and not logits.grad.any()
+
+
+def test_no_frame_at_all_gives_zero():
+    logits = torch.zeros(0, 1, 3, requires_grad=True)
+    loss, per_line, left_out = ctc_loss(logits, torch.tensor([0]), [labels(1)])
+    loss.backward()
+    assert loss.item() == 0 and left_out == [0] and torch.isnan(per_line).all()
 
 
 def test_empty_text_is_blanks_all_the_way():
