@@ -43,6 +43,16 @@ def test_what_is_likelier_than_a_tie_is_never_cut():
         assert best.labels.tolist() == [35]
 
 
+@pytest.mark.parametrize("width", [1, 2, 5])
+def test_no_more_are_kept_than_the_beam_is_wide(width):
+    """All are equally likely, and so are all symbols of a frame."""
+    uniform = np.log(np.full((4, 4), 0.25))
+    assert len(BeamDecoder(ALPHABET, BeamSettings.exact(width)).decode(uniform)) == width
+    few = BeamSettings(10_000, 0.0, symbols=2, beam_threshold=0.0)
+    read = {k for h in BeamDecoder(ALPHABET, few).decode(uniform) for k in h.labels.tolist()}
+    assert read == {1, 2}
+
+
 def exact(width=10_000):
     return BeamDecoder(ALPHABET, BeamSettings.exact(width))
 

@@ -166,3 +166,17 @@ def test_words_of_a_text_keep_case_and_accents(tmp_path):
     assert not math.isnan(
         BeamDecoder(ALPHABET, lexicon=Lexicon(["z"])).decode(emissions(0))[0].score
     )
+
+
+def test_many_prefixes_keep_what_their_model_said():
+    """More than the search has room for in the beginning: its table grows on the way."""
+    lm = estimate(["ab ab", "a b", "ba ab", "abab"] * 3, 3)
+    weights = {"lm_weight": 0.7, "length_bonus": 0.4}
+    decoder = BeamDecoder(ALPHABET, BeamSettings(6000, 0.0, 2**30, 0.0, **weights), lm)
+    scores = emissions(3, frames=10)
+    for hypothesis in decoder.decode(scores)[:20]:
+        text = ALPHABET.decode(hypothesis.labels)
+        expected = log_probability(scores, hypothesis.labels)
+        assert hypothesis.log_probability == pytest.approx(expected, abs=1e-3)
+        said = 0.7 * lm.score(text) + 0.4 * len(text)
+        assert hypothesis.score - hypothesis.log_probability == pytest.approx(said, abs=1e-4)
