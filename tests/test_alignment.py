@@ -52,3 +52,11 @@ def test_the_text_of_the_best_path_has_its_spans():
     for name in ("labels", "starts", "ends"):
         np.testing.assert_array_equal(getattr(found, name), getattr(path, name))
     np.testing.assert_allclose(found.probabilities, path.probabilities)
+
+
+@pytest.mark.parametrize("frames", [0, 3])
+def test_nothing_stands_nowhere(frames):
+    found = align(np.zeros((frames, 3), np.float32), [])
+    for part in (found.labels, found.starts, found.ends, found.probabilities):
+        assert part.shape == (0,)
+    assert found.probabilities.dtype == np.float32

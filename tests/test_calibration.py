@@ -76,6 +76,9 @@ def test_a_logistic_map_by_hand():
     assert Logistic(0.0, 2.0)(p).tolist() == pytest.approx([1 / 82, 0.5, 81 / 82])
     assert Logistic(1.0, 1.0)(p)[1] == pytest.approx(1 / (1 + np.exp(-1)))
     assert np.isfinite(Logistic(1.0, 9.0)(np.array([0.0, 1.0]))).all()
+    # no odds beyond 9999 to 1, so that what was sure without reason can be mended
+    root = Logistic(0.0, 0.5)(np.array([0.0, 1.0]))
+    assert root.tolist() == pytest.approx([1 / (1 + 9999**0.5), 1 / (1 + 9999**-0.5)])
 
 
 @pytest.mark.parametrize("true", [(0.5, 0.7), (-0.4, 1.5), (0.0, 1.0)])

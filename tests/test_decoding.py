@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from ocr.alphabet import Alphabet
+from ocr.confidence import Logistic
 from ocr.ctc.beam import BeamDecoder, BeamSettings
 from ocr.ctc.decoding import AutoBeam, Beam, Greedy, agreement
 from ocr.lm.estimate import estimate
@@ -106,3 +107,80 @@ def test_one_frame():
         (found,) = decoder([np.log(np.array([[0.04, 0.9, 0.03, 0.03]], np.float32))])
         assert LETTERS.decode(found.path.labels) == "a"
         assert (found.path.starts.tolist(), found.path.ends.tolist()) == ([0], [1])
+
+
+def test_agreement_ends_with_what_is_hardly_likely():
+    """A text of less than a thousandth counts for nothing, one of more does; never above 1."""
+    texts = [np.array(t) for t in ([1, 2], [1, 3], [4, 2])]
+    assert agreement(texts, [0.99, 2e-3, 9e-4]).tolist() == pytest.approx([0.992, 0.99])
+    assert agreement([np.array([1, 2, 1]), np.array([1, 1])], [0.7, 0.3]).tolist() == [1, 0.7, 1]
+    assert agreement([np.array([1])] * 3, [0.5, 0.3, 0.3]).tolist() == [1.0]
+
+
+class Turned:
+    """Stands for a rescorer: the last is the best, and so many are wanted."""
+
+    def __init__(self):
+        self.at_least = []
+
+    def __call__(self, lines, at_least=0):
+        self.at_least.append(at_least)
+        return [list(found)[::-1] for found in lines]
+
+
+def searches(guided, plain, **options):
+    """Both kinds of search, with one model."""
+    yield Beam(guided, language="one", **options)
+    yield AutoBeam(LETTERS, lambda text: "one", lambda name: (MODEL, guided), plain, **options)
+
+
+UNSURE = np.log(np.array([[0.04, 0.5, 0.42, 0.04], [0.97, 0.01, 0.01, 0.01]]))
+GUIDED = BeamDecoder(LETTERS, BeamSettings(width=5, lm_weight=0.3, length_bonus=0.1), MODEL)
+PLAIN = BeamDecoder(LETTERS, BeamSettings(width=5))
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_a_rescorer_ranks_first_is_read(threads):
+    turned = Turned()
+    options = {"nbest": 3, "threads": threads}
+    for one, other in zip(
+        searches(GUIDED, PLAIN, **options),
+        searches(GUIDED, PLAIN, rescorer=turned, **options),
+        strict=True,
+    ):
+        for before, found in zip(one([UNSURE] * 2), other([UNSURE] * 2), strict=True):
+            last = before.hypotheses[-1].labels.tolist()
+            assert found.path.labels.tolist() == last != before.path.labels.tolist()
+            assert found.alternatives[0][0].tolist() == last and len(found.alternatives) == 3
+            assert before.language == found.language == "one"
+    assert turned.at_least == [3, 3]
+
+
+def test_confidences_are_those_of_the_map():
+    own = Logistic(1.0, 0.5)
+    for one, other in zip(
+        searches(GUIDED, PLAIN), searches(GUIDED, PLAIN, confidence=own), strict=True
+    ):
+        (before,), (found,) = one([UNSURE]), other([UNSURE])
+        assert found.path.probabilities.tolist() == own(before.path.probabilities).tolist()
+
+
+class Knows:
+    """Stands for a model that finds nothing likely but texts of these characters."""
+
+    def __init__(self, characters):
+        self.characters = set(characters)
+
+    def score(self, text):
+        return -1.0 if set(text) <= self.characters else -999.0
+
+
+def test_a_text_that_is_strange_to_its_model_is_read_without_it():
+    scores = spelt(LETTERS, "b b b b", 0.6)
+    auto = AutoBeam(LETTERS, lambda text: "one", lambda name: (Knows("a"), GUIDED), PLAIN)
+    strange, usual = auto([scores, UNSURE])
+    assert (strange.language, usual.language) == ("", "one")
+    for found, decoder, line in ((strange, PLAIN, scores), (usual, GUIDED, UNSURE)):
+        expected = decoder.decode(line)
+        assert [h.score for h in found.hypotheses] == [h.score for h in expected]
+    assert GUIDED.decode(scores)[0].score != strange.hypotheses[0].score

@@ -208,6 +208,26 @@ def test_as_many_texts_are_judged_as_are_wanted():
     assert len(Rescorer(ABC, Says(**said), settings)([found], at_least=3)[0]) == 3
 
 
+def test_texts_are_judged_by_their_lines():
+    """The model is told which of them belong together; a sure line between them is left out."""
+    asked = []
+
+    class Asked:
+        def score(self, texts, *settings):
+            asked.extend([texts, *settings])
+            return np.zeros(len(texts))
+
+    lines = [
+        [hypothesis("a", -1.0, -1.0), hypothesis("b", -2.0, -2.0)],
+        [hypothesis("ab", -1.0, -1.0), hypothesis("a", -9.0, -9.0)],
+        [hypothesis("c", -1.0, -1.0), hypothesis("a", -1.0, -1.0)],
+    ]
+    settings = RescoringSettings(floor=-5.0, context=4)
+    found = Rescorer(ABC, Asked(), settings)(lines)
+    assert asked == [["a", "b", "c", "a"], -5.0, [0, 0, 2, 2], 4]
+    assert found[1] == lines[1] and [len(ranked) for ranked in found] == [2, 2, 2]
+
+
 def test_the_shipped_model_ranks_what_auto_finds():
     assert ocr.load().decoder.rescorer is not None
     for options in ({"recurrent": "none"}, {"lm_weight": 0.0}, {"lm": "french"}):
