@@ -90,7 +90,10 @@ def read(path: Path, form: Form) -> Iterator[Record]:
                     yield Record.of_line(line)
         elif form in ("csv", "tsv"):
             with path.open(encoding="utf-8", newline="", errors="surrogateescape") as file:
-                for row in csv.DictReader(file, delimiter="," if form == "csv" else "\t"):
+                rows = csv.DictReader(file, delimiter="," if form == "csv" else "\t")
+                if tuple(rows.fieldnames or ()) != COLUMNS:
+                    raise ValueError(f"its columns are {rows.fieldnames}")
+                for row in rows:
                     confidence = float(row["confidence"])
                     yield Record(row["source"], row["text"], confidence, row["error"] or None)
         else:
