@@ -21,7 +21,7 @@ from ocr.architecture import Architecture, Stage
 from ocr.data.sample import Sample
 from ocr.emissions import TorchEmissions
 from ocr.evaluation.differences import Piece, confusions, differences
-from ocr.evaluation.metrics import errors
+from ocr.evaluation.metrics import Errors, errors, together
 from ocr.evaluation.report import write_report
 from ocr.evaluation.run import WINDOW, Evaluation, LineResult, evaluate
 from ocr.model import CRNN
@@ -64,6 +64,13 @@ def test_rates_agree_with_jiwer(pairs):
     e = errors(references, readings)
     assert e.cer == pytest.approx(100 * jiwer.cer(references, readings))
     assert e.wer == pytest.approx(100 * jiwer.wer(references, readings))
+
+
+@given(st.lists(st.tuples(line_texts, line_texts), max_size=6))
+def test_lines_together_are_one_set(pairs):
+    references, readings = [r for r, _ in pairs], [x for _, x in pairs]
+    assert together(errors([r], [x]) for r, x in pairs) == errors(references, readings)
+    assert together([Errors(1, 2, 3, 4), Errors(10, 20, 30, 40)]) == Errors(11, 22, 33, 44)
 
 
 def test_errors_wants_as_many_readings_as_references():

@@ -39,6 +39,7 @@ def test_letterspaced_words_are_words(readers, face, text, apart):
         "TO BE",
         "am Tag",
         "3 7 12 5 9 6",
+        "A 1 B 2 C 3 D 4",
         "to be or not to be",
         "a b",
         "J B Z Bach",
