@@ -38,7 +38,7 @@ def launch(
     # what can be said at once is said before seconds of imports
     find_weights(weights)
     if port:
-        _try(host, port)
+        _check_port(host, port)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     if block:
@@ -79,14 +79,14 @@ def launch(
             app_kwargs={"middleware": [Middleware(ContentPolicy), Middleware(UploadsOnly)]},
         )
     except (OSError, OverflowError) as error:
-        raise _deaf(host, port, error) from None
+        raise _not_listening(host, port, error) from None
     print(f"reading lines at {address}", flush=True)
     if block:
         page.block_thread()
     return address
 
 
-def _try(host: str, port: int) -> None:
+def _check_port(host: str, port: int) -> None:
     """Raises DemoError where nothing can listen there."""
     try:
         for family, kind, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
@@ -97,10 +97,10 @@ def _try(host: str, port: int) -> None:
     except socket.gaierror as error:
         raise DemoError(f"cannot listen on {host}: {error.strerror}") from None
     except OSError as error:
-        raise _deaf(host, port, error) from None
+        raise _not_listening(host, port, error) from None
 
 
-def _deaf(host: str, port: int | None, error: Exception) -> DemoError:
+def _not_listening(host: str, port: int | None, error: Exception) -> DemoError:
     reason = str(error)
     if port and isinstance(error, OSError):
         reason = "it is taken, or not for us; another --port"
