@@ -2,6 +2,8 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch comes in
+# more than a hundred programs are started: not each of them is to compile all of ours anew
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import cv2
 import numpy as np

@@ -113,7 +113,7 @@ def same_state(one, other):
 
 
 def test_killed_and_resumed_equals_uninterrupted(lines, tmp_path):
-    whole = write_config(lines, tmp_path / "whole", workers=1)
+    whole = write_config(lines, tmp_path / "whole")  # whose batches are made by nobody else
     broken = write_config(lines, tmp_path / "broken", workers=1)
     uninterrupted = start(whole)
     victim = start(broken)
@@ -148,7 +148,7 @@ def test_two_ranks_in_pieces_equal_one_go(lines, tmp_path):
     """And where a schedule ends by the clock, neither waits for a step that the other does not
     make any more. Processes start but once for what need not be begun anew."""
     schedules = {"whole": {"steps": 4}, "pieces": {"steps": 4}}
-    schedules["by clock"] = {"steps": 100_000, "minutes": 0.05}
+    schedules["by clock"] = {"steps": 100_000, "minutes": 0.03}
     whole, pieces, by_clock = (
         write_config(lines, tmp_path / name, devices=2, optimisation=schedule)
         for name, schedule in schedules.items()
@@ -157,7 +157,7 @@ def test_two_ranks_in_pieces_equal_one_go(lines, tmp_path):
     script.write_text(SEVERAL)
     finish(start(whole, pieces, by_clock, command=[str(script)]))
     _, progress = what_became_of(by_clock.parent)
-    assert 0 < progress["step"] < 100_000 and progress["seconds"] >= 3
+    assert 0 < progress["step"] < 100_000 and progress["seconds"] >= 1.8
     assert what_became_of(pieces.parent)[1]["step"] == 2
     said = finish(start(pieces, "--resume"))
     assert "2 processes" in said and "resumed at step 2" in said
