@@ -9,7 +9,8 @@ from pathlib import Path
 from ocr.batch.items import Item
 from ocr.image import MAX_PIXELS, ImageError, Source, is_special
 
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0")  # how such a file begins; the last is BigTIFF
+# how such a file begins; the last is BigTIFF, of whose other order of bytes Pillow counts no pages
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0")
 
 
 def pages(

@@ -161,7 +161,7 @@ def _listed(lines: Iterable[str], folder: Path) -> Iterator[Item]:
 def _one(name: str, path: Path) -> Iterator[Item]:
     if is_special(path):
         yield failing(name, "a pipe or a device, no file")
-    elif is_foreign(name) and os.path.isfile(path):  # no name that cannot be: said when it is read
+    elif is_foreign(name) and os.path.isfile(path):  # what cannot be a name is said when it is read
         yield foreign(name)
     elif is_tiff(name):
         yield from pages(name, lambda: path, path)

@@ -37,8 +37,7 @@ def launch(
     """
     # what can be said at once is said before seconds of imports
     find_weights(weights)
-    if port:
-        _check_port(host, port)
+    _check_address(host, port)
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     if block:
@@ -86,18 +85,24 @@ def launch(
     return address
 
 
-def _check_port(host: str, port: int) -> None:
-    """Raises DemoError where nothing can listen there."""
+def _check_address(host: str, port: int | None) -> None:
+    """Raises DemoError where no server can listen there."""
+    failed: OSError | None = None
     try:
-        for family, kind, _, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        places = socket.getaddrinfo(host, port or 0, type=socket.SOCK_STREAM)
+    except (socket.gaierror, UnicodeError) as error:
+        raise DemoError(f"cannot listen on {host}: {error}") from None
+    for family, kind, _, _, address in places:
+        try:
             with socket.socket(family, kind) as tried:
                 # as servers do: a port whose last server has just ended is free
                 tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 tried.bind(address)
-    except socket.gaierror as error:
-        raise DemoError(f"cannot listen on {host}: {error.strerror}") from None
-    except OSError as error:
-        raise _not_listening(host, port, error) from None
+            return  # one is enough: a name may have one of IPv6 where the machine has none
+        except OSError as error:
+            failed = error
+    if failed:
+        raise _not_listening(host, port, failed)
 
 
 def _not_listening(host: str, port: int | None, error: Exception) -> DemoError:

@@ -62,7 +62,8 @@ def draw(seen: Seen, reading: Reading, alphabet: Alphabet) -> str:
     collapse = heat + ROW * len(rows) + 34
     height = collapse + 3 * STEP
     width = GUTTER + FRAME * count + 12
-    parts = [
+    parts = _legend(rows, alphabet, heat, collapse, height)
+    parts += [
         f'<svg class="microscope" width="{width}" height="{height}" '
         f'viewBox="0 0 {width} {height}" role="img" aria-label="Distribution of every frame over '
         f'the symbols, and how its path collapses to {escape(reading.line.text, quote=True)}">'
@@ -73,7 +74,6 @@ def draw(seen: Seen, reading: Reading, alphabet: Alphabet) -> str:
     parts += _best_path(path, rows, heat)
     parts += _collapse(path, alphabet, collapse)
     parts.append("</svg>")
-    parts = [*_legend(rows, alphabet, heat, collapse, height), *parts]
     more = ""
     if len(seen.emissions) > count:
         more = f"<p>The first {count} of {len(seen.emissions)} frames.</p>"
@@ -94,7 +94,8 @@ def _legend(
         for r, title in enumerate(TITLES)
     ]
     return [
-        f'<svg class="microscope legend" width="{GUTTER}" height="{height}" aria-hidden="true">'
+        f'<svg class="microscope legend" width="{GUTTER}" height="{height}" '
+        f'style="margin-right: -{GUTTER}px" aria-hidden="true">'
         f'<rect class="ground" y="{heat}" width="{GUTTER - 2}" height="{ROW * len(rows)}"/>',
         *names,
         *titles,
