@@ -164,3 +164,14 @@ def test_accents_of_a_file_name_may_be_written_either_way(table, file, tmp_path)
     (tmp_path / named[file]).write_bytes(b"")
     (tmp_path / "labels.tsv").write_text(f"path\ttext\n{named[table]}\tone\n", encoding="utf-8")
     assert read_folder(tmp_path)[0].image.exists()
+
+
+@pytest.mark.parametrize("table, file", [("NFC", "NFD"), ("NFD", "NFC")])
+@pytest.mark.parametrize("path", ["müller/a.png", "müller/é.png"])
+def test_accents_of_folders_in_a_table_may_be_written_either_way(table, file, path, tmp_path):
+    # those of the set's own folder stay as they are
+    root = tmp_path / unicodedata.normalize(table, "Übung")
+    write(root / unicodedata.normalize(file, path), "")
+    named = unicodedata.normalize(table, path)
+    (root / "labels.tsv").write_text(f"path\ttext\n{named}\tone\n", encoding="utf-8")
+    assert read_folder(root)[0].image.exists()

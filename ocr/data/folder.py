@@ -82,7 +82,7 @@ def _from_table(table: Path) -> list[Sample]:
             raise DataError(f"{table}, line {number}: {reason}")
         samples.append(
             Sample(
-                image=_written_either_way(table.parent / path),
+                image=_written_either_way(table.parent, path),
                 text=normalise(text.rstrip("\r\n")),
                 source=table.parent.resolve().name,
                 group=row.get("group") or "",
@@ -93,13 +93,14 @@ def _from_table(table: Path) -> list[Sample]:
     return samples
 
 
-def _written_either_way(path: Path) -> Path:
-    """The path, or if there is no such file the one with accents as a Mac writes them or others."""
+def _written_either_way(folder: Path, path: str) -> Path:
+    """The path below the folder, or if there is no such file the one with accents as a Mac writes
+    them or others. The folder itself is left as it is."""
     # not pathlib's, which raises for names that are too long: written another way, one may be
-    if path.name.isascii() or os.path.exists(path):
-        return path
-    forms = (Path(unicodedata.normalize(form, str(path))) for form in ("NFC", "NFD"))
-    return next((other for other in forms if os.path.exists(other)), path)
+    if path.isascii() or os.path.exists(folder / path):
+        return folder / path
+    forms = (folder / unicodedata.normalize(form, path) for form in ("NFC", "NFD"))
+    return next((other for other in forms if os.path.exists(other)), folder / path)
 
 
 def _from_pairs(folder: Path) -> list[Sample]:
