@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from ocr.alphabet import normalise
-from ocr.data.folder import DataError, read_folder
+from ocr.data.folder import DataError, no_path, read_folder
 
 
 def write(path, content):
@@ -175,3 +175,33 @@ def test_accents_of_folders_in_a_table_may_be_written_either_way(table, file, pa
     named = unicodedata.normalize(table, path)
     (root / "labels.tsv").write_text(f"path\ttext\n{named}\tone\n", encoding="utf-8")
     assert read_folder(root)[0].image.exists()
+
+
+def test_a_set_is_named_after_its_folder_however_that_is_written(tmp_path, monkeypatch):
+    for name in ("table/labels.tsv", "pairs/a.png", "pairs/a.gt.txt"):
+        write(tmp_path / name, "path\ttext\na.png\tone\n")
+    for name in ("table", "pairs"):
+        monkeypatch.chdir(tmp_path / name)
+        assert [s.source for s in read_folder(".")] == [name]
+
+
+def test_pages_of_two_books_are_two_groups(tmp_path):
+    """By name alone, `p1` of one would be `p1` of the other, and no split could part them."""
+    for name in ("one/p1/a", "two/p1/a", "a"):
+        write(tmp_path / f"{name}.png", "")
+        write(tmp_path / f"{name}.gt.txt", "text")
+    assert [s.group for s in read_folder(tmp_path)] == ["", "one/p1", "two/p1"]
+
+
+def test_the_text_of_the_whole_name_goes_before_that_of_a_part(tmp_path):
+    for name in ("a.png", "a.1.png", "a.bin.png"):
+        write(tmp_path / name, "")
+    for name in ("a", "a.1"):
+        write(tmp_path / f"{name}.gt.txt", name)
+    got = {s.image.name: s.text for s in read_folder(tmp_path)}
+    assert got == {"a.png": "a", "a.1.png": "a.1", "a.bin.png": "a"}
+
+
+def test_how_long_a_path_may_be():
+    assert not no_path("é" * 127 + "a") and no_path("é" * 128)
+    assert not no_path("a/" * 1000) and no_path("a/" * 1000 + "b")
