@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ocr.data.cache import load_sample
+from ocr.data.cache import load_sample, read_sample
 from ocr.data.folder import DataError
 from ocr.data.page_xml import read_pages
 from ocr.data.sets import read_samples
@@ -189,3 +189,117 @@ def test_an_outline_of_very_many_points_is_thinned(folder):
     few, four = read_pages(folder)
     assert few.box == (10, 10, 390, 57) and len(few.outline) == 500
     assert {y for _, y in few.outline} == {10, 56} and len(four.outline) == 4
+
+
+def test_a_line_without_a_shape_has_no_outline(folder):
+    """Filling a polygon of two corners would leave a stroke of the line."""
+    (folder / "scan.xml").write_text(ALTO.format(name="scan.png"), encoding="utf-8")
+    assert [s.outline is None for s in read_pages(folder)] == [False, True]
+    text = ALTO.format(name="scan.png").replace("10 10 390 14 390 60 10 56", "10 10 390 14")
+    (folder / "scan.xml").write_text(text, encoding="utf-8")
+    first = read_pages(folder)[0]
+    assert (first.box, first.outline) == ((10, 10, 391, 61), None)
+
+
+def test_words_before_the_text_of_their_line(folder):
+    """As the schema orders them; a word's text is not the line's."""
+    text = PAGE.format(name="scan.png")
+    word = text[text.index("    <Word") : text.index("</TextLine>")]
+    text = text.replace(word, "").replace('<TextEquiv index="1">', word + '<TextEquiv index="1">')
+    (folder / "scan.xml").write_text(text, encoding="utf-8")
+    assert read_pages(folder)[0].text == "first line"
+
+
+def test_a_line_without_a_place_is_left_out(folder):
+    text = PAGE.format(name="scan.png")
+    text = text.replace('<Coords points="10,10 390,14 390,60 10,56"/>', "")
+    (folder / "scan.xml").write_text(text, encoding="utf-8")
+    assert [s.text for s in read_pages(folder)] == ["café"]
+
+
+def test_pages_of_one_name_in_two_folders_are_two_groups(folder):
+    for name in ("one", "two"):
+        (folder / name).mkdir()
+        (folder / name / "scan.xml").write_text(PAGE.format(name="scan.png"), encoding="utf-8")
+    assert sorted({s.group for s in read_pages(folder)}) == ["one/scan", "two/scan"]
+
+
+def test_pages_are_named_after_their_folder_however_that_is_written(folder, monkeypatch):
+    (folder / "scan.xml").write_text(PAGE.format(name="scan.png"), encoding="utf-8")
+    monkeypatch.chdir(folder)
+    assert {s.source for s in read_pages(".")} == {folder.name}
+
+
+def test_what_tells_of_a_whole_document_is_passed_over(folder):
+    (folder / "scan.xml").write_text(PAGE.format(name="scan.png"), encoding="utf-8")
+    for name in ("mets.xml", "METS.xml", "metadata.xml"):
+        (folder / name).write_text("<mets/>", encoding="utf-8")
+    assert len(read_pages(folder)) == 2
+
+
+def test_units_that_are_wider_than_high(folder):
+    text = ALTO.format(name="scan.png").replace(">pixel<", ">mm10<")
+    text = text.replace('<Page WIDTH="400" HEIGHT="200"', '<Page WIDTH="800" HEIGHT="100"')
+    (folder / "scan.xml").write_text(text, encoding="utf-8")
+    assert read_pages(folder)[1].box == (5, 160, 196, 261)
+
+
+def test_without_a_unit_positions_are_pixels(folder):
+    text = ALTO.format(name="scan.png").replace("<MeasurementUnit>pixel</MeasurementUnit>", "")
+    text = text.replace('<Page WIDTH="400" HEIGHT="200"', "<Page")
+    (folder / "scan.xml").write_text(text, encoding="utf-8")
+    assert read_pages(folder)[1].box == (10, 80, 391, 131)
+
+
+def test_a_page_that_is_no_image_is_named(folder):
+    (folder / "scan.png").write_text("no image")
+    text = ALTO.format(name="scan.png").replace(">pixel<", ">mm10<")
+    (folder / "scan.xml").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=r"scan\.png: not an image"):
+        read_pages(folder)
+
+
+def test_positions_may_be_negative_and_no_whole_numbers(folder):
+    text = PAGE.format(name="scan.png").replace("10,10 390,14", "-7,-3.2 390.6,14")
+    (folder / "scan.xml").write_text(text, encoding="utf-8")
+    first = read_pages(folder)[0]
+    assert first.box == (-7, -3, 392, 61)
+    # the outline moves with what is cut off at the edge
+    page = np.asarray(Image.open(folder / "scan.png"))
+    assert np.array_equal(read_sample(first)[20:50, 20:300], page[20:50, 20:300])
+
+
+@pytest.mark.parametrize("place", ["p1.png", "page/p1.tif"])
+def test_the_image_of_the_same_name_where_none_is_named(folder, place):
+    (folder / "page").mkdir()
+    Image.open(folder / "scan.png").save(folder / place)
+    text = PAGE.replace('imageFilename="{name}"', "")
+    (folder / "page" / "p1.xml").write_text(text, encoding="utf-8")
+    assert {s.image for s in read_pages(folder)} == {folder / place}
+
+
+def test_an_image_outside_the_folder_is_not_opened(folder):
+    (folder / "pages").mkdir()
+    (folder / "pages" / "scan.xml").write_text(PAGE.format(name="scan.png"), encoding="utf-8")
+    with pytest.raises(DataError, match=r"scan\.xml: its image scan\.png is not beside it"):
+        read_pages(folder / "pages")
+    (folder / "pages" / "scan.png").symlink_to(folder / "scan.png")
+    with pytest.raises(DataError, match=r"scan\.xml: its image scan\.png is not beside it"):
+        read_pages(folder / "pages")
+
+
+def test_a_space_before_a_hyphen_is_none(folder):
+    text = ALTO.format(name="scan.png").replace("<HYP", "<SP/><HYP")
+    (folder / "scan.xml").write_text(text, encoding="utf-8")
+    assert read_pages(folder)[1].text == "two wor-"
+
+
+def test_what_cannot_be_read_as_xml_is_named(folder):
+    with (folder / "scan.xml").open("wb") as file:
+        file.truncate(64_000_001)
+    with pytest.raises(DataError, match=r"scan\.xml: larger than 64,000,000 bytes"):
+        read_pages(folder)
+    (folder / "scan.xml").unlink()
+    (folder / "scan.xml").mkdir()
+    with pytest.raises(DataError, match=r"scan\.xml: Is a directory"):
+        read_pages(folder)
