@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageFont
 from ocr.data.cache import load_sample
 from ocr.data.folder import DataError
 from ocr.data.iam import aachen_splits, read_iam
+from ocr.data.sets import read_samples
 from ocr.image import ImageError
 from ocr.preparation.prepare import Preparation
 
@@ -145,6 +146,9 @@ def test_a_missing_image_keeps_its_line_and_fails_when_read(tmp_path, pages, lay
     for image in tmp_path.rglob("c04-156*.png"):
         image.unlink()
     (sample,) = (s for s in read_iam(tmp_path) if s.split == "valid")
+    # where it would be in a tree as its owners publish it
+    usual = "lines/c04/c04-156/c04-156-00.png" if lay == lay_lines else "forms/c04-156.png"
+    assert sample.image == tmp_path / usual
     with pytest.raises(ImageError, match="c04-156"):
         load_sample(sample, Preparation())
 
@@ -218,7 +222,12 @@ def test_an_entity_bomb_in_utf16_is_refused(tmp_path, pages):
 
 @pytest.mark.parametrize(
     "row",
-    ["c04-156-00 ok 154 19 1 2 3", "c04-156-00 ok 154 19 1 2 three 4 a|b", "../x ok 1 1 1 1 1 1 a"],
+    [
+        "c04-156-00 ok 154 19 1 2 3",
+        "c04-156-00 ok 154 19 1 2 three 4 a|b",
+        "../x ok 1 1 1 1 1 1 a",
+        "c04-156-000 ok 154 19 1 2 3 4 a|b",
+    ],
 )
 def test_a_broken_table_is_refused_with_its_line(tmp_path, pages, row):
     lay_lines(tmp_path, pages)
@@ -238,3 +247,72 @@ def test_an_incomplete_tree_says_what_it_lacks(tmp_path, pages, missing):
         read_iam(tmp_path)
     with pytest.raises(DataError, match="no such folder"):
         read_iam(tmp_path / "nowhere")
+
+
+def table_of(folder: Path, *rows: str) -> None:
+    (folder / "lines.txt").write_bytes((HEADER + "\n".join(rows) + "\n").encode("iso-8859-1"))
+
+
+def test_a_form_without_transcription_is_named(tmp_path, pages):
+    lay_forms(tmp_path, pages)
+    lay_xml(tmp_path, pages)
+    for form in ("c04-110", "z99-999"):
+        (tmp_path / "xml" / f"{form}.xml").unlink()
+    with pytest.raises(DataError, match=r"c04-110\.png: no transcription in .* for 1 others"):
+        read_iam(tmp_path)
+
+
+def test_rows_of_a_table(tmp_path, pages):
+    """In the order of their ids; texts as they are, whatever stands between the bars."""
+    lay_forms(tmp_path, {"c04-156": pages["c04-156"]})
+    table_of(
+        tmp_path,
+        "c04-156-01 ok 154 19 1 2 30 4 cost £5|each",
+        "",
+        "c04-156-00 err 154 19 5 6 70 8 a b|c",
+        "c04-156-02 err 154 19 -1 -1 -1 -1 lost",
+    )
+    first, second, third = read_iam(tmp_path)
+    assert (first.text, first.box) == ("a b c", (5, 6, 75, 14))
+    assert (second.text, second.box) == ("cost £5 each", (1, 2, 31, 6))
+    with pytest.raises(ImageError, match="outside the image"):
+        load_sample(third, Preparation())
+
+
+def test_a_component_without_pixels_does_not_stretch_its_line(tmp_path, pages):
+    lay_forms(tmp_path, pages)
+    lay_xml(tmp_path, pages)
+    boxes = [[(50, 40, 90, 80), (0, 0, 0, 0), (100, 30, 140, 70), (800, 5, 800, 90)]]
+    (tmp_path / "xml" / "c04-156.xml").write_text(form_xml("c04-156", ["of it"], boxes))
+    (sample,) = (s for s in read_iam(tmp_path) if s.split == "valid")
+    assert sample.box == (50, 30, 140, 80)
+
+
+def test_lines_and_forms_by_one_call(tmp_path, pages):
+    """A tree of IAM is known by its texts, in XML or as a table, unless it has labels.tsv."""
+    for lay, texts in ((lay_lines, lay_xml), (lay_forms, lay_table)):
+        root = tmp_path / texts.__name__
+        root.mkdir()
+        lay(root, pages)
+        texts(root, pages)
+        assert read_samples(root) == read_iam(root)
+        assert [s.group for s in read_samples(root, split="test")] == ["c04-110"]
+    (root / "lines.txt").write_text("")
+    (root / "labels.tsv").write_text("path\ttext\na.png\tone\n")
+    assert [s.text for s in read_samples(root)] == ["one"]
+    assert read_samples(root, "iam") == read_iam(root)
+
+
+def test_xml_goes_before_a_table(tmp_path, pages):
+    lay_lines(tmp_path, pages)
+    lay_xml(tmp_path, pages)
+    (tmp_path / "ascii").mkdir()
+    (tmp_path / "ascii" / "lines.txt").write_text("no table at all\n")
+    assert len(read_iam(tmp_path)) == 5
+
+
+def test_texts_without_a_line_are_named(tmp_path, pages):
+    lay_lines(tmp_path, pages)
+    table_of(tmp_path)
+    with pytest.raises(DataError, match=r"lines\.txt: no transcribed line"):
+        read_iam(tmp_path)
