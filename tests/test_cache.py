@@ -1,4 +1,5 @@
 import os
+import pickle
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,7 +12,7 @@ from conftest import draw_text
 
 import ocr
 from ocr.data import cache
-from ocr.data.cache import load_sample, prepare_lines, read_sample
+from ocr.data.cache import load_sample, prepare_lines, read_sample, state_of
 from ocr.data.sample import Sample
 from ocr.image import ImageError
 from ocr.preparation.prepare import Preparation, prepare
@@ -85,6 +86,38 @@ def test_changed_files_boxes_and_settings_are_prepared_anew(samples, tmp_path):
     assert widths[0] < widths[1] / 2
     assert len(list(cache.iterdir())) == 5
 
+    outlines = [((0, 0), (60, 0), (60, 50)), ((0, 0), (60, 50), (0, 50))]
+    halves = [[Sample(samples[2].image, "a", box=(0, 0, 60, 50), outline=o)] for o in outlines]
+    one, other = (prepare_lines(half, SETTINGS, cache).pixels(0) for half in halves)
+    assert not np.array_equal(one, other)
+
+
+def test_another_way_to_prepare_makes_a_new_cache(samples, tmp_path, monkeypatch):
+    source = tmp_path / "step.py"
+    monkeypatch.setattr(cache, "preparing", lambda: [source])
+    for text in ("one way", "another", "one way"):
+        source.write_text(text)
+        prepare_lines(samples, SETTINGS, tmp_path / "cache")
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_a_file_of_another_size_or_time_or_none_is_another(tmp_path):
+    file = tmp_path / "a"
+    states = [state_of(file)]
+    for text, time in (("", 0), ("a", 0), ("a", 1)):
+        file.write_text(text)
+        os.utime(file, ns=(time, time))
+        states.append(state_of(file))
+    assert len(set(states)) == 4
+
+
+def test_a_page_that_was_changed_is_read_again(tmp_path):
+    path = tmp_path / "page.png"
+    for grey in (50, 200):
+        cv2.imwrite(str(path), np.full((40, 60), grey, np.uint8))
+        os.utime(path, ns=(grey, grey))
+        assert (read_sample(Sample(path, "", box=(10, 10, 30, 30))) == grey).all()
+
 
 def test_an_interrupted_cache_is_made_again(samples, tmp_path):
     cache = tmp_path / "cache"
@@ -118,6 +151,13 @@ def test_two_who_need_the_same_lines_prepare_them_once(samples, tmp_path, monkey
     assert all(np.array_equal(one.pixels(i), other.pixels(i)) for i in (0, 2, 3))
 
 
+def test_lines_can_be_sent_to_another_process(samples, tmp_path):
+    lines = prepare_lines(samples, SETTINGS, tmp_path / "cache")
+    sent = pickle.dumps(lines)
+    assert len(sent) < 1000
+    assert np.array_equal(pickle.loads(sent).pixels(2), lines.pixels(2))
+
+
 def test_no_readable_line_is_no_crash(samples, tmp_path):
     lines = prepare_lines([samples[1]], SETTINGS, tmp_path / "cache")
     assert lines.pixels(0) is None and list(lines.errors) == [0]
@@ -138,6 +178,20 @@ def test_a_box_cuts_the_line_out_of_a_page(tmp_path):
     for outside in [(900, 0, 950, 50), (-50, 0, -10, 50), (0, -90, 50, -10), (60, 60, 60, 90)]:
         with pytest.raises(ImageError, match=r"page\.png: the box .* lies outside"):
             load_sample(Sample(tmp_path / "page.png", "", box=outside), SETTINGS)
+
+
+@pytest.mark.parametrize("box", [(40, 20, 140, 80), (-40, -20, 140, 80)])
+def test_an_outline_is_cut_where_it_lies_on_the_page(box, tmp_path):
+    page = np.full((100, 200), 235, np.uint8)
+    page[::10, ::5] = page[1::10, ::5] = 20
+    cv2.imwrite(str(tmp_path / "page.png"), page)
+    outline = ((60, 30), (100, 30), (100, 60), (60, 60))
+    got = read_sample(Sample(tmp_path / "page.png", "", box=box, outline=outline))
+    expected = np.full_like(page, 235)
+    # two pixels of room
+    expected[28:63, 58:103] = page[28:63, 58:103]
+    left, top = max(0, box[0]), max(0, box[1])
+    assert np.array_equal(got, expected[top : box[3], left : box[2]])
 
 
 def test_a_change_of_any_step_of_preparing_makes_a_new_cache():
