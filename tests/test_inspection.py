@@ -154,3 +154,73 @@ def test_what_is_named_twice_is_found(tmp_path, monkeypatch):
     console.print(found.table())
     shown = console.export_text()
     assert "image named more than once" in shown and "'two' = 'too'" in shown
+
+
+def test_what_is_no_fault(tmp_path):
+    """A width that is just the limit, lines without a group, blank images, the same line in two
+    splits."""
+    line = draw(tmp_path / "line.png", "line")
+    for name in ("one", "two"):
+        Image.new("L", (200, 60), 255).save(tmp_path / f"{name}.png")
+    samples = [
+        Sample(tmp_path / "one.png", "one", split="train"),
+        Sample(tmp_path / "two.png", "two", split="test"),
+        Sample(line, "line", split="train"),
+        Sample(line, "line", split="test"),
+    ]
+    prepared = prepare_lines(samples, Preparation(), tmp_path / "cache")
+    widest = int(prepared.widths.max())
+    found = inspect(samples, prepared, ALPHABET, 4, widest)
+    assert not any(part.too_wide for part in found.parts)
+    assert not found.shared_groups and not found.repeated
+    assert found.duplicates == [[("train", str(line)), ("test", str(line))]]
+    found = inspect(samples, prepared, ALPHABET, 4, widest - 1)
+    assert sum(len(part.too_wide) for part in found.parts) == list(prepared.widths).count(widest)
+
+
+def test_each_thing_that_splits_share_is_a_fault(tmp_path):
+    one, two = (draw(tmp_path / f"{name}.png", name) for name in ("one", "two"))
+    groups = [Sample(one, "one", "set", "p", "train"), Sample(two, "two", "set", "p", "test")]
+    images = [Sample(one, "one", "set", "p", "train"), Sample(one, "one", "set", "q", "test")]
+    clean = [Sample(one, "one", "set", "p", "train"), Sample(two, "two", "set", "q", "test")]
+    for samples, expected in ((groups, False), (images, False), (clean, True)):
+        assert inspect(samples, None, ALPHABET, 4, 500).clean == expected
+    assert not inspect(clean, None, Alphabet("on"), 4, 500).clean  # of two characters
+
+
+def test_decomposed_letters_are_those_of_the_alphabet(tmp_path):
+    image = draw(tmp_path / "a.png", "cafes")
+    (part,) = inspect([Sample(image, "cafe\u0301")], None, Alphabet("acefé"), 4, 500).parts
+    assert part.usable == 1
+
+
+def test_three_examples_are_shown_and_the_rest_is_counted(tmp_path):
+    image = draw(tmp_path / "a.png", "a")
+
+    def shown(text):
+        console = Console(width=200, record=True, file=io.StringIO())
+        console.print(inspect([Sample(image, text)], None, ALPHABET, 1, 500).table())
+        return console.export_text()
+
+    # what is found most often comes first
+    assert "1 more" in shown("1223334444") and "'1'" not in shown("1223334444")
+    assert "more" not in shown("122333") and "'1'" in shown("122333")
+
+
+def test_settings_reach_images_that_are_prepared_here(tmp_path):
+    image = draw(tmp_path / "a.png", "a line of text")
+    high = Preparation(height=96)
+    samples = [Sample(image, "a")]
+    width = int(prepare_lines(samples, high, tmp_path).widths[0])
+    for limit, wide in ((width, 0), (width - 1, 1)):
+        (part,) = inspect(samples, None, ALPHABET, 4, limit, preparation=high).parts
+        assert len(part.too_wide) == wide
+
+
+def test_no_line_is_lost_between_slices(tmp_path):
+    samples = [Sample(tmp_path / f"{i}.png", "a") for i in range(300)]
+    done = []
+    (part,) = inspect(samples, None, ALPHABET, 1, 500, advance=done.append).parts
+    assert part.lines == sum(done) == 300
+    assert [file for file, _ in part.unreadable] == [str(s.image) for s in samples]
+    assert all(reason.startswith(f"{file}: ") for file, reason in part.unreadable)

@@ -301,3 +301,17 @@ def test_what_cannot_be_read_as_xml_is_named(folder):
     (folder / "scan.xml").mkdir()
     with pytest.raises(DataError, match=r"scan\.xml: Is a directory"):
         read_pages(folder)
+
+
+def test_what_else_lies_beside_the_xml_decides(folder):
+    """Labels or texts of lines go before pages, which a line detector may have left there."""
+    (folder / "scan.xml").write_text(PAGE.format(name="scan.png"), encoding="utf-8")
+    assert (
+        len(read_samples(folder, split="train")) == 2 and read_samples(folder, split="test") == []
+    )
+    (folder / "scan.gt.txt").write_text("a line by itself")
+    assert [s.text for s in read_samples(folder)] == ["a line by itself"]
+    (folder / "scan.gt.txt").unlink()
+    (folder / "labels.tsv").write_text("path\ttext\nscan.png\tof a table\n")
+    assert [s.text for s in read_samples(folder)] == ["of a table"]
+    assert len(read_samples(folder, "pages")) == 2

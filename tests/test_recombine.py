@@ -147,13 +147,13 @@ def folder(tmp_path_factory):
     return folder
 
 
-def all_writers(page, reader):
+@pytest.fixture(scope="module")
+def writers(page, reader):
     return writers_of(page, reader, fewest=50)
 
 
-def test_new_words_are_read_as_what_they_say(page, reader):
+def test_new_words_are_read_as_what_they_say(writers, reader):
     """The round trip: cut, put together anew, prepared and read."""
-    writers = all_writers(page, reader)
     assert [w.name for w in writers] == ["page 0", "page 1"]
     read, wanted = [], []
     for i, text in enumerate(
@@ -169,8 +169,8 @@ def test_new_words_are_read_as_what_they_say(page, reader):
     assert errors(wanted, read).cer < 12, list(zip(wanted, read, strict=True))
 
 
-def test_pieces_say_the_text_and_are_as_long_as_can_be(page, reader):
-    writer = all_writers(page, reader)[0]
+def test_pieces_say_the_text_and_are_as_long_as_can_be(writers):
+    writer = writers[0]
     rng = np.random.default_rng(0)
     for text in ("the", "over a", "jumps fox", "gods"):
         pieces = writer.pieces(text, rng)
@@ -214,15 +214,14 @@ def test_lines_whose_text_is_another_are_left_out(page, reader):
         assert aligned(pixels, text, scores, reader.alphabet, width) is None
 
 
-def test_what_a_writer_has_no_characters_for_is_not_written(page, reader):
-    writers = all_writers(page, reader)
+def test_what_a_writer_has_no_characters_for_is_not_written(writers):
     assert Recombiner(writers, Fixed("ÀÉÎÕÜ")).line(np.random.default_rng(0)) is None
     line = Recombiner(writers, Fixed("the ÀÉ dog jumps over")).line(np.random.default_rng(0))
     assert line is not None and line[1] == "the dog jumps over"
 
 
-def test_a_folder_of_them(tmp_path, page, reader):
-    recombiner = Recombiner(all_writers(page, reader), Fixed("the dog jumps over a fox"))
+def test_a_folder_of_them(tmp_path, writers):
+    recombiner = Recombiner(writers, Fixed("the dog jumps over a fox"))
     recombine_folder(tmp_path / "a", 3, recombiner, seed=5, language="eng", progress=False)
     recombine_folder(tmp_path / "b", 2, recombiner, seed=5, progress=False)
     a, b = read_folder(tmp_path / "a"), read_folder(tmp_path / "b")
@@ -233,7 +232,7 @@ def test_a_folder_of_them(tmp_path, page, reader):
     with pytest.raises(DataError, match="exists already"):
         recombine_folder(tmp_path / "a", 1, recombiner, progress=False)
     with pytest.raises(DataError, match="too few characters"):
-        poor = Recombiner(all_writers(page, reader), Fixed("ÀÉÎÕÜ"))
+        poor = Recombiner(writers, Fixed("ÀÉÎÕÜ"))
         recombine_folder(tmp_path / "c", 1, poor, progress=False)
 
 
