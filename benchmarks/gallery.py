@@ -41,13 +41,20 @@ def marked(reference: str, reading: str) -> list[tuple[str, bool]]:
     return parts
 
 
-def drawn(lines: list[tuple[Path, str]], readings: dict[str, list[str]]):
-    from PIL import Image, ImageDraw, ImageFont
+def typeface(size: int):
+    """For what is written beside pictures: Lora, of the extra `train`."""
+    from PIL import ImageFont
 
     from ocr.data.fonts import find_fonts
 
     file = next(f for f in find_fonts(["fontpkg:lora"]) if "italic" not in str(f.path).lower())
-    font = ImageFont.truetype(str(file.path), SIZE)
+    return ImageFont.truetype(str(file.path), size)
+
+
+def drawn(lines: list[tuple[Path, str]], readings: dict[str, list[str]]):
+    from PIL import Image, ImageDraw
+
+    font = typeface(SIZE)
     shown = []
     for path, text in lines:
         with Image.open(path) as image:

@@ -2,12 +2,10 @@
 
     python benchmarks/robustness.py LINES... [--limit 60] [--split valid] [--weights latin-small]
         [--decoder beam] [--only "20 px,turned by -4 degrees"] [--write CHANGED]
-        [--picture docs/preparation.png]
 
 LINES are labelled folders (labels.tsv). Each line is changed as a whole, then read as a file would
 be; what is drawn by lot has a fixed seed. `--write` reads nothing, but writes the changed lines as
 labelled folders, for other engines to read: benchmarks/recognition.py CHANGED/*
-`--picture` draws line after line, each changed another way, beside what the network gets of it.
 """
 
 from __future__ import annotations
@@ -24,7 +22,6 @@ from ocr.data.cache import read_sample
 from ocr.data.sample import Sample
 from ocr.data.sets import read_samples
 from ocr.evaluation.metrics import errors
-from ocr.preparation.prepare import prepare
 
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -341,33 +338,6 @@ def write(samples: Sequence[Sample], change: Change, folder: Path) -> None:
     (folder / "labels.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
-def picture(samples: Sequence[Sample], changes: dict[str, Change], weights: str):
-    """Rows of a name, a changed line and the same prepared: a PIL image."""
-    from PIL import Image, ImageDraw, ImageFont, ImageOps
-
-    from ocr.data.fonts import find_fonts
-
-    settings = ocr.load(weights).card.preparation
-    file = next(f for f in find_fonts(["fontpkg:lora"]) if "italic" not in str(f.path).lower())
-    font = ImageFont.truetype(str(file.path), 16)
-    width, high, left, gap = 420, 76, 200, 10
-    rows = []
-    for number, change in enumerate(changes.values()):
-        changed = change(read_sample(samples[number % len(samples)]))
-        pair = (changed, 255 - prepare(changed, settings).pixels)
-        images = [ImageOps.contain(Image.fromarray(pixels), (width, high)) for pixels in pair]
-        rows.append([ImageOps.expand(image, 1, 200) for image in images])
-    heights = [max(image.height for image in row) + gap for row in rows]
-    sheet = Image.new("L", (left + 2 * (width + gap), sum(heights) + gap), 255)
-    draw = ImageDraw.Draw(sheet)
-    for number, (name, row) in enumerate(zip(changes, rows, strict=True)):
-        middle = sum(heights[:number]) + (heights[number] + gap) // 2
-        draw.text((gap, middle), name, 60, font, anchor="lm")
-        for column, image in enumerate(row):
-            sheet.paste(image, (left + column * (width + gap), middle - image.height // 2))
-    return sheet.quantize(32)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("lines", nargs="+", type=Path, metavar="LINES")
@@ -377,7 +347,6 @@ def main() -> None:
     parser.add_argument("--decoder", choices=("beam", "greedy"), default="beam")
     parser.add_argument("--only", default=",".join(CHANGES), help="changes, parted by commas")
     parser.add_argument("--write", type=Path, metavar="CHANGED", help="write, read nothing")
-    parser.add_argument("--picture", type=Path, help="draw them, read nothing")
     options = parser.parse_args()
     changes = {name.strip(): CHANGES[name.strip()] for name in options.only.split(",")}
     if options.write:
@@ -385,10 +354,6 @@ def main() -> None:
             samples = chosen(folder, options.split, options.limit)
             for name, change in changes.items():
                 write(samples, change, options.write / f"{folder.name}, {name}")
-        return
-    if options.picture:
-        samples = [s for f in options.lines for s in chosen(f, options.split, options.limit)]
-        picture(samples, changes, options.weights).save(options.picture)
         return
     recogniser = ocr.load(options.weights, decoder=options.decoder)
     sets = {f.name: chosen(f, options.split, options.limit) for f in options.lines}

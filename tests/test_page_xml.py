@@ -306,9 +306,8 @@ def test_what_cannot_be_read_as_xml_is_named(folder):
 def test_what_else_lies_beside_the_xml_decides(folder):
     """Labels or texts of lines go before pages, which a line detector may have left there."""
     (folder / "scan.xml").write_text(PAGE.format(name="scan.png"), encoding="utf-8")
-    assert (
-        len(read_samples(folder, split="train")) == 2 and read_samples(folder, split="test") == []
-    )
+    assert len(read_samples(folder, split="train")) == 2
+    assert read_samples(folder, split="test") == []
     (folder / "scan.gt.txt").write_text("a line by itself")
     assert [s.text for s in read_samples(folder)] == ["a line by itself"]
     (folder / "scan.gt.txt").unlink()
