@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ocr.batch import records
+from ocr.batch import local, records
 from ocr.batch.items import SourceError
 from ocr.batch.journal import Journal
 from ocr.batch.local import read_piece
@@ -29,12 +29,21 @@ from ocr.batch.sources import expand
 from ocr.loading import find_weights, load
 from ocr.weights import WeightsError
 
-COUNT = 90
+COUNT = 47
+# images that a worker takes at once: six pieces, the last one short
+PIECE = 8
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_pieces():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(local, "PIECE", PIECE)
+        yield
 
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory):
-    """Ninety small lines, three of them broken in different ways."""
+    """Small lines, three of them broken in different ways."""
     folder = tmp_path_factory.mktemp("lines")
     for i in range(COUNT):
         Image.fromarray(draw_text(f"no. {i}", size=24)).save(folder / f"{i:03}.png")
@@ -76,9 +85,11 @@ def test_every_form_and_any_number_of_workers(lines, expected, form, workers, tm
         assert (out / text_name(read[5].source)).read_text() == read[5].text + "\n"
 
 
-SCRIPT = """
+SCRIPT = f"""
 import sys
+from ocr.batch import local
 from ocr.batch.run import run
+local.PIECE = {PIECE}
 run([sys.argv[1]], sys.argv[2], decoder="greedy", workers=2)
 """
 
@@ -386,7 +397,7 @@ def test_a_pipe_is_not_replaced(lines, tmp_path, form):
 
 def test_a_full_disk_keeps_what_was_read(lines, expected, tmp_path):
     def little_room():
-        resource.setrlimit(resource.RLIMIT_FSIZE, (6000, 6000))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (3000, 3000))
 
     out = tmp_path / "out.jsonl"
     full = start(lines, out, preexec_fn=little_room, stderr=subprocess.PIPE, text=True)
@@ -527,7 +538,7 @@ def readers():
 
 def test_ray_gives_the_same_records_though_an_actor_dies(lines, expected, tmp_path):
     many = tmp_path / "list.txt"
-    many.write_text("".join(f"{r.source}\n" for r in expected) * 8)
+    many.write_text("".join(f"{r.source}\n" for r in expected) * 10)
     out = tmp_path / "out.jsonl"
     driver = subprocess.Popen(
         [sys.executable, "-c", RAY, str(many), str(out)],
@@ -544,5 +555,5 @@ def test_ray_gives_the_same_records_though_an_actor_dies(lines, expected, tmp_pa
     said, errors = driver.communicate()
     assert driver.returncode == 0, errors
     assert killed == 1, "the run was over before an actor could be killed"
-    assert f"{8 * COUNT} 24\n" in said  # Ray, too, writes there
-    assert list(records.read(out, "jsonl")) == expected * 8
+    assert f"{10 * COUNT} 30\n" in said  # Ray, too, writes there
+    assert list(records.read(out, "jsonl")) == expected * 10

@@ -27,9 +27,15 @@ def lines(samples):
     return [cv2.imread(str(path), cv2.IMREAD_GRAYSCALE) for path in sorted(samples.glob("*.png"))]
 
 
+@pytest.fixture(scope="module")
+def expected(recogniser, lines):
+    return list(recogniser.read(lines))
+
+
 @pytest.mark.parametrize("quarters", [1, 2, 3])
-def test_lines_on_their_head_or_side_are_read_as_they_are_upright(recogniser, lines, quarters):
-    expected = list(recogniser.read(lines))
+def test_lines_on_their_head_or_side_are_read_as_they_are_upright(
+    recogniser, lines, expected, quarters
+):
     assert not any(line.turned for line in expected)
     read = list(recogniser.read(np.ascontiguousarray(np.rot90(g, quarters)) for g in lines))
     assert [line.text for line in read] == [line.text for line in expected]
