@@ -458,5 +458,8 @@ def test_cancel_stops_in_between(page, samples, tmp_path):
     with Path(download.value.path()).open(encoding="utf-8", newline="") as file:
         assert len(list(csv.DictReader(file))) == read
     # and the next run is not stopped by the last one's wish
+    page.locator("#files [aria-label='Clear']").click()
+    page.locator("#files input[type=file]").set_input_files([str(n) for n in names[:4]])
+    page.wait_for_selector("#files :text('003')", state="attached")
     page.locator("#read_all").click()
-    page.wait_for_selector("#progress :text('100 of 100')")
+    page.wait_for_selector("#progress :text('4 of 4')")

@@ -32,6 +32,8 @@ _BEGINNINGS, _BROKEN, _CAPITALS = 0.15, 0.06, 0.06
 _EMBEDDING = 192
 # of all lines: those of labelled sets, those made up
 _LABELLED, _MADE_UP = 0.06, 0.08
+# made-up lines, each drawn again and again: one for so many characters of text, no more than
+_TEXT_FOR_ONE, _MOST_MADE_UP = 100, 150_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,8 @@ def sources(
     if labelled:
         found.append(Source(labelled, _LABELLED, cut=False))
     if words := [text for paragraphs in files for text in paragraphs[:20000]]:
-        found.append(Source(phrases(words, 150_000, alphabet), _MADE_UP, cut=False))
+        count = min(_MOST_MADE_UP, 1 + sum(map(len, words)) // _TEXT_FOR_ONE)
+        found.append(Source(phrases(words, count, alphabet), _MADE_UP, cut=False))
     return found
 
 
