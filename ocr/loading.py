@@ -248,8 +248,9 @@ def load_beam(
     LanguageModelError, and OcrError for numbers that no search can do with."""
     from ocr.ctc.beam import BeamDecoder, BeamSettings
     from ocr.ctc.decoding import AutoBeam, Beam
+    from ocr.ctc.language import LanguageChooser
     from ocr.ctc.rescoring import Rescorer
-    from ocr.lm.languages import MIXED, LanguageChooser
+    from ocr.lm.languages import MIXED
     from ocr.lm.lexicon import Lexicon
     from ocr.lm.tune import load_tuning
 
@@ -289,7 +290,7 @@ def load_beam(
             model = load_language_model(name)
             return model, BeamDecoder(alphabet, settings_for(MIXED), model, words)
 
-        choose = LanguageChooser(load_language_model)
+        choose = LanguageChooser(alphabet, load_language_model)
         plain = BeamDecoder(alphabet, settings_for("none"), None, words)
         auto = AutoBeam(alphabet, choose, load_one, plain, nbest, threads, label, sure, rescorer)
         return auto, sure_words

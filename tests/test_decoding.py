@@ -69,7 +69,7 @@ def decoders(alphabet):
         guided = BeamDecoder(alphabet, BeamSettings(lm_weight=0.3, length_bonus=0.1), MODEL)
         yield Beam(guided)
         yield Beam(BeamDecoder(alphabet, lexicon=Lexicon(["ab", "b"])))
-        yield AutoBeam(alphabet, lambda text: "one", lambda name: (MODEL, guided), plain)
+        yield AutoBeam(alphabet, lambda scores: "one", lambda name: (MODEL, guided), plain)
 
 
 def spelt(alphabet, text, sure=0.999):
@@ -131,7 +131,7 @@ class Turned:
 def searches(guided, plain, **options):
     """Both kinds of search, with one model."""
     yield Beam(guided, language="one", **options)
-    yield AutoBeam(LETTERS, lambda text: "one", lambda name: (MODEL, guided), plain, **options)
+    yield AutoBeam(LETTERS, lambda scores: "one", lambda name: (MODEL, guided), plain, **options)
 
 
 UNSURE = np.log(np.array([[0.04, 0.5, 0.42, 0.04], [0.97, 0.01, 0.01, 0.01]]))
@@ -177,7 +177,7 @@ class Knows:
 
 def test_a_text_that_is_strange_to_its_model_is_read_without_it():
     scores = spelt(LETTERS, "b b b b", 0.6)
-    auto = AutoBeam(LETTERS, lambda text: "one", lambda name: (Knows("a"), GUIDED), PLAIN)
+    auto = AutoBeam(LETTERS, lambda scores: "one", lambda name: (Knows("a"), GUIDED), PLAIN)
     strange, usual = auto([scores, UNSURE])
     assert (strange.language, usual.language) == ("", "one")
     for found, decoder, line in ((strange, PLAIN, scores), (usual, GUIDED, UNSURE)):

@@ -4,8 +4,24 @@ import numpy as np
 import pytest
 
 import ocr
-from ocr.lm.languages import MIXED, LanguageChooser, is_strange
+from ocr.alphabet import Alphabet
+from ocr.ctc.language import LanguageChooser
+from ocr.lm.languages import MIXED, is_strange
 from ocr.loading import load_language_model
+
+
+@pytest.fixture(scope="module")
+def choose():
+    return LanguageChooser(Alphabet.latin(), load_language_model)
+
+
+def frames(text, alphabet, sure=0.9):
+    """Emissions that read as `text`, with the rest of the probability on blank's neighbours."""
+    labels = alphabet.encode(text)
+    out = np.full((2 * len(labels) + 1, len(alphabet)), (1 - sure) / (len(alphabet) - 1))
+    out[::2, 0] = sure
+    out[np.arange(1, len(out), 2), labels] = sure
+    return np.log(out)
 
 
 @pytest.mark.parametrize(
@@ -21,8 +37,8 @@ from ocr.loading import load_language_model
         ("", MIXED),
     ],
 )
-def test_the_language_of_a_line(text, language):
-    assert LanguageChooser(load_language_model)(text) == language
+def test_the_language_of_a_line(choose, text, language):
+    assert choose(frames(text, choose.alphabet)) == language
 
 
 def test_a_foreign_text_is_strange_to_a_model():
@@ -31,13 +47,27 @@ def test_a_foreign_text_is_strange_to_a_model():
     assert not is_strange("the house is being turned upside down", english)
 
 
-def frames(text, alphabet, sure=0.9):
-    """Emissions that read as `text`, with the rest of the probability on blank's neighbours."""
-    labels = alphabet.encode(text)
-    out = np.full((2 * len(labels) + 1, len(alphabet)), (1 - sure) / (len(alphabet) - 1))
-    out[::2, 0] = sure
-    out[np.arange(1, len(out), 2), labels] = sure
-    return np.log(out)
+@pytest.mark.parametrize(
+    ("text", "seen", "language", "likeness"),
+    [
+        ("refers at once to the planet", "refeus et unce to lhe plenet", "english", "french"),
+        ("et plusieurs de ses amis", "of plurieurs be nes amis", "french", "english"),
+    ],
+)
+def test_a_misread_line_is_in_the_language_that_makes_most_of_it(
+    choose, text, seen, language, likeness
+):
+    """Its likeliest path looks like another one's words; the right characters come second."""
+    scores = np.exp(frames(seen, choose.alphabet, sure=0.5))
+    scores[1::2][np.arange(len(text)), choose.alphabet.encode(text)] = 0.4
+    said = {name: model.score(seen) for name, model in choose.identifiers.items()}
+    assert max(said, key=said.get) == likeness
+    assert choose(np.log(scores)) == language
+
+
+def test_a_line_without_frames_is_in_no_language(choose):
+    for length in (0, 1):
+        assert choose(np.zeros((length, len(choose.alphabet)), np.float32)) == MIXED
 
 
 def test_auto_reads_what_is_there():

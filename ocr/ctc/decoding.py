@@ -89,13 +89,14 @@ class AutoBeam:
     """A beam search with the model of each line's own language, or `plain` where none fits; a
     `rescorer`, if there is one, then ranks what was found.
 
-    See `ocr.lm.languages`; `load(name)` gives a language's model and the decoder with it.
+    See `ocr.lm.languages`; `choose` names the language of emissions T x C, and `load(name)` gives
+    its model and the decoder with it.
     """
 
     def __init__(
         self,
         alphabet: Alphabet,
-        choose: Callable[[str], str],
+        choose: Callable[[np.ndarray], str],
         load: Callable[[str], tuple[NGram, BeamDecoder]],
         plain: BeamDecoder,
         nbest: int = 0,
@@ -133,8 +134,7 @@ class AutoBeam:
         """Hypotheses, and the language whose model guided the search, or ""."""
         from ocr.lm.languages import is_strange
 
-        first = self.alphabet.decode(greedy(scores).labels)
-        language = self.choose(first)
+        language = self.choose(scores)
         with self._lock:
             model, decoder = self._load(language)
         hypotheses = decoder.decode(scores)

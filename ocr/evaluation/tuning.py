@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from ocr.ctc import BEAM_WIDTH
 from ocr.ctc.beam import BeamSettings
-from ocr.ctc.greedy import greedy
+from ocr.ctc.language import LanguageChooser
 from ocr.data.cache import load_sample
 from ocr.data.folder import DataError
 from ocr.data.sample import Sample
 from ocr.evaluation.calibration import fit_decoder
 from ocr.image import ImageError
-from ocr.lm.languages import MIXED, LanguageChooser
+from ocr.lm.languages import MIXED
 from ocr.lm.tune import STEPS, Tuning, fingerprint, save_tuning, tune
 from ocr.loading import (
     check_characters,
@@ -64,9 +64,9 @@ def tune_on(
     model: NGram | list[NGram]
     own = ""
     if lm == MIXED:
-        choose, named = LanguageChooser(load_language_model), cache(load_language_model)
-        texts = [recogniser.alphabet.decode(greedy(scores).labels) for scores in emissions]
-        model = [named(choose(text)) for text in texts]
+        choose = LanguageChooser(recogniser.alphabet, load_language_model)
+        named = cache(load_language_model)
+        model = [named(choose(scores)) for scores in emissions]
     else:
         model = load_language_model(lm)
         check_characters(model, recogniser.alphabet, lm)
