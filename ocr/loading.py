@@ -119,7 +119,7 @@ def load(
     needs torch (the extra `train`). `decoder="beam"` searches with a language model: "auto" (that
     of each line's language), a shipped name, a file (.ngram or .arpa), or "none"; its weight and
     bonus are the tuned ones unless given. A `recurrent` model ranks what was found: a file, "auto"
-    (the shipped one: the default where `lm` is "auto" and counts), or "none".
+    (the shipped one: the default where `lm` is shipped, too, and counts), or "none".
     `lexicon` is a file of words, one a line, or an n-gram model of words. `nbest` asks for
     alternatives. `turning`: lines that stand on their head are found, and turned. Raises
     WeightsError, LanguageModelError, and OcrError for a decoder, a width or a weight that there is
@@ -250,7 +250,7 @@ def load_beam(
     from ocr.ctc.decoding import AutoBeam, Beam
     from ocr.ctc.language import LanguageChooser
     from ocr.ctc.rescoring import Rescorer
-    from ocr.lm.languages import MIXED
+    from ocr.lm.languages import MIXED, is_shipped
     from ocr.lm.lexicon import Lexicon
     from ocr.lm.tune import load_tuning
 
@@ -280,7 +280,7 @@ def load_beam(
     if words is not None:
         label += f", lexicon {Path(str(lexicon)).name}"
     if recurrent is None:
-        recurrent = MIXED if lm == MIXED and settings_for(MIXED).lm_weight else "none"
+        recurrent = MIXED if is_shipped(lm) and settings_for(lm).lm_weight else "none"
     rescorer = None
     if str(recurrent) != "none":
         rescorer = Rescorer(alphabet, load_recurrent_model(recurrent, threads))

@@ -26,7 +26,7 @@ from ocr.batch.models import fingerprints
 from ocr.batch.records import FORMS, BatchError, Record, text_name
 from ocr.batch.run import run
 from ocr.batch.sources import expand
-from ocr.loading import find_weights, load
+from ocr.loading import find_language_model, find_weights, load
 from ocr.weights import WeightsError
 
 COUNT = 47
@@ -244,7 +244,12 @@ def test_models_are_those_that_take_part(tmp_path):
     assert [name.split()[0] for name in fingerprints({"decoder": "greedy"})] == ["weights"]
     (tmp_path / "words.txt").write_text("a")
     found = fingerprints({"lm": "english", "lexicon": tmp_path / "words.txt"})
-    assert list(found)[1:] == ["lexicon words.txt", "lm english.ngram"]
+    assert list(found)[1:] == [
+        "lexicon words.txt",
+        "lm english.ngram",
+        "recurrent auto.lstm.onnx",
+    ]
+    assert len(fingerprints({"lm": find_language_model("english")})) == 2
     assert {"lm auto.ngram", "lm italian.ngram", "recurrent auto.lstm.onnx"} <= set(
         fingerprints({})
     )

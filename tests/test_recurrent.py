@@ -16,7 +16,12 @@ from ocr.ctc.rescoring import Rescorer, RescoringSettings
 from ocr.lm.ngram import LanguageModelError
 from ocr.lm.recurrent import FORMAT, RecurrentModel
 from ocr.lm.recurrent_export import export
-from ocr.loading import find_recurrent_model, find_weights, load_recurrent_model
+from ocr.loading import (
+    find_language_model,
+    find_recurrent_model,
+    find_weights,
+    load_recurrent_model,
+)
 from ocr.recogniser import DECODED_AT_ONCE
 from ocr.training.config import Optimisation
 from ocr.training.recurrent import LONGEST, CharacterLSTM, Lines, Settings, Source, train
@@ -228,9 +233,11 @@ def test_texts_are_judged_by_their_lines():
     assert found[1] == lines[1] and [len(ranked) for ranked in found] == [2, 2, 2]
 
 
-def test_the_shipped_model_ranks_what_auto_finds():
-    assert ocr.load().decoder.rescorer is not None
-    for options in ({"recurrent": "none"}, {"lm_weight": 0.0}, {"lm": "french"}):
+def test_the_shipped_model_ranks_what_shipped_models_find():
+    own = find_language_model("italian")
+    for options in ({}, {"lm": "french"}):
+        assert ocr.load(**options).decoder.rescorer is not None
+    for options in ({"recurrent": "none"}, {"lm_weight": 0.0}, {"lm": own}, {"lm": "none"}):
         assert ocr.load(**options).decoder.rescorer is None
     asked = ocr.load(lm="none", recurrent="auto").decoder
     assert asked.rescorer is not None and asked.name.endswith("lm none")

@@ -40,7 +40,7 @@ Recurrent = Annotated[
     str | None,
     typer.Option(
         help="recurrent language model that ranks what the search finds: auto (the shipped one), "
-        ".lstm.onnx file, or none; default: auto with --lm auto"
+        ".lstm.onnx file, or none; default: auto with a shipped --lm"
     ),
 ]
 LengthBonus = Annotated[

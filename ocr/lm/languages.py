@@ -19,6 +19,11 @@ MIXED = "auto"
 STRANGE = 3.6
 
 
+def is_shipped(name: str) -> bool:
+    """Whether a model of this name is in the box: one of the five, or the mixed one."""
+    return name in (MIXED, *LANGUAGES)
+
+
 def is_strange(text: str, model: NGram) -> bool:
     """Whether the model that guided the search finds its text unlikely all the same."""
     return -model.score(text) > STRANGE * math.log(2) * (len(text) + 1)
