@@ -5,6 +5,7 @@ import pytest
 
 import ocr
 from ocr.alphabet import Alphabet
+from ocr.ctc.beam import BeamDecoder
 from ocr.ctc.language import LanguageChooser
 from ocr.lm.languages import MIXED, is_strange
 from ocr.loading import load_language_model
@@ -63,6 +64,11 @@ def test_a_misread_line_is_in_the_language_that_makes_most_of_it(
     said = {name: model.score(seen) for name, model in choose.identifiers.items()}
     assert max(said, key=said.get) == likeness
     assert choose(np.log(scores)) == language
+
+
+def test_a_reading_that_says_enough_needs_no_search(choose, monkeypatch):
+    monkeypatch.setattr(BeamDecoder, "decode", pytest.fail)
+    assert choose(frames("the house is being turned upside down", choose.alphabet)) == "english"
 
 
 def test_a_line_without_frames_is_in_no_language(choose):
