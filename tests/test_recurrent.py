@@ -24,7 +24,15 @@ from ocr.loading import (
 )
 from ocr.recogniser import DECODED_AT_ONCE
 from ocr.training.config import Optimisation
-from ocr.training.recurrent import LONGEST, CharacterLSTM, Lines, Settings, Source, train
+from ocr.training.recurrent import (
+    LONGEST,
+    CharacterLSTM,
+    Lines,
+    Settings,
+    Source,
+    sources,
+    train,
+)
 from ocr.weights import WeightsError
 
 ALPHABET = Alphabet.latin()
@@ -302,3 +310,10 @@ def test_a_network_of_another_kind_is_no_recurrent_model(tmp_path):
     onnx.save(network, tmp_path / "x.lstm.onnx")
     with pytest.raises(LanguageModelError, match=r"x\.lstm\.onnx: is a broken recurrent"):
         RecurrentModel(tmp_path / "x.lstm.onnx")
+
+
+def test_no_more_is_made_up_than_a_text_is_worth():
+    for times, count in ((1, 1), (100, 22)):
+        prose, made = sources([["some words of a text "] * times], (), (), Alphabet.latin())
+        assert len(prose.texts) == times and len(made.texts) == count
+        assert made.share == 0.08 and not made.cut and prose.cut

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 # log-likelihood ratio of two languages above which the greedy reading says enough
 CLEAR = 20.0
-# what tells languages, whatever the weight that reads best: of a search four prefixes wide
+# of these searches; not the tuned weight of a network, for MARGIN is a difference of their scores
 NARROW = BeamSettings(width=4, lm_weight=0.7, length_bonus=1.5)
-# difference of two such searches' scores above which the language is clear
+# how far the best of them is above the next where the language is clear
 MARGIN = 4.0
 
 
