@@ -250,7 +250,7 @@ def load_beam(
     from ocr.ctc.decoding import AutoBeam, Beam
     from ocr.ctc.language import LanguageChooser
     from ocr.ctc.rescoring import Rescorer
-    from ocr.lm.languages import MIXED, is_shipped
+    from ocr.lm.languages import MIXED, recurrent_beside
     from ocr.lm.lexicon import Lexicon
     from ocr.lm.tune import load_tuning
 
@@ -280,7 +280,7 @@ def load_beam(
     if words is not None:
         label += f", lexicon {Path(str(lexicon)).name}"
     if recurrent is None:
-        recurrent = MIXED if is_shipped(lm) and settings_for(lm).lm_weight else "none"
+        recurrent = recurrent_beside(lm) if settings_for(lm).lm_weight else "none"
     rescorer = None
     if str(recurrent) != "none":
         rescorer = Rescorer(alphabet, load_recurrent_model(recurrent, threads))

@@ -441,25 +441,22 @@ def test_a_name_that_cannot_be_a_host_is_said():
 def test_cancel_stops_in_between(page, samples, tmp_path):
     import shutil
 
-    names = [tmp_path / f"{i:03}.png" for i in range(100)]
+    names = [tmp_path / f"{i:03}.png" for i in range(40)]
     for name in names:
         shutil.copy(samples / "typewriter.png", name)
     page.get_by_role("tab", name="Several files").click()
     page.locator("#files input[type=file]").set_input_files([str(n) for n in names])
-    page.wait_for_selector("#files :text('99')", state="attached")
+    page.wait_for_selector("#files :text('039')", state="attached")
     page.locator("#read_all").click()
     page.wait_for_selector("#progress progress")
     page.locator("#cancel").click()
     page.wait_for_selector("#progress :text('cancelled')")
     read = int(page.locator("#progress").inner_text().split()[0])
-    assert 0 < read < 100
+    assert 0 < read < 40
     with page.expect_download() as download:
         page.locator("#download").click()
     with Path(download.value.path()).open(encoding="utf-8", newline="") as file:
         assert len(list(csv.DictReader(file))) == read
     # and the next run is not stopped by the last one's wish
-    page.locator("#files [aria-label='Clear']").click()
-    page.locator("#files input[type=file]").set_input_files([str(n) for n in names[:4]])
-    page.wait_for_selector("#files :text('003')", state="attached")
     page.locator("#read_all").click()
-    page.wait_for_selector("#progress :text('4 of 4')")
+    page.wait_for_selector("#progress :text('40 of 40')")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ocr.errors import OcrError
-from ocr.lm.languages import LANGUAGES, MIXED, is_shipped
+from ocr.lm.languages import LANGUAGES, MIXED, recurrent_beside
 from ocr.lm.tune import fingerprint
 from ocr.loading import DEFAULT, find_language_model, find_recurrent_model, find_weights
 
@@ -36,7 +36,7 @@ def _files(options: dict[str, Any]) -> Iterator[tuple[str, Path]]:
             yield "lm", find_language_model(name)
     elif lm != "none":
         yield "lm", find_language_model(lm)
-    if recurrent is None and is_shipped(lm):
-        recurrent = MIXED
-    if recurrent is not None and str(recurrent) != "none":
+    if recurrent is None:
+        recurrent = recurrent_beside(lm)
+    if str(recurrent) != "none":
         yield "recurrent", find_recurrent_model(recurrent)

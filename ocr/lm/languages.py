@@ -19,9 +19,10 @@ MIXED = "auto"
 STRANGE = 3.6
 
 
-def is_shipped(name: str) -> bool:
-    """Whether a model of this name is in the box: one of the five, or the mixed one."""
-    return name in (MIXED, *LANGUAGES)
+def recurrent_beside(lm: str) -> str:
+    """The recurrent model that, unless told otherwise, ranks what a search with this model finds:
+    the shipped one beside a shipped one, or "none", for one's own may be of texts unlike all."""
+    return MIXED if lm in (MIXED, *LANGUAGES) else "none"
 
 
 def is_strange(text: str, model: NGram) -> bool:
