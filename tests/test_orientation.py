@@ -192,14 +192,40 @@ def test_doubt_between_look_alikes_is_none(other, turned):
     assert after.turned == 180
 
 
-def test_of_a_long_line_a_piece_is_asked_first():
+@pytest.mark.parametrize(
+    ("sure", "other", "asked"),
+    [
+        (0.5, 0.9, [6 * 48, 4000]),  # read badly: no glance
+        (0.8, 0.9, [2 * 48, 6 * 48, 4000]),
+        (0.8, 0.65, [2 * 48, 6 * 48]),  # not much less sure: read once more, and left
+        (0.8, 0.55, [2 * 48]),
+    ],
+)
+def test_of_a_long_line_a_piece_is_asked_first(sure, other, asked):
     line = prepared(4000)
     widths = []
 
     def emit(lines):
-        widths.append([p.pixels.shape[1] for p in lines])
-        return [np.tile(scores(0.9), (25, 1))[: p.pixels.shape[1] // 4] for p in lines]
+        widths.extend(p.pixels.shape[1] for p in lines)
+        return [np.tile(scores(other), (25, 1))[: p.pixels.shape[1] // 4] for p in lines]
 
-    known = np.concatenate([scores(0.5)] * 25)
+    known = np.concatenate([scores(sure)] * 25)
     (after,), (found,) = upright([line], [known], emit, space=9)
-    assert widths == [[6 * 48], [4000]] and after.turned == 180 and len(found) == 1000
+    assert widths == asked and len(found) == 1000
+    assert after.turned == (180 if 4000 in asked else 0)
+
+
+def test_among_others_each_line_goes_its_own_way():
+    """Sure, dismissed by a glance, turned after one, turned at once: all are read as one by one."""
+    cases = ((0.95, 0.2), (0.8, 0.3), (0.8, 0.95), (0.5, 0.9))
+    lines = [Prepared(np.full((48, 1600), k, np.uint8), 0.5, 0.0) for k in range(len(cases))]
+
+    def emit(pieces):
+        others = [np.tile(scores(cases[p.pixels[0, 0]][1]), (10, 1)) for p in pieces]
+        return [found[: p.pixels.shape[1] // 4] for found, p in zip(others, pieces, strict=True)]
+
+    known = [np.tile(scores(sure), (10, 1)) for sure, _ in cases]
+    after, found = upright(lines, known, emit, space=9)
+    assert [line.turned for line in after] == [0, 0, 180, 180]
+    for one, (sure, other), line in zip(found, cases, after, strict=True):
+        assert np.array_equal(one, np.tile(scores(other if line.turned else sure), (10, 1)))

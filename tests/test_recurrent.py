@@ -221,6 +221,18 @@ def test_as_many_texts_are_judged_as_are_wanted():
     assert len(Rescorer(ABC, Says(**said), settings)([found], at_least=3)[0]) == 3
 
 
+def test_what_is_far_behind_is_not_judged():
+    """Nor is a text that has no other near it, unless alternatives are wanted."""
+    said = {"a": -9.0, "b": -1.0, "c": -0.0}
+    found = [hypothesis("a", -1.0, -1.0), hypothesis("b", -1.5, -1.5), hypothesis("c", -4.0, -4.0)]
+    rescorer = Rescorer(ABC, Says(**said), RescoringSettings(behind=2.0, sure=1.0))
+    assert [ABC.decode(h.labels) for h in rescorer([found])[0]] == ["b", "a"]
+    assert len(rescorer([found], at_least=3)[0]) == 3
+    alone = [found[0], found[2]]
+    assert rescorer([alone]) == [alone]
+    assert rescorer([alone], at_least=2) != [alone]
+
+
 def test_texts_are_judged_by_their_lines():
     """The model is told which of them belong together; a sure line between them is left out."""
     asked = []

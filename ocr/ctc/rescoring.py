@@ -25,14 +25,17 @@ class RescoringSettings:
     """A text's new score is its log-probability by CTC, `kept` times what the search's own model
     and bonus added to that, `weight` times the recurrent model's log-probability, and `bonus` for
     each character. `floor`: least log-probability of a character. At most `texts` of a line are
-    judged, and none where the first is `sure` (its share of the probability of all); where the last
-    `context` characters of two are the same, what stands before them no longer counts."""
+    judged, none that the search ranks more than `behind` below the first, for none of these comes
+    to be the first, and none at all where the first is `sure` (its share of the probability of
+    all); where the last `context` characters of two are the same, what stands before them no longer
+    counts."""
 
     kept: float = 0.7
     weight: float = 0.2
     bonus: float = 0.6
     floor: float = -8.0
     texts: int = 16
+    behind: float = 3.0
     sure: float = 0.9
     context: int = 8
 
@@ -54,11 +57,9 @@ class Rescorer:
         self, lines: Sequence[Sequence[Hypothesis]], at_least: int = 0
     ) -> list[list[Hypothesis]]:
         """The hypotheses of each line, best first: of those judged, with their new scores, the
-        first `texts` (or `at_least`); of a sure line all as they are."""
+        first `texts` that are not far `behind` (or `at_least`); of a sure line all as they are."""
         s = self.settings
-        judged = [
-            list(found[: max(s.texts, at_least)]) if self._open(found) else [] for found in lines
-        ]
+        judged = [self._judged(found, at_least) for found in lines]
         texts = [self.alphabet.decode(h.labels) for found in judged for h in found]
         numbers = [number for number, found in enumerate(judged) for _ in found]
         said = iter(self.model.score(texts, s.floor, numbers, s.context).tolist())
@@ -70,6 +71,14 @@ class Rescorer:
             anew = [replace(h, score=self._score(h, next(said))) for h in open_ones]
             ranked.append(sorted(anew, key=lambda h: -h.score))
         return ranked
+
+    def _judged(self, found: Sequence[Hypothesis], at_least: int) -> list[Hypothesis]:
+        if not self._open(found):
+            return []
+        s = self.settings
+        near = sum(h.score > found[0].score - s.behind for h in found[: s.texts])
+        judged = list(found[: max(near, at_least)])
+        return judged if len(judged) > 1 else []
 
     def _open(self, found: Sequence[Hypothesis]) -> bool:
         if len(found) < 2:
