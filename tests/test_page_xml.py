@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ocr.data.cache import load_sample
+from ocr.data.cache import load_sample, read_sample
 from ocr.data.folder import DataError
 from ocr.data.page_xml import read_pages
 from ocr.data.sets import read_samples
+from ocr.image import ImageError
 from ocr.preparation.prepare import Preparation
 
 PAGE = """<?xml version="1.0" encoding="UTF-8"?>
@@ -210,11 +211,104 @@ def test_words_before_the_text_of_their_line(folder):
     assert read_pages(folder)[0].text == "first line"
 
 
-def test_a_line_without_a_place_is_left_out(folder):
-    text = PAGE.format(name="scan.png")
-    text = text.replace('<Coords points="10,10 390,14 390,60 10,56"/>', "")
+COORDS = '<Coords points="10,10 390,14 390,60 10,56"/>'
+WORD = '<Word id="w1"><Coords points="10,10 60,10 60,56 10,56"/>'
+
+
+def test_a_line_without_a_place_is_unreadable_and_not_lost(folder):
+    text = PAGE.format(name="scan.png").replace(WORD, "<Word>")
+    for nowhere in ("", '<Coords points=""/>', "<Coords/>", '<Coords points="10,10"/>'):
+        (folder / "scan.xml").write_text(text.replace(COORDS, nowhere), encoding="utf-8")
+        first, second = read_pages(folder)
+        assert first.text == "first line" and second.text == "café"
+        with pytest.raises(ImageError, match=r"scan\.png: .* in it 'first line' stands"):
+            read_sample(first)
+    # and two of them are not one line
+    text = text.replace("10,80 390,80 390,130 10,130", "")
+    (folder / "scan.xml").write_text(text.replace(COORDS, ""), encoding="utf-8")
+    assert len({s.place for s in read_pages(folder)}) == 2
+
+
+def test_a_line_without_a_place_stands_where_its_words_do(folder):
+    text = PAGE.format(name="scan.png").replace(COORDS, "")
+    other = '<Word><Coords points="70,12 140,20 70,58"/></Word>'
+    (folder / "scan.xml").write_text(text.replace(WORD, other + WORD), encoding="utf-8")
+    first = read_pages(folder)[0]
+    assert (first.box, first.outline) == ((10, 10, 141, 59), None)
+    text = ALTO.format(name="scan.png").replace(' HPOS="10" VPOS="80"', "")
+    word = '<String HPOS="20" VPOS="85" WIDTH="30" HEIGHT="40" CONTENT="two"/>'
+    (folder / "scan.xml").write_text(
+        text.replace('<String CONTENT="two"/>', word), encoding="utf-8"
+    )
+    assert read_pages(folder)[1].box == (20, 85, 51, 126)
+
+
+def test_points_of_their_own(folder):
+    """As PAGE had them until 2010."""
+    old = "".join(
+        f'<Point x="{x}" y="{y}"/>' for x, y in ((10, 10), (390, 14), (390, 60), (10, 56))
+    )
+    text = PAGE.format(name="scan.png").replace(COORDS, f"<Coords>{old}</Coords>")
     (folder / "scan.xml").write_text(text, encoding="utf-8")
-    assert [s.text for s in read_pages(folder)] == ["café"]
+    first = read_pages(folder)[0]
+    assert first.outline == ((10, 10), (390, 14), (390, 60), (10, 56))
+
+
+def test_texts_of_words_or_without_unicode(folder):
+    """The line's text is that of its words where it has none of its own."""
+    text = PAGE.format(name="scan.png")
+    own = text[text.index('<TextEquiv index="1">') : text.index("    <Word")]
+    more = "<Word><TextEquiv><Unicode>words</Unicode></TextEquiv></Word></TextLine>"
+    words = text.replace(own, "").replace("</TextLine>", more, 1)
+    (folder / "scan.xml").write_text(words, encoding="utf-8")
+    assert read_pages(folder)[0].text == "first words"
+    plain = text.replace("<Unicode>first  line</Unicode>", "<PlainText>in plain</PlainText>")
+    (folder / "scan.xml").write_text(plain, encoding="utf-8")
+    assert read_pages(folder)[0].text == "in plain"
+
+
+def test_several_pages_in_one_file_are_refused(folder):
+    """Lines of the second would be cut out of the image of the first."""
+    text = ALTO.format(name="scan.png")
+    page = text[text.index("<Page") : text.index("</Layout>")]
+    (folder / "scan.xml").write_text(text.replace(page, 2 * page), encoding="utf-8")
+    with pytest.raises(DataError, match=r"scan\.xml: holds 2 pages"):
+        read_pages(folder)
+    cover = page[: page.index("<TextBlock")] + "</PrintSpace></Page>"
+    (folder / "scan.xml").write_text(text.replace(page, cover + page), encoding="utf-8")
+    assert len(read_pages(folder)) == 2
+
+
+@pytest.mark.parametrize("content", ['CONTENT="&#173;"', 'CONTENT=""', ""])
+def test_a_soft_hyphen_is_seen_as_a_hyphen(folder, content):
+    text = ALTO.format(name="scan.png").replace('<HYP CONTENT="-"/>', f"<HYP {content}/>")
+    (folder / "scan.xml").write_text(text, encoding="utf-8")
+    assert read_pages(folder)[1].text == "two wor-"
+
+
+@pytest.mark.parametrize(
+    ("named", "place", "xml"),
+    [
+        ("images/scan.png", "images/scan.png", "scan.xml"),
+        ("OCR-D-IMG/scan.png", "OCR-D-IMG/scan.png", "OCR-D-GT/scan.xml"),
+        ("Caf\u00e9.png", "Cafe\u0301.png", "scan.xml"),
+        ("C:\\pages\\scan.png", "scan.png", "page/scan.xml"),
+    ],
+)
+def test_where_images_are_found(folder, named, place, xml):
+    for path in (folder / place, folder / xml):
+        path.parent.mkdir(exist_ok=True)
+    (folder / "scan.png").rename(folder / place)
+    (folder / xml).write_text(PAGE.format(name=named), encoding="utf-8")
+    assert {s.image.resolve() for s in read_pages(folder)} == {(folder / place).resolve()}
+
+
+def test_an_image_that_is_a_link_out_of_the_folder(folder):
+    (folder / "set").mkdir()
+    (folder / "set" / "scan.xml").write_text(PAGE.format(name="scan.png"), encoding="utf-8")
+    (folder / "set" / "scan.png").symlink_to(folder / "scan.png")
+    with pytest.raises(DataError, match=r"its image scan\.png is a link that leads out"):
+        read_pages(folder / "set")
 
 
 def test_pages_of_one_name_in_two_folders_are_two_groups(folder):

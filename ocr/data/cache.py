@@ -18,7 +18,7 @@ from filelock import FileLock
 
 from ocr import colour, image, levels, preparation
 from ocr.cores import cores
-from ocr.data.sample import Sample
+from ocr.data.sample import NO_PLACE, Sample
 from ocr.image import ImageError, is_special, read
 from ocr.preparation.border import cut_out
 from ocr.preparation.prepare import Preparation, Prepared, prepare
@@ -43,6 +43,8 @@ def read_sample(sample: Sample) -> np.ndarray:
     page = _page(sample.image, sample.image.stat().st_mtime_ns if sample.image.is_file() else 0)
     left, top, right, bottom = sample.box
     grey = page[max(0, top) : max(0, bottom), max(0, left) : max(0, right)]
+    if sample.box == NO_PLACE:
+        raise ImageError(str(sample.image), f"nothing says where in it {sample.text!r} stands")
     if not grey.size:
         raise ImageError(str(sample.image), f"the box {sample.box} lies outside the image")
     if sample.outline is not None:

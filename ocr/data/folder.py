@@ -82,7 +82,7 @@ def _from_table(table: Path) -> list[Sample]:
             raise DataError(f"{table}, line {number}: {reason}")
         samples.append(
             Sample(
-                image=_written_either_way(table.parent, path),
+                image=written_either_way(table.parent, path),
                 text=normalise(text.rstrip("\r\n")),
                 source=table.parent.resolve().name,
                 group=row.get("group") or "",
@@ -93,7 +93,7 @@ def _from_table(table: Path) -> list[Sample]:
     return samples
 
 
-def _written_either_way(folder: Path, path: str) -> Path:
+def written_either_way(folder: Path, path: str) -> Path:
     """The path below the folder, or if there is no such file the one with accents as a Mac writes
     them or others. The folder itself is left as it is."""
     # not pathlib's, which raises for names that are too long: written another way, one may be

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ocr.alphabet import normalise
 from ocr.data.folder import DataError
-from ocr.data.sample import Sample
+from ocr.data.sample import NO_PLACE, Sample
 
 Box = tuple[int, int, int, int]
 
@@ -21,10 +21,6 @@ _SPLITS = {"train": "train", "validation": "valid", "test": "test"}
 
 # ids become paths: nothing but the owners' pattern is taken
 _LINE_ID = re.compile(r"([a-z]\d\d-\d{3}[a-z]?)-\d{2}", re.ASCII)
-
-# a line without coordinates keeps its place with a box that holds no pixel: it is then reported as
-# unreadable, and neither lost nor read as the whole form
-_NO_BOX = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +138,7 @@ def _from_table(path: Path) -> Iterator[_Record]:
         if len(fields) < 9:
             raise DataError(f"{path}, line {number}: expected nine fields")
         x, y, width, height = (_whole(f, path, number) for f in fields[4:8])
-        box = (x, y, x + width, y + height) if width > 0 and height > 0 else _NO_BOX
+        box = (x, y, x + width, y + height) if width > 0 and height > 0 else NO_PLACE
         yield _record(fields[0], fields[8].replace("|", " "), box, path, number)
 
 
@@ -170,6 +166,6 @@ def _union(boxes: Iterable[Box]) -> Box:
     """The smallest box around all; negative coordinates, a known blemish, end at the border."""
     boxes = [b for b in boxes if b[2] > b[0] and b[3] > b[1]]
     if not boxes:
-        return _NO_BOX
+        return NO_PLACE
     left, top, right, bottom = zip(*boxes, strict=True)
     return max(0, min(left)), max(0, min(top)), max(right), max(bottom)

@@ -7,15 +7,15 @@ no entity is expanded, nothing is fetched, no image outside the folder is opened
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from lxml import etree
 from PIL import Image
 
 from ocr.alphabet import normalise
-from ocr.data.folder import IMAGE_SUFFIXES, DataError, no_path
-from ocr.data.sample import Sample
+from ocr.data.folder import IMAGE_SUFFIXES, DataError, no_path, written_either_way
+from ocr.data.sample import NO_PLACE, Sample
 from ocr.data.xml import parse, text_of
 
 # positions in the file's own unit
@@ -33,8 +33,9 @@ def read_pages(folder: Path | str) -> list[Sample]:
     """One sample for each line with text, of every PAGE or ALTO file below `folder`.
 
     The image is the one that the XML names, beside the XML or one folder up, or else one of the
-    XML's own name. `group` is the page. Lines without text are left out. Raises DataError for XML
-    that is broken, is neither PAGE nor ALTO, or has no image.
+    XML's own name. `group` is the page. Lines without text are left out; one with a text and no
+    place is kept, and fails when it is read. Raises DataError for XML that is broken, is neither
+    PAGE nor ALTO, holds several pages, or has no image.
     """
     folder = Path(folder)
     samples: list[Sample] = []
@@ -49,20 +50,23 @@ def read_pages(folder: Path | str) -> list[Sample]:
             named, lines = _alto(root)
         else:
             raise DataError(f"{path}: <{kind}> is neither PAGE nor ALTO XML")
+        pages = sum(bool(_all(page, "TextLine")) for page in _all(root, "Page"))
+        if pages > 1:
+            raise DataError(f"{path}: holds {pages} pages: a file and an image for each are read")
         image = _image(folder, path, named)
         across, down = _pixels(root, path, image) if kind != "PcGts" else (1.0, 1.0)
         group = str(path.relative_to(folder).with_suffix(""))
         for places, text in lines:
             points = tuple((round(x * across), round(y * down)) for x, y in places)
             text = normalise(" ".join(text.split()))
-            if text and len(points) >= 2:
+            if text:
                 samples.append(
                     Sample(
                         image,
                         text,
                         folder.resolve().name,
                         group,
-                        box=_box(points),
+                        box=_box(points) if len(points) >= 2 else NO_PLACE,
                         outline=_thinned(points) if len(points) >= 3 else None,
                     )
                 )
@@ -77,15 +81,32 @@ def _page(root: etree._Element) -> tuple[str, Iterator[tuple[Places, str]]]:
 
     def lines() -> Iterator[tuple[Places, str]]:
         for line in _all(root, "TextLine"):
-            coords = [c for c in line if _is(c, "Coords")]
-            # versions of a line's text: the one with the lowest index counts
-            versions = sorted(
-                (e for e in line if _is(e, "TextEquiv")), key=lambda e: _number(e.get("index"))
-            )
-            text = next((text_of(u) for e in versions[:1] for u in _all(e, "Unicode")), "")
-            yield _points(coords[0].get("points", "") if coords else ""), text
+            words = _all(line, "Word")
+            text = _page_text(line) or " ".join(filter(None, map(_page_text, words)))
+            places = _page_points(line)
+            yield places if len(places) >= 2 else _around(map(_page_points, words)), text
 
     return named, lines()
+
+
+def _page_text(part: etree._Element) -> str:
+    """The text of a line or a word. Of several versions the one with the lowest index counts."""
+    versions = sorted(
+        (e for e in part if _is(e, "TextEquiv")), key=lambda e: _number(e.get("index"))
+    )
+    said = (u for e in versions[:1] for form in ("Unicode", "PlainText") for u in _all(e, form))
+    return next((text for u in said if (text := text_of(u)).strip()), "")
+
+
+def _page_points(part: etree._Element) -> Places:
+    """The outline of a line or a word; files of 2010 and before have an element for each point."""
+    coords = next((c for c in part if _is(c, "Coords")), None)
+    if coords is None:
+        return ()
+    points = coords.get("points", "")
+    return _points(points) or tuple(
+        (_number(p.get("x")), _number(p.get("y"))) for p in _all(coords, "Point")[:10_000]
+    )
 
 
 def _alto(root: etree._Element) -> tuple[str, Iterator[tuple[Places, str]]]:
@@ -106,11 +127,13 @@ def _alto(root: etree._Element) -> tuple[str, Iterator[tuple[Places, str]]]:
                     # it ends the last word
                     while parts and not parts[-1].strip():
                         parts.pop()
-                    parts.append((parts.pop() if parts else "") + element.get("CONTENT", "-"))
+                    # what a soft hyphen stands for is seen as a hyphen
+                    hyphen = element.get("CONTENT", "").replace("\u00ad", "-") or "-"
+                    parts.append((parts.pop() if parts else "") + hyphen)
             shapes = [p for s in line if _is(s, "Shape") for p in _all(s, "Polygon")]
             points = _points(shapes[0].get("POINTS", "")) if shapes else ()
             if len(points) < 3:
-                points = _rectangle(line)
+                points = _rectangle(line) or _around(map(_rectangle, _all(line, "String")))
             # where no line has an SP, words are parted all the same
             yield points, "".join(parts) if spaced else " ".join(parts)
 
@@ -145,6 +168,15 @@ def _rectangle(line: etree._Element) -> Places:
     return ((left, top), (left + wide, top + high))
 
 
+def _around(parts: Iterable[Places]) -> Places:
+    """Two corners of what holds all parts that have a place."""
+    points = [point for part in parts for point in part]
+    if not points:
+        return ()
+    across, down = zip(*points, strict=True)
+    return ((min(across), min(down)), (max(across), max(down)))
+
+
 def _points(text: str) -> Places:
     numbers = [_number(n) for n in _NUMBER.findall(text)[:20_000]]
     return tuple(zip(numbers[::2], numbers[1::2], strict=False))
@@ -168,16 +200,21 @@ def _box(points: tuple[tuple[int, int], ...]) -> tuple[int, int, int, int]:
 
 
 def _image(folder: Path, xml: Path, named: str) -> Path:
-    name = Path(named.replace("\\", "/")).name  # a path of another machine says nothing here
+    named = named.replace("\\", "/")
+    name = Path(named).name
     if reason := no_path(name):
         raise DataError(f"{xml}: its image has {reason}")
-    places = [xml.parent / name, xml.parent.parent / name] if name else []
-    places += [xml.with_suffix(s) for s in sorted(IMAGE_SUFFIXES)]
-    places += [xml.parent.parent / (xml.stem + s) for s in sorted(IMAGE_SUFFIXES)]
+    here, above = xml.parent, xml.parent.parent
+    # a path of another machine says nothing here; one from the XML or the folder above it may
+    places = [written_either_way(f, n) for n in (named, name) for f in (here, above) if name]
+    places += [f / (xml.stem + s) for f in (here, above) for s in sorted(IMAGE_SUFFIXES)]
     home = folder.resolve()
-    for place in places:
-        if place.is_file() and home in place.resolve().parents:
+    beside = [p for p in places if p.is_file() and p.parent.resolve().is_relative_to(home)]
+    for place in beside:
+        if place.resolve().is_relative_to(home):
             return place
+    if beside:
+        raise DataError(f"{xml}: its image {beside[0].name} is a link that leads out of {folder}")
     raise DataError(f"{xml}: its image {name or xml.stem} is not beside it")
 
 

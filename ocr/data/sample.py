@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from pathlib import Path
+
+# the box of a line with a text of which nobody says where it stands: it holds no pixel, so that the
+# line is reported as unreadable, and neither lost nor read as the whole page
+NO_PLACE = (0, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +30,6 @@ class Sample:
     outline: tuple[tuple[int, int], ...] | None = None
 
     @property
-    def place(self) -> tuple[Path, tuple[int, int, int, int] | None]:
+    def place(self) -> Hashable:
         """Where the line stands: the same for the same line, however its path is written."""
-        return self.image.resolve(), self.box
+        return self.image.resolve(), self.box, self.text if self.box == NO_PLACE else None
