@@ -303,14 +303,6 @@ def test_where_images_are_found(folder, named, place, xml):
     assert {s.image.resolve() for s in read_pages(folder)} == {(folder / place).resolve()}
 
 
-def test_an_image_that_is_a_link_out_of_the_folder(folder):
-    (folder / "set").mkdir()
-    (folder / "set" / "scan.xml").write_text(PAGE.format(name="scan.png"), encoding="utf-8")
-    (folder / "set" / "scan.png").symlink_to(folder / "scan.png")
-    with pytest.raises(DataError, match=r"its image scan\.png is a link that leads out"):
-        read_pages(folder / "set")
-
-
 def test_pages_of_one_name_in_two_folders_are_two_groups(folder):
     for name in ("one", "two"):
         (folder / name).mkdir()
@@ -376,7 +368,7 @@ def test_an_image_outside_the_folder_is_not_opened(folder):
     with pytest.raises(DataError, match=r"scan\.xml: its image scan\.png is not beside it"):
         read_pages(folder / "pages")
     (folder / "pages" / "scan.png").symlink_to(folder / "scan.png")
-    with pytest.raises(DataError, match=r"scan\.xml: its image scan\.png is not beside it"):
+    with pytest.raises(DataError, match=r"its image scan\.png is a link that leads out of"):
         read_pages(folder / "pages")
 
 
