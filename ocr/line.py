@@ -33,7 +33,9 @@ class Line:
     """The reading of one line image. `confidence`, in [0, 1], is the expected share of right
     characters; `source` names the image. `turned`: by how many degrees clockwise the image was
     turned to be read, 0, 90, 180 or 270; spans are those of the image as it is, and by 90 or 270
-    they run from top to bottom."""
+    they run from top to bottom. `alternatives`: the best texts of a search that was asked for them,
+    each with its share of the probability of all that it found; what is right may not be among
+    these, so that a share of 0.5 is right less often than not."""
 
     text: str
     confidence: float

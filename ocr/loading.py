@@ -149,7 +149,7 @@ def load(
             ) from None
     recogniser = Recogniser(emissions, turning=turning)
     if decoder == "beam":
-        recogniser.decoder, recogniser.word_confidence = load_beam(
+        recogniser.decoder, word_confidence = load_beam(
             recogniser.alphabet,
             path,
             lm=lm,
@@ -161,6 +161,7 @@ def load(
             threads=threads,
             recurrent=recurrent,
         )
+        recogniser.word_confidence = word_confidence or recogniser.word_confidence
     return recogniser
 
 
@@ -242,15 +243,16 @@ def load_beam(
     nbest: int = 0,
     threads: int = 1,
     recurrent: Path | str | None = None,
-) -> tuple[Decoder, Logistic]:
+) -> tuple[Decoder, Logistic | None]:
     """The beam search that `load` gives a recogniser of these weights, and the confidence of words
-    that belongs to it. Cheap once the language models are there. Raises WeightsError,
-    LanguageModelError, and OcrError for numbers that no search can do with."""
+    that belongs to it, or None where that is the network's own, since no model guides. Cheap once
+    the language models are there. Raises WeightsError, LanguageModelError, and OcrError for numbers
+    that no search can do with."""
     from ocr.ctc.beam import BeamDecoder, BeamSettings
     from ocr.ctc.decoding import AutoBeam, Beam
     from ocr.ctc.language import LanguageChooser
     from ocr.ctc.rescoring import Rescorer
-    from ocr.lm.languages import MIXED, recurrent_beside
+    from ocr.lm.languages import LANGUAGES, MIXED, recurrent_beside
     from ocr.lm.lexicon import Lexicon
     from ocr.lm.tune import load_tuning
 
@@ -272,19 +274,23 @@ def load_beam(
             length_bonus=bonus if length_bonus is None else length_bonus,
         )
 
-    tuned = load_tuning(weights, lm)
-    sure = Logistic(*tuned.characters) if tuned else Logistic()
-    sure_words = Logistic(*tuned.words) if tuned else Logistic()
+    guided = lm != "none" and settings_for(lm).lm_weight > 0
+    sure, sure_words = Logistic(), None
+    if guided:
+        # the languages that nothing was fitted for are read as `auto` reads them
+        fitted = load_tuning(weights, lm) or (lm in LANGUAGES and load_tuning(weights, MIXED))
+        sure_words = Logistic(*fitted.words) if fitted else Logistic()
+        sure = Logistic(*fitted.characters) if fitted else Logistic()
     words = Lexicon.read(lexicon) if lexicon else None
     label = f"beam {beam_width}, lm {lm}"
     if words is not None:
         label += f", lexicon {Path(str(lexicon)).name}"
     if recurrent is None:
-        recurrent = recurrent_beside(lm) if settings_for(lm).lm_weight else "none"
+        recurrent = recurrent_beside(lm) if guided else "none"
     rescorer = None
     if str(recurrent) != "none":
         rescorer = Rescorer(alphabet, load_recurrent_model(recurrent, threads))
-    if lm == MIXED:
+    if lm == MIXED and guided:
 
         def load_one(name: str) -> tuple[NGram, BeamDecoder]:
             model = load_language_model(name)
@@ -294,15 +300,14 @@ def load_beam(
         plain = BeamDecoder(alphabet, settings_for("none"), None, words)
         auto = AutoBeam(alphabet, choose, load_one, plain, nbest, threads, label, sure, rescorer)
         return auto, sure_words
-    settings = settings_for(lm)
     model = None
-    if lm != "none":
+    if lm not in ("none", MIXED):
         model = load_language_model(lm)
         check_characters(model, alphabet, lm)
-        if not settings.lm_weight:
+        if not guided:
             model = None
             if lm_weight is None:
                 print(f"{lm}: tuned to weight 0, takes no part", file=sys.stderr)
-    decoder = BeamDecoder(alphabet, settings, model, words)
+    decoder = BeamDecoder(alphabet, settings_for(lm), model, words)
     language = lm if model else ""
     return Beam(decoder, nbest, threads, label, sure, language, rescorer), sure_words

@@ -127,12 +127,12 @@ class Recogniser:
     def _letters(self, path: Path) -> int:
         return int((path.labels != self._space).sum())
 
-    def _single_spaces(self, path: Path) -> Path:
-        """Without spaces at the beginning, at the end, and beside another."""
-        space = path.labels == self._space
+    def _single_spaces(self, labels: np.ndarray) -> np.ndarray:
+        """All labels but spaces at the beginning, at the end, and beside another: a mask."""
+        space = labels == self._space
         behind_letters, before_letter = np.cumsum(~space) > 0, ~np.append(space[1:], True)
-        kept = ~space | (behind_letters & before_letter)
-        return Path(path.labels[kept], path.starts[kept], path.ends[kept], path.probabilities[kept])
+        kept: np.ndarray = ~space | (behind_letters & before_letter)
+        return kept
 
     def _settled(self, labels: np.ndarray) -> np.ndarray:
         return settle_labels(self._homographs.settle_labels(labels), self.alphabet)
@@ -210,7 +210,9 @@ class Recogniser:
         """What was decoded from a prepared line, with spans in pixels of its original image. Words
         in two scripts are settled (`ocr.scripts`), quotation marks of two kinds (`ocr.quotes`), and
         spaces dropped at the ends and beside another, unless the text is `known`."""
-        path = decoded.path if known else self._single_spaces(decoded.path)
+        path = decoded.path
+        if not known:
+            path = path.where(self._single_spaces(path.labels))
         settle = (lambda labels: labels) if known else self._settled
         labels = settle(path.labels)
         step = self.card.architecture.frame_width
@@ -227,13 +229,28 @@ class Recogniser:
         )
         # the expected share of right characters
         confidence = float(path.probabilities.mean()) if len(path.labels) else 0.0
-        alternatives = tuple((self.alphabet.decode(settle(k)), p) for k, p in decoded.alternatives)
         sure = self.word_confidence(word_probabilities(text, path.probabilities)).tolist()
         words = tuple(
             Word(text[a:b], p, _from_to(characters[a].span, characters[b - 1].span))
             for (a, b), p in zip(word_spans(text), sure, strict=True)
         )
+        alternatives = self._alternatives(decoded, text)
         return Line(text, confidence, characters, words, alternatives, name, line.turned)
+
+    def _alternatives(self, decoded: Decoded, text: str) -> tuple[tuple[str, float], ...]:
+        """The `nbest` texts of a search and their shares, `text` before all others. Hypotheses that
+        come to the same text are one."""
+        if not decoded.nbest:
+            return ()
+        shares = {text: 0.0}
+        for hypothesis, share in zip(decoded.hypotheses, decoded.shares, strict=True):
+            labels = hypothesis.labels[self._single_spaces(hypothesis.labels)]
+            other = self.alphabet.decode(self._settled(labels))
+            shares[other] = shares.get(other, 0.0) + share
+        others = sorted(
+            ((t, p) for t, p in shares.items() if t != text), key=lambda found: -found[1]
+        )
+        return ((text, shares[text]), *others)[: decoded.nbest]
 
 
 def _several(images: Source | Iterable[Source]) -> Iterable[Source]:

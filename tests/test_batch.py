@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import draw_text
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -320,6 +320,42 @@ def test_files_that_come_and_go_between_two_runs(lines, tmp_path):
     summary = run([folder], out, decoder="greedy")
     read = [r.source[-6:-4] for r in records.read(out, "jsonl")]
     assert read == ["40", "41", "43", "44", "42", "45"] and summary.resumed == 4
+    assert summary.gone == 1  # 41, which nothing names any more, is not lost
+
+
+@pytest.mark.parametrize("cut", [0, 2])
+def test_what_another_list_named_is_counted(lines, tmp_path, cut):
+    """Standard input may give anything; what was read of it before is kept, and said."""
+    first, second = ([f"{lines}/{i:03}.png" for i in numbers] for numbers in ((1, 2, 3), (5, 6)))
+    asked = {"sources": ["list.txt"], "settings": {"decoder": "greedy"}}
+    asked["sources"] = [str(tmp_path / "list.txt")]
+    journal = Journal(
+        tmp_path / "x.csv.part", {**asked, "models": fingerprints({"decoder": "greedy"})}
+    )
+    journal.append(Record(name, "read before", 0.5) for name in first)
+    journal.close()
+    (tmp_path / "list.txt").write_text("\n".join([*first[:cut], *second]))
+    summary = run([tmp_path / "list.txt"], tmp_path / "x.csv", decoder="greedy")
+    assert (summary.lines, summary.resumed, summary.gone) == (5, 3, 3 - cut)
+
+
+def test_an_output_of_another_kind_is_said_before_any_reading(lines, tmp_path, monkeypatch):
+    """An empty folder may wait for texts."""
+    (tmp_path / "x.jsonl").mkdir()
+    (tmp_path / "texts").write_text("a file")
+    (tmp_path / "empty").mkdir()
+    monkeypatch.setattr(local, "read_pieces", pytest.fail)
+    for name, reason in (
+        ("x.jsonl", r"x\.jsonl: a folder; jsonl is written into a file"),
+        ("texts", "texts: a file; texts are written into a folder"),
+        ("-", "-: results are not written to standard output"),
+    ):
+        for overwrite in (False, True):
+            with pytest.raises(BatchError, match=reason):
+                run([lines / "001.png"], tmp_path / name, decoder="greedy", overwrite=overwrite)
+    monkeypatch.undo()
+    assert run([lines / "001.png"], tmp_path / "empty", decoder="greedy").lines == 1
+    assert {p.name for p in (tmp_path / "empty").iterdir()} > {"records.jsonl"}
 
 
 def test_a_source_that_is_missing_is_said_before_any_reading(lines, tmp_path):
@@ -460,9 +496,13 @@ def test_names_of_any_bytes(tmp_path):
 
 
 @given(st.text(min_size=1))
+@example("ä" * 300 + ".png")
+@example("x" * 196 + ".png/" * 30 + "y.png")
+@example("/".join(["folder" * 30] * 40) + "/y.png")
 def test_texts_stay_in_their_folder(source):
     path = text_name(source)
     assert not path.is_absolute() and ".." not in path.parts and path.suffix == ".txt"
+    assert all(len(os.fsencode(part)) < 240 for part in path.parts) and len(str(path)) < 3000
 
 
 def test_texts_of_pages_keep_their_numbers(tmp_path):
@@ -488,6 +528,35 @@ def test_images_of_one_name_have_texts_of_their_own(tmp_path):
     records.write([Record(name, name, 0.5) for name in names], tmp_path, "txt")
     places = ("a.txt", "a-2.txt", "a-3.txt", "a-2-2.txt", "b/a.txt", "a-4.txt")
     assert [(tmp_path / place).read_text() for place in places] == [f"{n}\n" for n in names]
+
+
+def test_names_that_a_folder_of_texts_could_not_take(tmp_path):
+    """Too long, or those of its folders and its list: each text is written, and apart."""
+    names = (
+        *(f"x.zip/{'n' * 300}{suffix}" for suffix in ("a.png", "b.png")),
+        *("n" * 251 + suffix for suffix in (".png", ".jpg")),
+        *("b.png", "b.txt/note.png", "b.txt_/note.png", "records.jsonl/a.png"),
+        "/".join(["deep" * 40] * 30) + "/c.png",
+        "/".join(["deep" * 40] * 30) + "/d/c.png",
+    )
+    for _ in range(2):  # as `--overwrite` does
+        records.write([Record(name, name, 0.5) for name in names], tmp_path, "txt")
+        texts = [path.read_text() for path in tmp_path.rglob("*.txt") if path.is_file()]
+        assert sorted(texts) == sorted(f"{name}\n" for name in names)
+    assert len(list(records.read(tmp_path, "txt"))) == len(names)
+
+
+def test_texts_of_before_go_where_they_are_not_written_anew(tmp_path):
+    first = [Record(n, "old", 0.5) for n in ("a/1.png", "a/1.jpg", "a/2.png", "3.png")]
+    records.write(first, tmp_path, "txt")
+    (tmp_path / "a" / "mine.txt").write_text("kept")
+    second = [Record("a/1.png", "new", 0.5), Record("a/2.png", error="damaged")]
+    records.write(second, tmp_path, "txt")
+    found = {str(p.relative_to(tmp_path)): p.read_text() for p in tmp_path.rglob("*.txt")}
+    assert found == {"a/1.txt": "new\n", "a/mine.txt": "kept"}
+    (tmp_path / "records.jsonl").write_text("of somebody else")
+    records.write([Record("4.png", "four", 0.5)], tmp_path, "txt")
+    assert (tmp_path / "a" / "1.txt").is_file() and (tmp_path / "4.txt").is_file()
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ import zipfile
 import numpy as np
 import pytest
 from conftest import draw_text
-from PIL import Image
+from PIL import Image, TiffImagePlugin
 
 from ocr.batch import archives
 from ocr.batch.items import SourceError
 from ocr.batch.pages import page_count
-from ocr.batch.sources import check, count, expand
+from ocr.batch.sources import archives_in, check, count, expand
 from ocr.image import ImageError, read
 
 
@@ -69,8 +69,38 @@ def test_a_glob_of_archives_opens_them_and_a_star_does_not(folder):
     assert count([str(folder / "*.zip")]) == 4
     assert names(str(folder / "*.lst")) == ["b.png"]
     # next to images lie lists of what they say, and archives of themselves
-    mixed = names(str(folder / "*"))
-    assert str(folder / "a.zip") in mixed and whole[0] not in mixed
+    assert names(str(folder / "*")) == [str(folder / n) for n in ("a.jpg", "b.png")]
+    assert archives_in([folder]) == [str(folder / f"{letter}.zip") for letter in "ab"]
+    assert archives_in([folder / "a.zip", str(folder / "*.zip"), "-"]) == []
+
+
+def test_a_list_names_folders_and_archives(folder):
+    zipped(folder / "x.zip", {"1.png": LINE})
+    (folder / "list.txt").write_bytes("\ufeffdeep\nx.zip\nb.png\nlist.txt\n".encode())
+    expected = [
+        *(str(folder / "deep" / name) for name in ("z.webp", "er/c.PNG")),
+        f"{folder / 'x.zip'}/1.png",
+        *("b.png", "list.txt"),  # no list of lists
+    ]
+    assert names(folder / "list.txt") == expected and count([folder / "list.txt"]) == 5
+    assert names("-", stdin=io.StringIO("\ufeffx.png\n")) == ["x.png"]
+
+
+def test_hidden_images_are_none(folder):
+    """In folders, and in archives, with whatever slashes."""
+    for name in (".ipynb_checkpoints", "__MACOSX"):
+        (folder / "deep" / name).mkdir()
+        (folder / "deep" / name / "b.png").write_bytes(LINE)
+    (folder / "deep" / "._z.png").write_bytes(LINE)
+    assert names(folder / "deep") == [str(folder / "deep" / n) for n in ("z.webp", "er/c.PNG")]
+    assert names(folder / "deep" / ".ipynb_checkpoints") != []  # it is meant
+    members = (".hidden/a.png", ".hidden\\a.png", "a\\b.png", "8:30.png", "..\\x.png")
+    for path in (folder / "x.zip", folder / "x.tar"):
+        (zipped if path.suffix == ".zip" else tarred)(path, dict.fromkeys(members, LINE))
+        two, clock, out = expand([path])
+        assert read(two.open()).any() and read(clock.open()).any()
+        with pytest.raises(ImageError, match="points out"):
+            out.open()
 
 
 @pytest.mark.parametrize("source", ["nothing-here", "nothing-*.png", "nothing-" * 99])
@@ -244,6 +274,39 @@ def test_pages_of_a_tiff(tmp_path):
         np.testing.assert_array_equal(read(item.open()), np.asarray(page))
     with pytest.raises(ImageError):
         read(found[0].open())
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "jpeg"])
+def test_a_tiff_that_breaks_off_gives_what_is_left(tmp_path, compression):
+    pages = [Image.fromarray(draw_text(t)) for t in ("one", "two", "three")]
+    path = tmp_path / "many.tif"
+    pages[0].save(path, save_all=True, append_images=pages[1:], compression=compression)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 7 // 10])
+    zipped(tmp_path / "x.zip", {"many.tif": path.read_bytes()})
+    for source in (path, tmp_path / "x.zip"):
+        *left, last = expand([source])
+        assert left and last.name.endswith(f"many.tif#{len(left) + 1}")
+        assert read(left[0].open()).shape == draw_text("one").shape
+        with pytest.raises(ImageError, match=f"breaks off behind page {len(left)}"):
+            last.open()
+    assert page_count(path) == len(left) + 1
+
+
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+@pytest.mark.parametrize("compression", ["raw", "tiff_lzw"])
+def test_pages_of_a_tiff_are_turned_as_it_says(tmp_path, orientation, compression):
+    turns = {1: 0, 3: 2, 6: 1, 8: 3}[orientation]
+    pages = [draw_text(t) for t in ("one", "twelve")]
+    stored = [Image.fromarray(np.ascontiguousarray(np.rot90(p, turns))) for p in pages]
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[274] = orientation
+    path = tmp_path / "many.tif"
+    stored[0].save(
+        path, save_all=True, append_images=stored[1:], tiffinfo=tags, compression=compression
+    )
+    for item, page in zip(expand([path]), pages, strict=True):
+        np.testing.assert_array_equal(read(item.open()), page)
 
 
 def test_pages_of_a_tiff_wherever_it_lies(tmp_path):

@@ -23,8 +23,9 @@ def test_alternatives_share_the_beam():
     decoder = Beam(BeamDecoder(alphabet, BeamSettings.exact(50)), nbest=50)
     (found,) = decoder([scores])
     assert alphabet.decode(found.path.labels) == "a"
-    assert sum(p for _, p in found.alternatives) == pytest.approx(1)
-    shares = {alphabet.decode(k): p for k, p in found.alternatives}
+    assert sum(found.shares) == pytest.approx(1)
+    texts = (alphabet.decode(h.labels) for h in found.hypotheses)
+    shares = dict(zip(texts, found.shares, strict=True))
     # a-, aa, -a over everything
     assert shares["a"] == pytest.approx(0.6 * 0.98 + 0.6 * 0.01 + 0.1 * 0.01)
     assert found.path.probabilities[0] == pytest.approx((0.6 + shares["a"] + shares.get("ab", 0)
@@ -53,10 +54,10 @@ def test_alternatives_share_the_beam_by_what_ranks_them():
     """Not by the network alone, where a language model has its say."""
     scores = np.log(np.array([[0.04, 0.46, 0.46, 0.04], [0.97, 0.01, 0.01, 0.01]]))
     guided = BeamDecoder(LETTERS, BeamSettings(lm_weight=1.0, length_bonus=0.0), MODEL)
-    (found,) = Beam(guided, nbest=2)([scores])
+    (found,) = Beam(guided)([scores])
     one, two = found.hypotheses[:2]
     assert one.score - two.score > one.log_probability - two.log_probability + 0.1
-    (_, most), (_, less) = found.alternatives
+    most, less = found.shares[:2]
     assert most / less == pytest.approx(np.exp(one.score - two.score))
 
 
@@ -118,13 +119,9 @@ def test_agreement_ends_with_what_is_hardly_likely():
 
 
 class Turned:
-    """Stands for a rescorer: the last is the best, and so many are wanted."""
+    """Stands for a rescorer: the last is the best."""
 
-    def __init__(self):
-        self.at_least = []
-
-    def __call__(self, lines, at_least=0):
-        self.at_least.append(at_least)
+    def __call__(self, lines):
         return [list(found)[::-1] for found in lines]
 
 
@@ -141,19 +138,17 @@ PLAIN = BeamDecoder(LETTERS, BeamSettings(width=5))
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_what_a_rescorer_ranks_first_is_read(threads):
-    turned = Turned()
     options = {"nbest": 3, "threads": threads}
     for one, other in zip(
         searches(GUIDED, PLAIN, **options),
-        searches(GUIDED, PLAIN, rescorer=turned, **options),
+        searches(GUIDED, PLAIN, rescorer=Turned(), **options),
         strict=True,
     ):
         for before, found in zip(one([UNSURE] * 2), other([UNSURE] * 2), strict=True):
             last = before.hypotheses[-1].labels.tolist()
             assert found.path.labels.tolist() == last != before.path.labels.tolist()
-            assert found.alternatives[0][0].tolist() == last and len(found.alternatives) == 3
+            assert found.hypotheses[0].labels.tolist() == last and found.nbest == 3
             assert before.language == found.language == "one"
-    assert turned.at_least == [3, 3]
 
 
 def test_confidences_are_those_of_the_map():

@@ -82,7 +82,7 @@ def test_auto_reads_what_is_there():
     texts = ["the house", "la maison", "nařízení týkající se", "x", "12,50 €", "aa  bb"]
     decoded = decoder([frames(text, alphabet) for text in texts])
     assert [alphabet.decode(d.path.labels) for d in decoded] == texts
-    assert all(len(d.alternatives) == 2 for d in decoded)
+    assert all(d.nbest == 2 for d in decoded)
 
 
 def test_auto_prefers_words_to_noise():

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -9,7 +10,7 @@ from PIL import Image
 
 from ocr.alphabet import Alphabet
 from ocr.architecture import Architecture, Stage
-from ocr.ctc.beam import BeamDecoder
+from ocr.ctc.beam import BeamDecoder, Hypothesis
 from ocr.ctc.decoding import Beam, Decoded
 from ocr.ctc.greedy import Path
 from ocr.emissions import TorchEmissions
@@ -305,3 +306,19 @@ def test_temperature_softens_and_changes_no_text(recogniser):
     for image in IMAGES:
         cold, warm = alone(recogniser, image), alone(soft, image)
         assert warm.text == cold.text and warm.confidence < cold.confidence
+
+
+def test_alternatives_are_different_texts(recogniser):
+    """What differs in spaces at the ends, in doubled ones, or in kinds of quotes alone is one text;
+    what is read comes first."""
+    alphabet = recogniser.alphabet
+    shares = {"AB": 0.3, "CD": 0.25, "CD ": 0.15, "C D": 0.12, "C  D": 0.1, " AB": 0.05, "X": 0.03}
+    hypotheses = tuple(Hypothesis(alphabet.encode(t), 0.0, 0.0) for t in shares)
+    line = prepare(draw_text("AB"), CARD.preparation)
+    path = Path(alphabet.encode("AB"), np.array([0, 2]), np.array([1, 3]), np.ones(2))
+    decoded = Decoded(path, hypotheses, tuple(shares.values()), nbest=3)
+    found = recogniser.line(decoded, line).alternatives
+    assert [text for text, _ in found] == ["AB", "CD", "C D"]
+    assert [p for _, p in found] == pytest.approx([0.35, 0.4, 0.22])
+    for nbest, count in ((0, 0), (1, 1), (9, 4)):
+        assert len(recogniser.line(replace(decoded, nbest=nbest), line).alternatives) == count

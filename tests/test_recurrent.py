@@ -213,24 +213,27 @@ def test_sure_lines_and_single_hypotheses_stay_as_they_are():
     assert rescorer(lines) == lines
 
 
-def test_as_many_texts_are_judged_as_are_wanted():
-    said = {text: -float(len(text)) for text in ("a", "b", "c", "ab")}
-    found = [hypothesis(text, -1.0, -1.0) for text in said]
-    settings = RescoringSettings(texts=2)
-    assert len(Rescorer(ABC, Says(**said), settings)([found])[0]) == 2
-    assert len(Rescorer(ABC, Says(**said), settings)([found], at_least=3)[0]) == 3
+def test_so_many_texts_are_judged():
+    """The others come behind them, moved by as much as these are on average, and no further up."""
+    said = {"a": -1.0, "b": -3.0}
+    found = [hypothesis(t, -1.0, -1.0 - i / 4) for i, t in enumerate(("a", "b", "c", "ab"))]
+    settings = RescoringSettings(kept=1.0, weight=1.0, bonus=0.0, texts=2, sure=1.0)
+    (ranked,) = Rescorer(ABC, Says(**said), settings)([found])
+    assert [ABC.decode(h.labels) for h in ranked] == ["a", "b", "c", "ab"]
+    assert [h.score for h in ranked] == pytest.approx([-2.0, -4.25, -4.25, -4.25])
+    far = [*found[:2], *(hypothesis(t, -1.0, -9.0) for t in ("c", "ab"))]
+    (ranked,) = Rescorer(ABC, Says(**said), settings)([far])
+    assert [h.score for h in ranked] == pytest.approx([-2.0, -4.25, -11.0, -11.0])
 
 
 def test_what_is_far_behind_is_not_judged():
-    """Nor is a text that has no other near it, unless alternatives are wanted."""
-    said = {"a": -9.0, "b": -1.0, "c": -0.0}
+    """Nor is a text that has no other near it."""
+    said = {"a": -9.0, "b": -1.0}
     found = [hypothesis("a", -1.0, -1.0), hypothesis("b", -1.5, -1.5), hypothesis("c", -4.0, -4.0)]
     rescorer = Rescorer(ABC, Says(**said), RescoringSettings(behind=2.0, sure=1.0))
-    assert [ABC.decode(h.labels) for h in rescorer([found])[0]] == ["b", "a"]
-    assert len(rescorer([found], at_least=3)[0]) == 3
+    assert [ABC.decode(h.labels) for h in rescorer([found])[0]] == ["b", "a", "c"]
     alone = [found[0], found[2]]
     assert rescorer([alone]) == [alone]
-    assert rescorer([alone], at_least=2) != [alone]
 
 
 def test_texts_are_judged_by_their_lines():

@@ -14,6 +14,8 @@ from typer.testing import CliRunner
 
 import ocr
 from ocr.cli import app
+from ocr.confidence import Logistic
+from ocr.ctc.decoding import Beam
 from ocr.data.folder import DataError
 from ocr.data.sample import Sample
 from ocr.errors import OcrError
@@ -141,3 +143,19 @@ def test_few_lines_do_not_replace_what_many_tuned(weights, tmp_path, monkeypatch
     assert "replaces the settings tuned on 1,400 lines" in done.output
     # nothing is there
     assert "replaces" not in tuned(weights, folder, "--lm", "english").output
+
+
+def test_without_a_model_confidences_are_the_networks_own():
+    """And with the weight 0 `auto` is no model: no bonus for length that nothing balances."""
+    card = load(decoder="greedy").word_confidence
+    for options in ({"lm": "none"}, {"lm_weight": 0.0}, {"lm": "english", "lm_weight": 0.0}):
+        recogniser = load(**options)
+        assert recogniser.word_confidence == card
+        assert recogniser.decoder.confidence == Logistic()
+        assert isinstance(recogniser.decoder, Beam) and recogniser.decoder.language == ""
+
+
+def test_languages_that_nothing_was_fitted_for_are_as_sure_as_auto():
+    auto, german, french = (load(lm=lm) for lm in ("auto", "german", "french"))
+    assert german.word_confidence == auto.word_confidence != french.word_confidence
+    assert german.decoder.confidence == auto.decoder.confidence != french.decoder.confidence

@@ -3,6 +3,7 @@ a limit."""
 
 from __future__ import annotations
 
+import re
 import tarfile
 import zipfile
 import zlib
@@ -15,6 +16,7 @@ from ocr.batch.pages import held, is_tiff, pages
 from ocr.image import MAX_BYTES, ImageError
 
 TARS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+_DRIVE = re.compile(r"[A-Za-z]:")
 _BROKEN_ZIP = (zipfile.BadZipFile, NotImplementedError, ValueError)
 
 
@@ -41,7 +43,7 @@ def zip_members(path: Path) -> Iterator[Item]:
 
     # closed with the last item that refers to it: they are opened when this loop is over
     for member in members:
-        if member.is_dir() or not wanted(member.filename):
+        if member.is_dir() or not wanted(_posix(member.filename)):
             continue
         name = f"{path}/{member.filename}"
         if is_foreign(name):
@@ -66,7 +68,7 @@ def tar_members(path: Path) -> Iterator[Item]:
     with archive:
         try:
             for member in archive:
-                if not wanted(member.name):
+                if not wanted(_posix(member.name)):
                     continue
                 name = f"{path}/{member.name}"
                 if is_foreign(name):
@@ -94,15 +96,20 @@ def holds_tiffs(path: str | Path) -> bool:
     """Whether a ZIP does, whose pages are counted only by reading them."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(wanted(name) and is_tiff(name) for name in archive.namelist())
+            return any(wanted(_posix(name)) and is_tiff(name) for name in archive.namelist())
     except (OSError, *_BROKEN_ZIP):  # said by `expand`
         return False
 
 
 def _leaves(name: str) -> bool:
     """Whether a member's name points out of its archive."""
-    path = PurePosixPath(name.replace("\\", "/"))
-    return path.is_absolute() or ".." in path.parts or (len(name) > 1 and name[1] == ":")
+    path = PurePosixPath(_posix(name))
+    return path.is_absolute() or ".." in path.parts or _DRIVE.match(name) is not None
+
+
+def _posix(name: str) -> str:
+    """With the slashes that the format demands and some programs on Windows do not write."""
+    return name.replace("\\", "/")
 
 
 def _bounded(file: Any, name: str) -> bytes:

@@ -35,8 +35,12 @@ class Item:
 def wanted(name: str) -> bool:
     """Whether a file of a folder or an archive is taken for an image, by its name."""
     path = PurePosixPath(name)
-    hidden = any(part.startswith((".", "__MACOSX")) and part != ".." for part in path.parts)
-    return path.suffix.lower() in {*_SUFFIXES, *_FOREIGN} and not hidden
+    return path.suffix.lower() in {*_SUFFIXES, *_FOREIGN} and not any(map(is_hidden, path.parts))
+
+
+def is_hidden(part: str) -> bool:
+    """Whether a part of a path is one that nobody means: hidden, or what a Mac adds to archives."""
+    return part.startswith((".", "__MACOSX")) and part not in (".", "..")
 
 
 def is_foreign(name: str) -> bool:

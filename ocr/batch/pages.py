@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from io import BytesIO
+from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ocr.batch.items import Item
+from ocr.batch.items import Item, failing
 from ocr.image import MAX_PIXELS, ImageError, Source, is_special
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 # how such a file begins; the last is BigTIFF, of whose other order of bytes Pillow counts no pages
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0")
@@ -16,48 +22,64 @@ _TIFF = (b"II*\0", b"MM\0*", b"II+\0")
 def pages(
     name: str, open: Callable[[], Path | bytes], path: Path | None, size: int = 0
 ) -> Iterator[Item]:
-    """The pages of a TIFF; a TIFF of one page, or a broken one, is a file like any other."""
+    """The pages of a TIFF; a TIFF of one page, or no TIFF at all, is a file like any other. Where
+    one breaks off, an item that fails stands for the pages behind."""
     try:
         source = open()
-        count = _frames(source)
+        reached, breaks_off = _frames(source)
     except Exception:  # said when it is read, as an error of this image
-        count = 1
-    if count == 1:
+        reached, breaks_off = 1, False
+    if reached == 1 and not breaks_off:
         yield Item(name, open, path, size)
         return
-    for page in range(count):
+    for page in range(reached):
         # they share the bytes of their file
-        share = size // count
+        share = size // reached
         yield Item(f"{name}#{page + 1}", lambda p=page: _page(name, source, p), size=share)  # type: ignore[misc]
+    if breaks_off:
+        yield failing(f"{name}#{reached + 1}", f"the file breaks off behind page {reached}")
 
 
 def page_count(path: Path) -> int:
-    """Pages of a TIFF; 1 for every other file, broken ones included."""
+    """Pages of a TIFF, those behind a break counted as one; 1 for every other file."""
     try:
-        return _frames(path) if is_tiff(path.name) and not is_special(path) else 1
+        return sum(_frames(path)) if is_tiff(path.name) and not is_special(path) else 1
     except Exception:  # said when it is read
         return 1
 
 
-def _frames(source: Path | bytes) -> int:
-    from PIL import Image
-
-    with Image.open(_readable(source), formats=("TIFF",)) as image:
-        return int(getattr(image, "n_frames", 1))
+def _frames(source: Path | bytes) -> tuple[int, bool]:
+    """How many pages can be reached, and whether there are others that cannot."""
+    with _opened(source) as image:
+        for page in count(1):
+            try:
+                image.seek(page)
+            except EOFError:
+                return page, False
+            except Exception:  # the table of the next page is cut off, or junk
+                return page, True
+    raise AssertionError("unreachable")
 
 
 def _page(name: str, source: Path | bytes, page: int) -> Source:
-    from PIL import Image
-
-    with Image.open(_readable(source), formats=("TIFF",)) as image:
+    with _opened(source) as image:
         image.seek(page)
         if image.width * image.height > MAX_PIXELS:
             raise ImageError(f"{name}#{page + 1}", f"larger than {MAX_PIXELS:,} pixels")
         return image.copy()
 
 
-def _readable(source: Path | bytes) -> Path | BytesIO:
-    return BytesIO(source) if isinstance(source, bytes) else source
+@contextmanager
+def _opened(source: Path | bytes) -> Iterator[Image.Image]:
+    from PIL import Image
+
+    # never by a path: Pillow then maps pixels that are not compressed with width and height
+    # exchanged where the page is to be turned
+    with (
+        BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file,
+        Image.open(file, formats=("TIFF",)) as image,
+    ):
+        yield image
 
 
 def is_tiff(name: str) -> bool:

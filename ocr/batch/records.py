@@ -6,6 +6,7 @@ The journal (JSONL) is written while reading; these writers turn it into the out
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -18,6 +19,10 @@ from ocr.errors import OcrError
 Form = Literal["jsonl", "csv", "tsv", "parquet", "txt"]
 FORMS: tuple[Form, ...] = ("jsonl", "csv", "tsv", "parquet", "txt")
 _ROWS = 4096  # of a Parquet row group
+# bytes of a name, and of all folders above it: file systems take 255, and paths of 4,096
+_LONGEST, _DEEPEST = 200, 2000
+# names of files that are written into the folder of texts
+_OURS = (".txt", "records.jsonl", "records.jsonl.new")
 _PART = re.compile(r"(.+)\.[^.#]+#(\d+(?:#\d+)?)")
 
 
@@ -155,34 +160,75 @@ def _write_parquet(records: Iterable[Record], out: Path) -> None:
 
 def _write_texts(records: Iterable[Record], out: Path) -> None:
     """`name.txt` for each image that was read, below `out` as it lies below the current folder (or
-    its archive); and records.jsonl with everything. Two images of one name get numbers."""
+    its archive); and records.jsonl with everything. Two images of one name get numbers. Texts that
+    an older records.jsonl tells of go, where they are not written anew."""
     out.mkdir(parents=True, exist_ok=True)
+    listed = out / "records.jsonl"
     new = out / "records.jsonl.new"
+    written: set[PurePosixPath] = set()
     with new.open("w", encoding="utf-8", newline="\n") as file:
-        taken: set[str] = set()
-        for record in records:
+        for record, place in _places(records):
             file.write(record.line() + "\n")
-            if record.error is not None:
-                continue
-            place = text_name(record.source)
-            number = 2
-            while str(place) in taken:
-                place = PurePosixPath(f"{text_name(record.source).with_suffix('')}-{number}.txt")
-                number += 1
-            taken.add(str(place))
-            target = out / place
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(record.text + "\n", encoding="utf-8", newline="\n")
-    new.replace(out / "records.jsonl")
+            if place is not None:
+                target = out / place
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(record.text + "\n", encoding="utf-8", newline="\n")
+                written.add(place)
+    for old in _old_places(out) if listed.is_file() else ():
+        if old not in written:
+            (out / old).unlink(missing_ok=True)
+    new.replace(listed)
+
+
+def _places(records: Iterable[Record]) -> Iterator[tuple[Record, PurePosixPath | None]]:
+    """Where the text of each record goes, None where there is none."""
+    taken: set[PurePosixPath] = set()
+    for record in records:
+        if record.error is not None:
+            yield record, None
+            continue
+        first = place = text_name(record.source)
+        number = 2
+        while place in taken:
+            place = first.with_name(f"{first.stem}-{number}.txt")
+            number += 1
+        taken.add(place)
+        yield record, place
+
+
+def _old_places(out: Path) -> list[PurePosixPath]:
+    try:
+        return [place for _, place in _places(read(out, "txt")) if place is not None]
+    except BatchError:  # of somebody else: all of it stays
+        return []
 
 
 def text_name(source: str) -> PurePosixPath:
-    """Where the text of a source goes: never outside the folder, whatever its name holds."""
+    """Where the text of a source goes: never outside the folder, whatever its name holds, and never
+    under a name that a file system refuses or that a folder or a list has."""
     parts = [
         p for p in source.replace("\\", "/").replace(":", "_").split("/") if p not in ("", ".")
     ]
-    kept = [p for p in parts if p != ".."] or ["unnamed"]
-    part = _PART.fullmatch(kept[-1])
-    if part:  # a page of a stack or a row of a table keeps its number, whatever fails beside it
-        return PurePosixPath(*kept[:-1], f"{part[1]}-{part[2].replace('#', '-')}.txt")
-    return PurePosixPath(*kept).with_suffix(".txt")
+    *folders, name = [p for p in parts if p != ".."] or ["unnamed"]
+    # a page of a stack or a row of a table keeps its number, whatever fails beside it
+    part = _PART.fullmatch(name)
+    name = f"{part[1]}-{part[2].replace('#', '-')}" if part else PurePosixPath(name).stem
+    folders = [f"{_short(f)}_" if f.endswith(_OURS) else _short(f) for f in folders]
+    if sum(len(_bytes(folder)) for folder in folders) > _DEEPEST:
+        folders, name = [], f"{name[-_LONGEST:]}-{_mark(source)}"
+    return PurePosixPath(*folders, f"{_short(name)}.txt")
+
+
+def _short(name: str) -> str:
+    """A name with room for a number and a suffix: what is longer ends in a mark of all of it."""
+    if len(_bytes(name)) <= _LONGEST:
+        return name
+    return f"{_bytes(name)[: _LONGEST - 9].decode('utf-8', 'ignore')}-{_mark(name)}"
+
+
+def _mark(name: str) -> str:
+    return hashlib.sha256(_bytes(name)).hexdigest()[:8]
+
+
+def _bytes(name: str) -> bytes:
+    return name.encode("utf-8", "surrogatepass")

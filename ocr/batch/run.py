@@ -27,12 +27,14 @@ from ocr.image import is_special
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """How a run ended. `lines`: all records of the output, `resumed`: those of earlier runs."""
+    """How a run ended. `lines`: all records of the output, `resumed`: those of earlier runs,
+    `gone`: those of them whose images the sources no longer name."""
 
     lines: int
     failed: int
     resumed: int
     seconds: float
+    gone: int = 0
 
     @property
     def read(self) -> int:
@@ -64,19 +66,14 @@ def run(
     output cannot be written; what was read until then is kept.
     """
     out = Path(out)
-    if not out.name:
-        raise BatchError(f"{out}: the name of a file is wanted, or of a folder to be made")
-    if is_special(out):
-        raise BatchError(f"{out}: a pipe or a device, which is not replaced by a file")
     names = [str(s) for s in ([sources] if isinstance(sources, (str, Path)) else sources)]
     kind = forms.form_of(out, form)
-    if kind == "parquet":
-        forms.require_parquet(out)
+    _check_out(out, kind)
     check(names)
     started = time.perf_counter()
     part = out.with_name(out.name + ".part")
     with _alone(out), _saying(part):
-        if out.exists() and not overwrite and not part.is_file():
+        if not _is_free(out) and not overwrite and not part.is_file():
             return _finished(names, out, kind, started)
         # that of a run that was killed lies beside its journal
         if kind != "txt" and _new(out).exists() and not part.is_file():
@@ -91,7 +88,8 @@ def run(
             resumed = journal.count
             failed = sum(r.error is not None for r in journal.records())
             advance(resumed, failed)
-            items = _not_yet(expand(names), journal)
+            gone: Counter[str] = Counter()
+            items = _not_yet(expand(names), journal, gone)
             if engine == "ray":
                 from ocr.batch import distributed
 
@@ -111,7 +109,28 @@ def run(
             if not journal.count:  # nothing to go on with, and no other run is to be refused for it
                 part.unlink(missing_ok=True)
         part.unlink(missing_ok=True)
-    return Summary(lines, failed, resumed, time.perf_counter() - started)
+    return Summary(lines, failed, resumed, time.perf_counter() - started, gone.total())
+
+
+def _check_out(out: Path, kind: forms.Form) -> None:
+    """Raise BatchError for what could not be written: now, not after hours of reading."""
+    if not out.name:
+        raise BatchError(f"{out}: the name of a file is wanted, or of a folder to be made")
+    if out.name == "-":
+        raise BatchError("-: results are not written to standard output, but to a file or a folder")
+    if is_special(out):
+        raise BatchError(f"{out}: a pipe or a device, which is not replaced by a file")
+    if kind == "txt" and out.is_file():
+        raise BatchError(f"{out}: a file; texts are written into a folder")
+    if kind != "txt" and out.is_dir():
+        raise BatchError(f"{out}: a folder; {kind} is written into a file")
+    if kind == "parquet":
+        forms.require_parquet(out)
+
+
+def _is_free(out: Path) -> bool:
+    """Whether there is nothing yet, or an empty folder."""
+    return not out.exists() or (out.is_dir() and not any(out.iterdir()))
 
 
 @contextmanager
@@ -158,9 +177,10 @@ def _finished(sources: list[str], out: Path, form: forms.Form, started: float) -
     return Summary(count, failed, count, time.perf_counter() - started)
 
 
-def _not_yet(items: Iterable[Item], journal: Journal) -> Iterator[Item]:
+def _not_yet(items: Iterable[Item], journal: Journal, gone: Counter[str]) -> Iterator[Item]:
     """The items without a record. As long as they come in the order of the records, counting is
-    enough; where files came or went since, names are compared."""
+    enough; where files came or went since, names are compared. `gone` is told in the end of which
+    records there are no items any more."""
     done = journal.records() if journal.count else iter(())
     items = iter(items)
     remaining: Counter[str] | None = None
@@ -169,7 +189,7 @@ def _not_yet(items: Iterable[Item], journal: Journal) -> Iterator[Item]:
         if not left:
             yield item
             yield from items
-            return
+            break
         if remaining is None:
             record = next(done)
             left -= 1
@@ -182,6 +202,7 @@ def _not_yet(items: Iterable[Item], journal: Journal) -> Iterator[Item]:
             left -= 1
         else:
             yield item
+    gone.update(+remaining if remaining is not None else Counter(r.source for r in done))
 
 
 def _new(out: Path) -> Path:

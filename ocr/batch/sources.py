@@ -20,6 +20,7 @@ from ocr.batch.items import (
     failing,
     foreign,
     is_foreign,
+    is_hidden,
     wanted,
 )
 from ocr.batch.pages import is_tiff, pages
@@ -28,6 +29,7 @@ from ocr.image import is_special
 
 _LISTS = frozenset({".txt", ".lst", ".list"})
 _WILD = "*?["
+_HOLDERS = (".zip", *TARS, *PARQUETS)
 
 
 def expand(sources: Iterable[str | Path], stdin: TextIO | None = None) -> Iterator[Item]:
@@ -35,8 +37,9 @@ def expand(sources: Iterable[str | Path], stdin: TextIO | None = None) -> Iterat
 
     A source is an image, a folder (searched through, sorted by name), a glob, a list of paths (.txt
     or .lst, one a line), "-" for such a list on standard input, a ZIP or TAR archive, a Parquet
-    file, or a TIFF of several pages. A glob that ends in .zip, say, names archives; one that ends
-    in a star takes the images alone. A file of a source that turns out to be broken is an item that
+    file, or a TIFF of several pages. A list may name folders, archives and Parquet files, too. A
+    glob that ends in .zip, say, names archives; one that ends in a star takes the images alone. A
+    file of a source that turns out to be broken is an item that
     fails when it is opened: it takes its place among the records.
     """
     for source in sources:
@@ -92,7 +95,7 @@ def _paths(source: str | Path) -> Iterator[tuple[Path, bool]]:
     ending = Path(str(source)).suffix
     named = bool(ending) and not any(c in ending for c in _WILD)
     for name in _matching(source):
-        if os.path.isfile(name):
+        if os.path.isfile(name) and (named or wanted(os.path.basename(name))):
             yield Path(name), named
 
 
@@ -120,12 +123,31 @@ def _items(path: Path, top: bool) -> Iterator[Item]:
 
 
 def _folder(folder: Path) -> Iterator[Item]:
-    """Images below a folder; archives in it are not opened. Links to folders are not followed."""
-    for here, folders, names in os.walk(folder, onerror=_fail):
-        folders.sort()
-        for name in sorted(names):
+    """Images below a folder, but for hidden ones; archives in it are not opened (`archives_in`).
+    Links to folders are not followed."""
+    for here, names in _walk(folder):
+        for name in names:
             if wanted(name):
                 yield from _file(Path(here) / name)
+
+
+def archives_in(sources: Iterable[str | Path]) -> list[str]:
+    """Archives and Parquet files below the folders among the sources: these are not opened unless
+    they are named."""
+    folders = [Path(source) for source in sources if Path(source).is_dir()]
+    return [
+        os.path.join(here, name)
+        for folder in folders
+        for here, names in _walk(folder)
+        for name in names
+        if name.lower().endswith(_HOLDERS) and not is_hidden(name)
+    ]
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    for here, folders, names in os.walk(folder, onerror=_fail):
+        folders[:] = sorted(f for f in folders if not is_hidden(f))
+        yield here, sorted(names)
 
 
 def _fail(error: OSError) -> None:
@@ -152,10 +174,19 @@ def _file(path: Path, top: bool = False) -> Iterator[Item]:
 
 def _listed(lines: Iterable[str], folder: Path) -> Iterator[Item]:
     """Paths, one a line, relative to the list's folder. Blank lines count for nothing."""
-    for line in lines:
+    for number, line in enumerate(lines):
         name = line.rstrip("\r\n")
-        if name.strip():
-            yield from _one(name, folder / name)
+        if not number:
+            name = name.removeprefix("\ufeff")  # as Windows begins a text
+        path = folder / name
+        if not name.strip():
+            continue
+        if os.path.isdir(path):
+            yield from _folder(path)
+        elif name.lower().endswith(_HOLDERS) and os.path.isfile(path):
+            yield from _file(path, top=True)
+        else:
+            yield from _one(name, path)
 
 
 def _one(name: str, path: Path) -> Iterator[Item]:

@@ -87,12 +87,15 @@ def batch(
     * `ocr batch list.txt --out readings.parquet --engine ray --address auto`
     """
     from ocr.batch.run import run
-    from ocr.batch.sources import count
+    from ocr.batch.sources import archives_in, count
     from ocr.progress import tally
 
     check_search(context)
     if pages := _look_like_pages(sources):
         typer.echo(f"{pages}: several lines of text in an image, of which one is read", err=True)
+    if archives := archives_in(sources):
+        more = f" and {len(archives) - 1:,} more" if len(archives) > 1 else ""
+        typer.echo(f"{archives[0]}{more}: opened only if named, alone or by a glob", err=True)
     with tally("reading", count(sources)) as advance:
         summary = run(
             sources,
@@ -113,6 +116,12 @@ def batch(
             weights=weights,
         )
     before = f", {summary.resumed:,} of them by earlier runs" if summary.resumed else ""
+    if summary.gone:
+        typer.echo(
+            f"{out}: {summary.gone:,} of them of images that the sources no longer name; "
+            "--overwrite reads anew",
+            err=True,
+        )
     speed = summary.read / max(summary.seconds, 1e-6)
     typer.echo(
         f"{out}: {summary.lines:,} lines{before}; {summary.failed:,} failed; "

@@ -26,12 +26,14 @@ _PLAIN = Logistic()
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The text of a line as a path with spans, and the n best texts with their probabilities;
-    after a beam search all its hypotheses, best first, and the language model that guided it."""
+    """The text of a line as a path with spans; after a beam search all its hypotheses, best first,
+    each one's share of the probability of them all, how many of them are wanted as alternatives,
+    and the language model that guided it."""
 
     path: Path
-    alternatives: tuple[tuple[np.ndarray, float], ...] = ()
     hypotheses: tuple[Hypothesis, ...] = ()
+    shares: tuple[float, ...] = ()
+    nbest: int = 0
     language: str = ""
 
 
@@ -78,7 +80,7 @@ class Beam:
     def __call__(self, lines: Sequence[np.ndarray]) -> list[Decoded]:
         found = self.decoder.decode_many(lines, self.threads)
         if self.rescorer is not None:
-            found = self.rescorer(found, self.nbest)
+            found = self.rescorer(found)
         return [
             decoded(scores, hypotheses, self.nbest, self.confidence, self.language)
             for scores, hypotheses in zip(lines, found, strict=True)
@@ -124,7 +126,7 @@ class AutoBeam:
                 found = list(pool.map(self._search, lines))
         ranked = [hypotheses for hypotheses, _ in found]
         if self.rescorer is not None:
-            ranked = self.rescorer(ranked, self.nbest)
+            ranked = self.rescorer(ranked)
         return [
             decoded(scores, hypotheses, self.nbest, self.confidence, language)
             for scores, hypotheses, (_, language) in zip(lines, ranked, found, strict=True)
@@ -150,7 +152,7 @@ def decoded(
     confidence: Logistic = _PLAIN,
     language: str = "",
 ) -> Decoded:
-    """The best hypothesis aligned to its line, with confidences, and the `nbest` alternatives.
+    """The best hypothesis aligned to its line, with confidences, and all of them.
 
     A character is as sure as the mean of two witnesses: the network's probability in its frames,
     which knows no language, and the share of the beam's hypotheses that agree on it, which knows
@@ -164,9 +166,7 @@ def decoded(
     shares = np.exp(ranks - np.logaddexp.reduce(ranks)).tolist()
     agreed = agreement([h.labels for h in hypotheses], shares)
     path = replace(path, probabilities=confidence((path.probabilities + agreed) / 2))
-    pairs = zip(hypotheses, shares, strict=True)
-    best = tuple((h.labels, p) for h, p in pairs)[:nbest]
-    return Decoded(path, best, tuple(hypotheses), language)
+    return Decoded(path, tuple(hypotheses), tuple(shares), nbest, language)
 
 
 def agreement(texts: Sequence[np.ndarray], shares: Sequence[float]) -> np.ndarray:

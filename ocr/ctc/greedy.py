@@ -19,6 +19,10 @@ class Path:
     ends: np.ndarray
     probabilities: np.ndarray
 
+    def where(self, kept: np.ndarray) -> Path:
+        """The labels that a mask keeps."""
+        return Path(self.labels[kept], self.starts[kept], self.ends[kept], self.probabilities[kept])
+
 
 def greedy(emissions: np.ndarray) -> Path:
     """Collapse the best path of emissions T x C (log-probabilities). Vectorised, no Python loop."""
@@ -30,5 +34,5 @@ def greedy(emissions: np.ndarray) -> Path:
     starts = np.flatnonzero(np.diff(best, prepend=-1))
     ends = np.append(starts[1:], frames)
     height = np.maximum.reduceat(emissions[np.arange(frames), best], starts)
-    kept = best[starts] != BLANK
-    return Path(best[starts][kept], starts[kept], ends[kept], np.exp(height[kept]))
+    labels = best[starts]
+    return Path(labels, starts, ends, np.exp(height)).where(labels != BLANK)

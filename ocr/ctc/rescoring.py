@@ -53,32 +53,26 @@ class Rescorer:
         self.model = model
         self.settings = settings or RescoringSettings()
 
-    def __call__(
-        self, lines: Sequence[Sequence[Hypothesis]], at_least: int = 0
-    ) -> list[list[Hypothesis]]:
-        """The hypotheses of each line, best first: of those judged, with their new scores, the
-        first `texts` that are not far `behind` (or `at_least`); of a sure line all as they are."""
+    def __call__(self, lines: Sequence[Sequence[Hypothesis]]) -> list[list[Hypothesis]]:
+        """The hypotheses of each line, best first: those judged, with their new scores, and behind
+        them the others; of a sure line all as they are."""
         s = self.settings
-        judged = [self._judged(found, at_least) for found in lines]
+        judged = [self._judged(found) for found in lines]
         texts = [self.alphabet.decode(h.labels) for found in judged for h in found]
         numbers = [number for number, found in enumerate(judged) for _ in found]
         said = iter(self.model.score(texts, s.floor, numbers, s.context).tolist())
         ranked = []
-        for found, open_ones in zip(lines, judged, strict=True):
-            if not open_ones:
-                ranked.append(list(found))
-                continue
-            anew = [replace(h, score=self._score(h, next(said))) for h in open_ones]
-            ranked.append(sorted(anew, key=lambda h: -h.score))
+        for found, near in zip(lines, judged, strict=True):
+            anew = [replace(h, score=self._score(h, next(said))) for h in near]
+            ranked.append(_with_the_rest(anew, found))
         return ranked
 
-    def _judged(self, found: Sequence[Hypothesis], at_least: int) -> list[Hypothesis]:
-        if not self._open(found):
-            return []
+    def _judged(self, found: Sequence[Hypothesis]) -> Sequence[Hypothesis]:
         s = self.settings
+        if not self._open(found):
+            return ()
         near = sum(h.score > found[0].score - s.behind for h in found[: s.texts])
-        judged = list(found[: max(near, at_least)])
-        return judged if len(judged) > 1 else []
+        return found[:near] if near > 1 else ()
 
     def _open(self, found: Sequence[Hypothesis]) -> bool:
         if len(found) < 2:
@@ -91,3 +85,15 @@ class Rescorer:
         s = self.settings
         added = h.score - h.log_probability
         return h.log_probability + s.kept * added + s.weight * said + s.bonus * len(h.labels)
+
+
+def _with_the_rest(anew: Sequence[Hypothesis], found: Sequence[Hypothesis]) -> list[Hypothesis]:
+    """The first of `found` with their new scores, best first, and the others behind the last: moved
+    by as much as the new scores are from the old ones on average."""
+    if not anew:
+        return list(found)
+    first, last = found[: len(anew)], min(h.score for h in anew)
+    moved = sum(h.score for h in anew) / len(anew) - sum(h.score for h in first) / len(anew)
+    return sorted(anew, key=lambda h: -h.score) + [
+        replace(h, score=min(h.score + moved, last)) for h in found[len(anew) :]
+    ]
