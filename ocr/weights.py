@@ -94,12 +94,18 @@ def _indented(key: str, value: Any, indent: str) -> list[str]:
 
 
 def save_weights(path: Path | str, tensors: Mapping[str, np.ndarray], card: Card) -> None:
-    """Write atomically. Tensors are stored in float16, running statistics in float32.
-
-    Raises WeightsError if a value is no number or too large for float16.
-    """
+    """Write atomically, `as_stored`. Raises WeightsError."""
     from safetensors.numpy import save
 
+    metadata = {"format": FORMAT, "card": card.model_dump_json()}
+    write_atomically(Path(path), save(as_stored(tensors, path), metadata))
+
+
+def as_stored(tensors: Mapping[str, np.ndarray], path: Path | str) -> dict[str, np.ndarray]:
+    """Tensors as a file holds them: in float16, running statistics in float32.
+
+    Raises WeightsError, with `path`, if a value is no number or too large for float16.
+    """
     stored = {}
     for name, tensor in tensors.items():
         array = np.ascontiguousarray(tensor)
@@ -109,8 +115,7 @@ def save_weights(path: Path | str, tensors: Mapping[str, np.ndarray], card: Card
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             raise WeightsError(f"{path}: {name} holds values that are no numbers, or above 65504")
         stored[name] = array
-    metadata = {"format": FORMAT, "card": card.model_dump_json()}
-    write_atomically(Path(path), save(stored, metadata))
+    return stored
 
 
 def load_weights(path: Path | str) -> tuple[dict[str, np.ndarray], Card]:

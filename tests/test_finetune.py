@@ -138,7 +138,7 @@ def test_scripts_from_right_to_left_are_refused(weights, tmp_path):
 
 
 def test_lines_that_cannot_be_learnt_are_left_out(weights, tmp_path):
-    folder = write_lines(tmp_path / "mine", [*["one two"] * 19, "שלום one", "one\u202e", ""])
+    folder = write_lines(tmp_path / "mine", [*["one two"] * 19, "שלום one", "one\u202e", "", "  "])
     (folder / "labels.tsv").rename(tmp_path / "labels.tsv")
     for row in (tmp_path / "labels.tsv").read_text(encoding="utf-8").splitlines()[1:]:
         image, text, *_ = row.split("\t")
@@ -152,6 +152,7 @@ def test_lines_that_cannot_be_learnt_are_left_out(weights, tmp_path):
     assert "019.png: scripts from right to left are not supported yet: ו ל ם ש" in text
     assert "020.png: characters that nobody can see: U+202E" in text
     assert "021.png: its text is empty\n" in text + "\n"
+    assert "022.png: its text is empty\n" in text + "\n"
 
 
 def test_what_is_left_out_is_counted(weights, tmp_path):
@@ -243,11 +244,45 @@ def test_what_is_read_worst_is_mixed_in_most():
 
 
 def test_general_folders_of_one_name_are_both_measured(weights, tmp_path):
-    folders = [write_lines(tmp_path / place / "lines", WORDS[:4]) for place in ("a", "b")]
+    folders = [write_lines(tmp_path / place / "lines", WORDS * 2) for place in ("a", "b")]
     config = options(folders[0], weights, tmp_path, general=folders)
     card = load_card(weights)
     general = general_lines(config, card.preparation, tmp_path / "work", card.alphabet, quiet)
-    assert [len(samples) for samples in general.measured.values()][:2] == [4, 4]
+    assert [len(samples) for samples in general.measured.values()][:2] == [3, 3]
+
+
+def general_of(folder, weights, tmp_path, own=None):
+    """(lines to train on, lines to measure on, what was said) of a general folder."""
+    said = []
+    config = options(folder, weights, tmp_path, general=[folder])
+    card = load_card(weights)
+    general = general_lines(
+        config, card.preparation, tmp_path / "work", card.alphabet, said.append, own
+    )
+    trained = set(general.sources[0].draw.texts)
+    return trained, {s.text for s in general.measured[folder.name]}, said
+
+
+def test_what_is_measured_of_general_lines_is_not_trained_on(weights, tmp_path):
+    """Also where no line is marked; what cannot be used is said."""
+    texts = [f"{a} {b}" for a in WORDS[:4] for b in WORDS[:5]]
+    folder = write_lines(tmp_path / "others", [*texts, "Ω", "broken", ""])
+    (folder / "021.png").write_bytes(b"nothing")
+    trained, measured, said = general_of(folder, weights, tmp_path)
+    assert len(measured) == 3 and len(trained) == 17 and trained | measured == set(texts)
+    assert any("021.png: not an image" in message for message in said)
+    assert any("020.png: outside the alphabet: Ω" in message for message in said)
+
+
+def test_ones_own_lines_are_no_general_lines(weights, tmp_path):
+    """Those held out would be trained on."""
+    texts = [f"{a} {b}" for a in WORDS[:4] for b in WORDS[:5]]
+    folder = write_lines(tmp_path / "all", texts)
+    own = own_lines(options(folder, weights, tmp_path), Preparation(height=32), tmp_path, quiet)
+    own = replace(own, samples=own.samples[:8])
+    trained, measured, said = general_of(folder, weights, tmp_path, own)
+    assert trained | measured == set(texts[8:])
+    assert f"{folder}: left out: 8 lines that are among your own" in said
 
 
 def test_blend_goes_from_old_to_new():

@@ -1,10 +1,14 @@
+import json
 import unicodedata
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from ocr.alphabet import normalise
+from ocr.cli import app
 from ocr.data.folder import DataError, no_path, read_folder
+from ocr.data.sets import passed_over, read_samples
 
 
 def write(path, content):
@@ -145,8 +149,11 @@ def test_bad_pairs_are_named(tmp_path):
 def test_folders_without_lines(tmp_path):
     with pytest.raises(DataError, match=f"^{tmp_path}: neither labels.tsv nor name.gt.txt"):
         read_folder(tmp_path)
-    for path in (tmp_path / "missing", write(tmp_path / "file", "")):
-        with pytest.raises(DataError, match=f"^{path}: no such folder"):
+    for path, reason in (
+        (tmp_path / "missing", "no such folder"),
+        (write(tmp_path / "labels.tsv", ""), "a file; its folder is wanted"),
+    ):
+        with pytest.raises(DataError, match=f"^{path}: {reason}"):
             read_folder(path)
 
 
@@ -205,3 +212,61 @@ def test_the_text_of_the_whole_name_goes_before_that_of_a_part(tmp_path):
 def test_how_long_a_path_may_be():
     assert not no_path("é" * 127 + "a") and no_path("é" * 128)
     assert not no_path("a/" * 1000) and no_path("a/" * 1000 + "b")
+
+
+@pytest.mark.parametrize(
+    ("written", "text"),
+    [
+        ('"he said ""yes"""', 'he said "yes"'),
+        ('""""', '"'),
+        ('"""Yes,"" and ""no."""', '"Yes," and "no."'),
+        ('"Yes," and "no."', '"Yes," and "no."'),
+        ('"quoted"', '"quoted"'),
+        ('""', '""'),
+        ('a ""b""', 'a ""b""'),
+        ('"a ""b"" c', '"a ""b"" c'),
+    ],
+)
+def test_quotes_of_a_spreadsheet_are_not_those_of_a_text(written, text, tmp_path):
+    table(tmp_path, f"path\ttext\na.png\t{written}\n")
+    assert [s.text for s in read_folder(tmp_path)] == [text]
+
+
+def test_paths_as_windows_has_them(tmp_path):
+    write(tmp_path / "img" / "a.png", "")
+    write(tmp_path / "a\\b.png", "")
+    table(tmp_path, "path\ttext\nimg\\a.png\tone\na\\b.png\ttwo\nimg\\c.png\tthree\n")
+    found = [s.image.relative_to(tmp_path) for s in read_folder(tmp_path)]
+    # as they are, where there is such a file, and where there is none
+    assert found == [Path("img/a.png"), Path("a\\b.png"), Path("img\\c.png")]
+
+
+def test_hidden_texts_are_none(tmp_path):
+    for name in ("a.png", "__MACOSX/._a.png", ".b.png"):
+        write(tmp_path / name, "")
+        write(tmp_path / Path(name).with_suffix(".gt.txt"), b"\xff" if "_a" in name else b"one")
+    assert [s.image for s in read_folder(tmp_path)] == [tmp_path / "a.png"]
+    assert passed_over(tmp_path) == []
+
+
+def test_what_no_line_comes_from_is_said(tmp_path):
+    for name in ("a.png", "b.heic", "d.png", "e.bin.png", "f.png", "f.bin.png"):
+        write(tmp_path / name, "")
+    for name in ("a", "b", "c", "e", "f"):
+        write(tmp_path / f"{name}.gt.txt", name)
+    write(tmp_path / "d.txt", "not named as it should be")
+    write(tmp_path / "page.xml", "<PcGts/>")
+    assert [s.text for s in read_samples(tmp_path)] == ["a", "e", "f", "f"]
+    said = [message.removeprefix(f"{tmp_path}/") for message in passed_over(tmp_path)]
+    assert said == [
+        "b.gt.txt: b.heic is no image that is read",
+        "c.gt.txt: no image beside it",
+        "d.png: no d.gt.txt beside it",
+        "page.xml: XML of a page, not read beside name.gt.txt: a folder of its own is wanted",
+    ]
+    found = CliRunner().invoke(app, ["inspect", str(tmp_path), "--format", "json"])
+    assert len(json.loads(found.stdout)["passed_over"]) == 4
+    # a table says what it wants, and pages have no such texts
+    assert passed_over(tmp_path, "pages") == []
+    table(tmp_path, "path\ttext\na.png\tone\n")
+    assert passed_over(tmp_path) == []

@@ -185,6 +185,8 @@ def test_each_thing_that_splits_share_is_a_fault(tmp_path):
     clean = [Sample(one, "one", "set", "p", "train"), Sample(two, "two", "set", "q", "test")]
     for samples, expected in ((groups, False), (images, False), (clean, True)):
         assert inspect(samples, None, ALPHABET, 4, 500).clean == expected
+    passed = inspect(clean, None, ALPHABET, 4, 500, passed_over=["b.gt.txt: no image"])
+    assert not passed.clean and list(passed._notes()) == ["passed over:\n  b.gt.txt: no image"]
     assert not inspect(clean, None, Alphabet("on"), 4, 500).clean  # of two characters
 
 

@@ -20,13 +20,16 @@ from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 from safetensors import safe_open
 from safetensors.numpy import load_file
+from typer.testing import CliRunner
 
+from ocr.cli import app
 from ocr.data.folder import DataError
 from ocr.data.sample import Sample
 from ocr.data.sets import read_samples
 from ocr.errors import OcrError
 from ocr.evaluation.run import evaluate
 from ocr.loading import load
+from ocr.training import loop
 from ocr.training.config import ConfigError, RecombinedData, load_config
 from ocr.training.display import Display
 from ocr.training.log import Log
@@ -314,16 +317,40 @@ def test_without_valid_lines_the_last_weights_are_kept(lines, tmp_path, capsys):
     same_state(best, out / "last.safetensors")
 
 
-def test_a_run_that_is_begun_anew_leaves_nothing_of_the_one_before(lines, tmp_path):
+def test_a_run_that_is_begun_anew_leaves_nothing_of_the_one_before(lines, tmp_path, monkeypatch):
     """Stopped before its first checkpoint, it would have gone on with that of the other."""
     out = tmp_path / "run"
     short = {"optimisation": {"steps": 2}}
     train(load_config(write_config(lines, out, **short)))
-    (out / "checkpoint.safetensors").write_bytes(b"of the one before")
-    with pytest.raises(DataError, match="nothing to train on"):
-        nothing = write_config(lines, out, data=[{"path": str(lines), "weight": 0}], **short)
-        train(load_config(nothing))
+    before = {path: path.read_bytes() for path in out.glob("*.safetensors")}
+    assert len(before) == 3
+    # what cannot begin costs nothing
+    for data, reason in (
+        ({"path": str(lines), "weight": 0}, "nothing to train on"),
+        ({"path": str(tmp_path / "typo")}, "typo: no such folder"),
+    ):
+        with pytest.raises(DataError, match=reason):
+            train(load_config(write_config(lines, out, data=[data], **short)))
+        assert {path: path.read_bytes() for path in out.glob("*.safetensors")} == before
+
+    def stopped(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "_step", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        train(load_config(write_config(lines, out, **short)))
     assert not list(out.glob("*.safetensors"))
+
+
+def test_what_a_training_left_is_not_replaced_unasked(lines, tmp_path):
+    """Its best weights alone are worth asking for, too."""
+    for name in ("best", "last", "checkpoint"):
+        out = tmp_path / name
+        config = write_config(lines, out, optimisation={"steps": 2})
+        (out / f"{name}.safetensors").write_bytes(b"of a training")
+        refused = CliRunner().invoke(app, ["train", str(config)])
+        assert isinstance(refused.exception, OcrError)
+        assert f"{out} holds a training: --resume" in str(refused.exception)
 
 
 def test_weights_that_a_training_needs_are_not_removed_with_what_was_there(

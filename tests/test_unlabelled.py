@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from ocr import load
 from ocr.cli import app
 from ocr.data.folder import DataError
+from ocr.data.sample import Sample
 from ocr.evaluation.metrics import errors
 from ocr.finetune.config import FinetuneConfig
 from ocr.finetune.plan import general_share_of
@@ -92,3 +93,14 @@ def test_a_file_that_is_no_image_among_lines_without_texts_is_left_out(tmp_path)
     own = read_unlabelled(config, Preparation(), tmp_path / "work", said.append)
     assert len(own.usable) == 2
     assert any("letter.pdf: PDF is not read" in message for message in said)
+
+
+def test_lines_whose_texts_are_known_are_none_without(tmp_path):
+    """However their paths are written; those held out would be trained on."""
+    folder = write_lines(tmp_path / "scans", ["a house", "a river", "a tower"])
+    said: list[str] = []
+    config = FinetuneConfig(unlabelled=(folder / ".." / "scans",), unlabelled_confidence=0.1)
+    known = [Sample(folder / "000.png", "a house"), Sample(folder / "002.png", "a tower")]
+    own = read_unlabelled(config, Preparation(), tmp_path / "work", said.append, known)
+    assert [s.image.name for s in own.samples] == ["001.png"]
+    assert "left out: 2 lines without texts that --data has with theirs" in said

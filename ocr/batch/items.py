@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from ocr.data.folder import is_hidden
 from ocr.errors import OcrError
 from ocr.image import ImageError, Source
 
@@ -36,11 +37,6 @@ def wanted(name: str) -> bool:
     """Whether a file of a folder or an archive is taken for an image, by its name."""
     path = PurePosixPath(name)
     return path.suffix.lower() in {*_SUFFIXES, *_FOREIGN} and not any(map(is_hidden, path.parts))
-
-
-def is_hidden(part: str) -> bool:
-    """Whether a part of a path is one that nobody means: hidden, or what a Mac adds to archives."""
-    return part.startswith((".", "__MACOSX")) and part not in (".", "..")
 
 
 def is_foreign(name: str) -> bool:

@@ -20,11 +20,11 @@ from ocr.batch.items import (
     failing,
     foreign,
     is_foreign,
-    is_hidden,
     wanted,
 )
 from ocr.batch.pages import is_tiff, pages
 from ocr.batch.parquet import PARQUETS, check_parquet, row_count, rows_of
+from ocr.data.folder import is_hidden
 from ocr.image import is_special
 
 _LISTS = frozenset({".txt", ".lst", ".list"})

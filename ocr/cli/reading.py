@@ -167,6 +167,8 @@ def evaluate(
 
     if report and report.is_dir():
         raise OcrError(f"{report}: a folder; the report is a file")
+    if report and report.suffix.lower() not in (".html", ".htm"):
+        raise OcrError(f"{report}: the report is HTML: end its name in .html")
     if report:
         check_folder(report)
     check_search(context)

@@ -27,12 +27,12 @@ def inspect(
     """Say what is in labelled data before training on it.
 
     Lines per source and split, characters outside the alphabet, unreadable files, texts too long
-    for their image, images named twice, duplicates across splits.
+    for their image, images named twice, duplicates across splits, files that are passed over.
 
     Example: `ocr inspect my-lines other-lines`
     """
     from ocr.data.inspection import inspect as run
-    from ocr.data.sets import read_samples
+    from ocr.data.sets import passed_over, read_samples
     from ocr.loading import find_weights
     from ocr.preparation.prepare import WIDEST_TRAINED
     from ocr.progress import bar, print_table
@@ -40,6 +40,7 @@ def inspect(
 
     card = load_card(find_weights(weights))
     samples = [s for path in data for s in read_samples(path, kind)]
+    passed = [reason for path in data for reason in passed_over(path, kind)]
     with bar("preparing", len(samples)) as advance:
         result = run(
             samples,
@@ -48,6 +49,7 @@ def inspect(
             card.architecture.frame_width,
             max_width or WIDEST_TRAINED * card.preparation.height,
             preparation=card.preparation,
+            passed_over=passed,
             advance=advance,
         )
     if format is Format.json:
@@ -170,7 +172,7 @@ def train(
         bool, typer.Option("--resume", help="go on from the last checkpoint")
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="begin anew where there is a checkpoint")
+        bool, typer.Option("--overwrite", help="begin anew where there is a training")
     ] = False,
     stop_after: Annotated[
         int | None, typer.Option(help="end this call after so many steps, with a checkpoint")
@@ -190,11 +192,12 @@ def train(
     * `ocr train configs/latin-small.yaml --resume --minutes 30`
     """
     from ocr.training.config import load_config
-    from ocr.training.loop import is_first_process
+    from ocr.training.loop import RESULTS, is_first_process
     from ocr.training.loop import train as run
 
     settings = load_config(config, set_)
-    if (settings.out / "checkpoint.safetensors").is_file() and not resume and not overwrite:
+    held = any((settings.out / f"{name}.safetensors").is_file() for name in RESULTS)
+    if held and not resume and not overwrite:
         raise OcrError(
             f"{settings.out} holds a training: --resume goes on with it, --overwrite begins anew"
         )

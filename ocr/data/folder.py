@@ -5,13 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 from ocr.alphabet import normalise
 from ocr.data.sample import Sample
 from ocr.errors import OcrError
 
+_LABEL = ".gt.txt"
+# a text in quotes, with quotes inside and every one of them twice
+_QUOTED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 
 # lines that are `unused` take part in nothing, as IAM has some
@@ -31,6 +36,8 @@ def read_folder(folder: Path | str, split: str | None = None) -> list[Sample]:
     recursively). Raises DataError.
     """
     folder = Path(folder)
+    if folder.is_file():
+        raise DataError(f"{folder}: a file; its folder is wanted")
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder")
     table = folder / "labels.tsv"
@@ -83,7 +90,7 @@ def _from_table(table: Path) -> list[Sample]:
         samples.append(
             Sample(
                 image=written_either_way(table.parent, path),
-                text=normalise(text.rstrip("\r\n")),
+                text=normalise(_unquoted(text.rstrip("\r\n"))),
                 source=table.parent.resolve().name,
                 group=row.get("group") or "",
                 split=split,
@@ -93,29 +100,70 @@ def _from_table(table: Path) -> list[Sample]:
     return samples
 
 
+def _unquoted(text: str) -> str:
+    """What a spreadsheet meant, which writes a text with quotes in quotes, each inner one twice."""
+    return text[1:-1].replace('""', '"') if _QUOTED.fullmatch(text) else text
+
+
 def written_either_way(folder: Path, path: str) -> Path:
     """The path below the folder, or if there is no such file the one with accents as a Mac writes
-    them or others. The folder itself is left as it is."""
+    them or others, or with slashes for those of Windows. The folder itself is left as it is."""
     # not pathlib's, which raises for names that are too long: written another way, one may be
-    if path.isascii() or os.path.exists(folder / path):
+    if os.path.exists(folder / path):
         return folder / path
-    forms = (folder / unicodedata.normalize(form, path) for form in ("NFC", "NFD"))
-    return next((other for other in forms if os.path.exists(other)), folder / path)
+    ways = [unicodedata.normalize(form, path) for form in ("NFC", "NFD")]
+    ways.append(path.replace("\\", "/"))
+    return next((folder / way for way in ways if os.path.exists(folder / way)), folder / path)
 
 
 def _from_pairs(folder: Path) -> list[Sample]:
     samples = []
-    for image in sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGE_SUFFIXES):
-        # name.gt.txt, also beside name.bin.png and the like (OCR-D writes both)
-        for stem in (image.with_suffix(""), image.with_suffix("").with_suffix("")):
-            label = stem.parent / (stem.name + ".gt.txt")
-            if label.is_file():
-                text = _read_text(label).strip("\r\n")
-                group = str(image.parent.relative_to(folder)).strip(".")
-                source = folder.resolve().name
-                samples.append(Sample(image, normalise(text), source, group))
-                break
+    for image in _files(folder):
+        if image.suffix.lower() in IMAGE_SUFFIXES and (label := _label_of(image)) is not None:
+            text = _read_text(label).strip("\r\n")
+            group = str(image.parent.relative_to(folder)).strip(".")
+            source = folder.resolve().name
+            samples.append(Sample(image, normalise(text), source, group))
     return samples
+
+
+def strays(folder: Path) -> list[str]:
+    """Images without `name.gt.txt` and such texts without an image, with the reason."""
+    files = list(_files(folder))
+    images = [p for p in files if p.suffix.lower() in IMAGE_SUFFIXES]
+    labels = {image: _label_of(image) for image in images}
+    used = set(labels.values())
+    found = []
+    for path in files:
+        if path.name.endswith(_LABEL) and path not in used:
+            stem = path.name.removesuffix(_LABEL)
+            others = [p.name for p in files if p.parent == path.parent and p.stem == stem]
+            reason = f"{others[0]} is no image that is read" if others else "no image beside it"
+            found.append(f"{path}: {reason}")
+        elif path in labels and labels[path] is None:
+            found.append(f"{path}: no {path.stem}{_LABEL} beside it")
+    return found
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """The files below a folder, sorted, but for hidden ones."""
+    for path in sorted(folder.rglob("*")):
+        if not any(map(is_hidden, path.relative_to(folder).parts)) and path.is_file():
+            yield path
+
+
+def _label_of(image: Path) -> Path | None:
+    """name.gt.txt, also beside name.bin.png and the like (OCR-D writes both)."""
+    for stem in (image.with_suffix(""), image.with_suffix("").with_suffix("")):
+        label = stem.parent / (stem.name + _LABEL)
+        if label.is_file():
+            return label
+    return None
+
+
+def is_hidden(part: str) -> bool:
+    """Whether a part of a path is one that nobody means: hidden, or what a Mac adds to archives."""
+    return part.startswith((".", "__MACOSX")) and part not in (".", "..")
 
 
 def _read_text(path: Path) -> str:

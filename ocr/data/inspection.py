@@ -59,7 +59,7 @@ class Inspection:
     `duplicates` holds groups of (split, file) whose prepared pixels are identical and that stand in
     at least two splits. `shared_groups` holds (source, group, splits). `repeated` holds files (and
     boxes) that one split names more than once with the same text, `contradicted` those that are
-    given different texts, with these.
+    given different texts, with these. `passed_over` says which files no line comes from, and why.
     """
 
     parts: list[Part]
@@ -67,13 +67,16 @@ class Inspection:
     shared_groups: list[tuple[str, str, list[str]]]
     repeated: list[str]
     contradicted: list[tuple[str, list[str]]]
+    passed_over: list[str] = field(default_factory=list)
 
     @property
     def clean(self) -> bool:
-        """Whether every line is usable and named once, and the splits share nothing."""
+        """Whether every line is usable and named once, no file is passed over, and the splits share
+        nothing."""
         usable = all(p.usable == p.lines for p in self.parts)
         named_twice = self.repeated or self.contradicted
-        return usable and not (self.duplicates or self.shared_groups or named_twice)
+        odd = self.duplicates or self.shared_groups or named_twice or self.passed_over
+        return usable and not odd
 
     def as_dict(self) -> dict[str, Any]:
         """Plain types, ready for JSON."""
@@ -134,6 +137,7 @@ class Inspection:
             "image with different texts",
             [f"{file}: " + " = ".join(map(repr, texts)) for file, texts in self.contradicted],
         )
+        yield from _examples("passed over", self.passed_over)
         if self.clean:
             yield "Every line can be used, and no two splits share an image or a group."
 
@@ -146,13 +150,14 @@ def inspect(
     max_width: int,
     *,
     preparation: Preparation | None = None,
+    passed_over: Sequence[str] = (),
     advance: Callable[[int], None] = lambda n: None,
 ) -> Inspection:
     """Look at every sample. `lines` are the same samples prepared; None: they are prepared here, by
     `preparation` (or the default one), and not kept.
 
     `frame_width` is in pixels per frame, `max_width` the training limit in pixels at model height.
-    `advance` is called with the number of lines done.
+    `passed_over`: see `ocr.data.sets`. `advance` is called with the number of lines done.
     """
     from ocr.ctc.frames import frames_needed
 
@@ -204,6 +209,7 @@ def inspect(
         ],
         repeated,
         contradicted,
+        list(passed_over),
     )
 
 

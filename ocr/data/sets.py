@@ -18,13 +18,7 @@ def read_samples(path: Path | str, kind: Kind = "auto", split: str | None = None
     labels.tsv, for IAM.
     """
     path = Path(path)
-    if kind == "auto":
-        tables = [path / "ascii" / "lines.txt", path / "lines.txt"]
-        tree = _has_forms(path / "xml") or any(t.is_file() for t in tables)
-        if tree and not (path / "labels.tsv").is_file():
-            kind = "iam"
-        else:
-            kind = "pages" if _has_pages_only(path) else "folder"
+    kind = _kind_of(path, kind)
     if kind == "iam":
         from ocr.data.iam import read_iam
 
@@ -36,6 +30,29 @@ def read_samples(path: Path | str, kind: Kind = "auto", split: str | None = None
     from ocr.data.folder import read_folder
 
     return read_folder(path, split)
+
+
+def passed_over(path: Path | str, kind: Kind = "auto") -> list[str]:
+    """Files of a set that `read_samples` takes no line from though they look as if they held some,
+    and why: texts without an image, images without a text, XML of pages beside such lines."""
+    path = Path(path)
+    if _kind_of(path, kind) != "folder" or (path / "labels.tsv").is_file():
+        return []
+    from ocr.data.folder import strays
+
+    pages = sorted(p for p in path.rglob("*.xml") if not p.name.startswith("."))
+    reason = "XML of a page, not read beside name.gt.txt: a folder of its own is wanted"
+    return [*strays(path), *(f"{page}: {reason}" for page in pages)]
+
+
+def _kind_of(path: Path, kind: Kind) -> Kind:
+    if kind != "auto":
+        return kind
+    tables = [path / "ascii" / "lines.txt", path / "lines.txt"]
+    tree = _has_forms(path / "xml") or any(t.is_file() for t in tables)
+    if tree and not (path / "labels.tsv").is_file():
+        return "iam"
+    return "pages" if _has_pages_only(path) else "folder"
 
 
 def _has_forms(folder: Path) -> bool:

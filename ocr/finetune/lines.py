@@ -21,7 +21,7 @@ from ocr.data.phrases import phrase
 from ocr.data.render import LineRenderer, Texts
 from ocr.data.rendered import render_folder
 from ocr.data.sample import Sample
-from ocr.data.sets import read_samples
+from ocr.data.sets import passed_over, read_samples
 from ocr.finetune.config import FinetuneConfig
 from ocr.finetune.growth import hindrance_of
 from ocr.lm.sample import SampledTexts
@@ -39,6 +39,8 @@ _LANGUAGES = ("english", "french", "german")
 _ALL_LANGUAGES = (*_LANGUAGES, "italian", "spanish")
 # of the general lines, the share that is generated phrases
 _PHRASES = 0.25
+# of general lines without a split of their own, the share that is measured on and not trained on
+_HELD_OUT = 0.15
 # general fonts, in order of preference
 _GENERAL = (str(Path(__file__).parents[2] / "datasets" / "fonts"), "fontpkg")
 # lines of a text file that are looked at for new characters
@@ -74,6 +76,7 @@ def own_lines(config: FinetuneConfig, settings: Preparation, work: Path, say: Sa
     is named once more: of two of a kind, one could be held out and the other trained on; of two
     texts, one is wrong. Raises DataError."""
     samples = [s for path in config.data for s in read_samples(path)]
+    say_left_out([reason for path in config.data for reason in passed_over(path)], say)
     once: dict[Hashable, Sample] = {}
     texts: defaultdict[Hashable, set[str]] = defaultdict(set)
     for sample in samples:
@@ -137,7 +140,7 @@ def that_fit(own: Own, alphabet: Alphabet, frame_width: int, name: str, say: Say
     for i in own.usable:
         text = own.samples[i].text
         frames = -(-int(own.lines.widths[i]) // frame_width)
-        if not text:
+        if not text.strip():
             reasons.append(f"{own.samples[i].image}: its text is empty")
         elif frames_needed(alphabet.encode(text)) > frames:
             reasons.append(f"{own.samples[i].image}: its text is too long for the image")
@@ -247,30 +250,41 @@ def rendered_samples(
 
 
 def general_lines(
-    config: FinetuneConfig, settings: Preparation, work: Path, alphabet: Alphabet, say: Say
+    config: FinetuneConfig,
+    settings: Preparation,
+    work: Path,
+    alphabet: Alphabet,
+    say: Say,
+    own: Own | None = None,
 ) -> General:
     """Lines of other kinds: labelled ones that are given, and lines rendered in other fonts, as far
-    as fonts are installed."""
+    as fonts are installed. Of a set without valid lines some are held out. What is among one's
+    `own` lines is said and left out, and so is what cannot be used."""
     general = General()
+    places = {sample.place for sample in own.samples} if own else set()
     for number, path in enumerate(config.general):
-        samples = read_samples(path)
-        lines = prepare_lines(samples, settings, work / "cache")
-        known = [
-            i
-            for i in range(len(samples))
-            if i not in lines.errors and not alphabet.unknown(samples[i].text)
-        ]
-        train = [i for i in known if samples[i].split == "train"]
-        valid = [i for i in known if samples[i].split == "valid"] or train
+        found = read_samples(path)
+        samples = [s for s in found if s.place not in places]
+        if len(samples) < len(found):
+            say(f"{path}: left out: {len(found) - len(samples)} lines that are among your own")
+        given = prepared_lines(samples, settings, work / "cache", say)
+        known, reasons = [], []
+        for i in given.usable:
+            if unknown := alphabet.unknown(samples[i].text):
+                reasons.append(f"{samples[i].image}: outside the alphabet: {' '.join(unknown)}")
+            elif samples[i].split in ("train", "valid") and samples[i].text.strip():
+                known.append(i)
+        say_left_out(reasons, say)
+        train, valid = split_off(replace(given, usable=known), _HELD_OUT, config.seed)
         if not train:
             raise DataError(f"{path}: no lines to train on")
-        source = lines_source(f"general{number}", 1.0, samples, lines, train)
+        source = lines_source(f"general{number}", 1.0, samples, given.lines, train)
         general.sources.append(replace(source, familiar=True))
         step = -(-len(valid) // config.measured_lines)
         name = unused(path.name or str(path), str(path), general.measured)
         general.measured[name] = [samples[i] for i in valid[::step]]
-    own = {Path(f).resolve() for f in config.fonts}
-    fonts = [f for f in _installed_fonts() if f.path.resolve() not in own and f.split != "heldout"]
+    mine = {Path(f).resolve() for f in config.fonts}
+    fonts = [f for f in _installed_fonts() if f.path.resolve() not in mine and f.split != "heldout"]
     if fonts:
         texts = _GeneralTexts()
         # no more than any labelled set: these lines are hardly forgotten, real hands are

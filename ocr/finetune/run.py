@@ -46,7 +46,7 @@ from ocr.loading import find_trainable
 from ocr.recogniser import Recogniser
 from ocr.text import read_lines
 from ocr.training.checkpoint import Progress
-from ocr.weights import Card, save_weights
+from ocr.weights import Card, as_stored, save_weights
 
 # share of a text that new characters must have to be called many
 _MANY_NEW = 0.05
@@ -113,7 +113,8 @@ def _finetune(
         own = that_can_be_learnt(own, card.alphabet, say)
     unlabelled = None
     if config.unlabelled:
-        unlabelled = read_unlabelled(config, card.preparation, work, say)
+        known = own.samples if own else ()
+        unlabelled = read_unlabelled(config, card.preparation, work, say, known)
     fonts = fonts_of(config, say) if config.fonts else []
     texts = [own.samples[i].text for i in own.usable] if own else []
     drawn = frozenset[int]().union(*(f.coverage for f in fonts))
@@ -137,7 +138,7 @@ def _finetune(
         unlabelled = that_fit(unlabelled, alphabet, card.architecture.frame_width, name, say)
     lines = [s for part in (own, unlabelled) if part for s in part.chosen(part.usable)]
     begin(work, _depends_on(config, origin, lines), resume)
-    general = general_lines(config, card.preparation, work, alphabet, say)
+    general = general_lines(config, card.preparation, work, alphabet, say, own)
     plan = Plan(config, old, model, card, added, own, general, work, resume, say, bar, begun,
                 unlabelled=unlabelled)  # fmt: skip
     if fonts:
@@ -150,10 +151,16 @@ def _finetune(
     else:
         way = plan.by_folds if few else plan.by_holding_out
     trained = way()
+    # as the file will hold it: what is measured is what is written
+    rounded = as_stored(
+        {k: v.float().numpy() for k, v in trained.state.items()
+         if not k.endswith("num_batches_tracked")}, config.out
+    )  # fmt: skip
+    state = trained.state | {k: torch.from_numpy(v).float() for k, v in rounded.items()}
 
     _, plain = load_model(origin)
     before = Recogniser(TorchEmissions(old, plain, config.device))
-    after = Recogniser(TorchEmissions(loaded(model, trained.state), card, config.device))
+    after = Recogniser(TorchEmissions(loaded(model, state), card, config.device))
     say("measuring")
     name = "held-out lines of your own"
     if config.only_unlabelled:
@@ -179,9 +186,7 @@ def _finetune(
     result = Result(None, work, report, sets, added, 0.0, trained.stopped, trained.notes, unseen)
     if better:
         card = _card(card, config, origin, sets, plan.progress, added)
-        tensors = {k: v.float().numpy() for k, v in trained.state.items()
-                   if not k.endswith("num_batches_tracked")}  # fmt: skip
-        save_weights(config.out, tensors, card)
+        save_weights(config.out, rounded, card)
         _tuning(origin, config.out)
         result.weights = config.out
         if not trained.stopped:

@@ -7,6 +7,7 @@ it guessed how this hand makes its letters (self-training; Kahn et al. 2020 for 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -21,12 +22,23 @@ from ocr.image import ImageError
 from ocr.preparation.prepare import Preparation
 
 
-def read_unlabelled(config: FinetuneConfig, settings: Preparation, work: Path, say: Say) -> Own:
+def read_unlabelled(
+    config: FinetuneConfig,
+    settings: Preparation,
+    work: Path,
+    say: Say,
+    known: Sequence[Sample] = (),
+) -> Own:
     """Image files, and those of folders, with what the old weights read in them with the language
     model of each line's language. What cannot be read, holds nothing to read, or was not read
-    surely is said and left out. Raises SourceError, and DataError for archives and stacks of pages.
+    surely is said and left out, and so are lines whose texts are `known`. Raises SourceError, and
+    DataError for archives and stacks of pages.
     """
     items = [_on_disk(item) for item in expand(config.unlabelled)]
+    named = {sample.place for sample in known}
+    found, items = items, [i for i in items if i.path is None or _sample(i.path).place not in named]
+    if len(items) < len(found):
+        say(f"left out: {len(found) - len(items)} lines without texts that --data has with theirs")
     say(f"reading {len(items)} lines without texts")
     samples, reasons, unsure = [], [], 0
     for record in chain.from_iterable(
@@ -40,12 +52,15 @@ def read_unlabelled(config: FinetuneConfig, settings: Preparation, work: Path, s
         elif record.confidence < config.unlabelled_confidence:
             unsure += 1
         else:
-            image = Path(record.source)
-            samples.append(Sample(image, record.text, "unlabelled", str(image.parent)))
+            samples.append(_sample(Path(record.source), record.text))
     if unsure:
         say(f"left out: {unsure} lines that were read with less confidence than "
             f"{config.unlabelled_confidence}")  # fmt: skip
     return prepared_lines(samples, settings, work / "cache", say, reasons)
+
+
+def _sample(image: Path, text: str = "") -> Sample:
+    return Sample(image, text, "unlabelled", str(image.parent))
 
 
 def _on_disk(item: Item) -> Item:

@@ -18,13 +18,20 @@ from ocr.ctc.loss import ctc_loss
 from ocr.data.augment import Augmenter
 from ocr.data.batches import Batch, BatchStream
 from ocr.data.inspection import inspect
+from ocr.data.sets import passed_over
 from ocr.emissions import TorchEmissions, load_model
 from ocr.evaluation.metrics import errors
 from ocr.model import CRNN
 from ocr.precision import can_bf16
 from ocr.recogniser import Recogniser
 from ocr.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from ocr.training.config import Optimisation, RecombinedData, TrainingConfig, as_started
+from ocr.training.config import (
+    FolderData,
+    Optimisation,
+    RecombinedData,
+    TrainingConfig,
+    as_started,
+)
 from ocr.training.display import Display
 from ocr.training.enlarge import check_sizes, enlarged
 from ocr.training.log import Log
@@ -41,6 +48,10 @@ from ocr.weights import Card, save_weights
 # lines that a data worker draws at once, about: of more of them batches are cut with less padding,
 # and the first one is longer in coming
 CHUNK = 2048
+
+
+# what a training leaves in its folder, as .safetensors
+RESULTS = ("checkpoint", "best", "last")
 
 
 def train(
@@ -86,8 +97,6 @@ def train(
     display = Display(config, quiet=not first)
     if first:
         config.out.mkdir(parents=True, exist_ok=True)
-        if not resume:
-            remove_results(config)
         with display.preparing() as advance:
             load_lines(config, advance)
     fabric.launch()
@@ -113,7 +122,15 @@ def train(
     # told at the first start: a piece of a training has better things to do
     if fabric.is_global_zero and labelled.samples and not goes_on:
         frame_width = model.architecture.frame_width
-        found = inspect(labelled.samples, labelled.lines, alphabet, frame_width, config.max_width)
+        folders = [data for data in config.data if isinstance(data, FolderData)]
+        found = inspect(
+            labelled.samples,
+            labelled.lines,
+            alphabet,
+            frame_width,
+            config.max_width,
+            passed_over=[why for data in folders for why in passed_over(data.path, data.kind)],
+        )
         display.console.print(found.table())
     # on its device before there is an optimiser: what a checkpoint restores lands where weights are
     model.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -132,10 +149,6 @@ def train(
         display.say(f"resumed at step {progress.step:,}")
         if progress.best < 0:  # of a time when nothing was measured
             progress.best = math.inf
-    if fabric.is_global_zero:
-        # once its checkpoint was accepted
-        text = config.model_dump_json(indent=1)
-        (config.out / "config.json").write_text(text, encoding="utf-8")
     ema.to(fabric.device)
     ddp, optimiser = fabric.setup(model, optimiser)
     if teacher is not None:
@@ -156,6 +169,12 @@ def train(
         views=2 if o.consistency else 1,
         by_area=o.by_area,
     )
+    if fabric.is_global_zero:
+        # once its checkpoint, or all that a new training needs, was accepted
+        if not resume:
+            remove_results(config)
+        text = config.model_dump_json(indent=1)
+        (config.out / "config.json").write_text(text, encoding="utf-8")
     batches = iter(
         torch.utils.data.DataLoader(
             stream,
@@ -241,7 +260,7 @@ def remove_results(config: TrainingConfig) -> None:
     needed = [config.start, config.teacher]
     needed += [Path(d.weights) for d in config.data if isinstance(d, RecombinedData)]
     kept = {path.resolve() for path in needed if path is not None}
-    for name in ("checkpoint", "best", "last"):
+    for name in RESULTS:
         file = config.out / f"{name}.safetensors"
         if file.resolve() not in kept:
             file.unlink(missing_ok=True)
