@@ -11,16 +11,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ocr.errors import OcrError
+    from ocr.image import ImageError
     from ocr.line import Character, Line
     from ocr.loading import load
     from ocr.recogniser import Recogniser
 
 __version__ = "0.1.0"
-__all__ = ["Character", "Line", "Recogniser", "load", "__version__"]
+__all__ = ["Character", "ImageError", "Line", "OcrError", "Recogniser", "load", "__version__"]
 
 _PLACES = {
     "Character": "ocr.line",
+    "ImageError": "ocr.image",
     "Line": "ocr.line",
+    "OcrError": "ocr.errors",
     "Recogniser": "ocr.recogniser",
     "load": "ocr.loading",
 }

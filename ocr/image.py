@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import stat
-from os import PathLike
+from os import PathLike, fsdecode, fspath
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -218,8 +218,8 @@ def _flatten(rgba: np.ndarray) -> np.ndarray:
 
 def describe(source: Any, number: int | None = None) -> str:
     """A short name of an image source for messages and records: its path, or "image 3"."""
-    if isinstance(source, (str, PathLike)) and str(source):
-        return str(source)
+    if isinstance(source, (str, PathLike)) and (path := fspath(source)):
+        return fsdecode(path)
     return "image" if number is None else f"image {number}"
 
 

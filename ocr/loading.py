@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import lru_cache
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -127,8 +128,13 @@ def load(
     """
     if decoder not in ("greedy", "beam"):
         raise OcrError(f"decoder {decoder!r}: it is greedy or beam")
-    if beam_width < 1:
-        raise OcrError(f"a beam of {beam_width} prefixes; one is the least")
+    for what, value, least in (
+        ("beam_width", beam_width, 1),
+        ("nbest", nbest, 0),
+        ("threads", threads, 1),
+    ):
+        if not isinstance(value, Integral) or value < least:
+            raise OcrError(f"{what} {value!r}: a whole number is wanted, of {least} at least")
     path = find_weights(weights)
     if device != "cpu" and path.suffix == ".onnx":
         path = path.with_name(
@@ -261,8 +267,6 @@ def load_beam(
     for what, value, least in (("lm_weight", lm_weight, 0), ("length_bonus", length_bonus, -_MOST)):
         if value is not None and not least <= value <= _MOST:
             raise OcrError(f"{what} {value:g}: it lies between {least} and {_MOST}")
-    if nbest < 0:
-        raise OcrError(f"nbest {nbest}: none is the least")
 
     def settings_for(name: str) -> BeamSettings:
         weight, bonus = tuned_settings(weights, name)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
 
+import ocr
 from ocr.image import MAX_PIXELS, ImageError, describe, read
 from ocr.preparation.border import outside_of_cut, without_frame
 from ocr.preparation.polarity import is_light_on_dark
@@ -194,6 +195,8 @@ def test_errors_name_the_file(tmp_path):
         load(tmp_path / "a.png", SETTINGS)
     assert str(caught.value) == f"{tmp_path / 'a.png'}: not an image of a known format"
     assert describe(tmp_path / "a.png") == str(tmp_path / "a.png")
+    (tmp_path / "a.png").touch()
+    assert [describe(entry) for entry in os.scandir(tmp_path)] == [str(tmp_path / "a.png")]
     assert describe(CLEAN, 3) == "image 3"
 
 
@@ -750,3 +753,8 @@ def test_an_open_file_that_fails_is_an_error_of_the_image():
 
     with pytest.raises(ImageError, match="cannot be read: the line is cut"):
         read(Broken())
+
+
+def test_its_errors_are_there_to_be_caught():
+    assert issubclass(ocr.ImageError, ocr.OcrError) and ocr.ImageError is ImageError
+    assert {"ImageError", "OcrError"} < set(ocr.__all__)

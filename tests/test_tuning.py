@@ -102,7 +102,7 @@ def test_the_file_beside_the_weights_is_json(weights, model):
         ({"lm_weight": -0.5}, "lm_weight -0.5"),
         ({"length_bonus": math.nan}, "length_bonus nan: it lies between -20 and 20"),
         ({"length_bonus": 800.0}, "length_bonus 800"),
-        ({"nbest": -3}, "nbest -3: none is the least"),
+        ({"nbest": -3}, "nbest -3: a whole number is wanted, of 0 at least"),
     ],
 )
 def test_numbers_with_which_nothing_is_read_are_refused(given, reason):
@@ -111,9 +111,11 @@ def test_numbers_with_which_nothing_is_read_are_refused(given, reason):
         load(lm="english", **given)
 
 
-@pytest.mark.parametrize("wrong", [{"decoder": "Beam"}, {"beam_width": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"decoder": "Beam"}, {"beam_width": 0}, {"threads": 0}, {"nbest": 1.5}]
+)
 def test_what_there_is_not_is_refused(wrong):
-    with pytest.raises(OcrError, match="greedy or beam|one is the least"):
+    with pytest.raises(OcrError, match="greedy or beam|a whole number is wanted"):
         ocr.load(**wrong)
 
 
