@@ -168,3 +168,15 @@ def test_many_lines_in_parallel_are_those_one_by_one():
     together = [h[0] for h in decoder.decode_many(lines, threads=4)]
     for a, b in zip(alone, together, strict=True):
         assert a.labels.tolist() == b.labels.tolist() and a.score == b.score
+
+
+def test_what_float32_calls_nothing_is_summed():
+    """A probability of 1e-50 in a frame of float32, which has none below 1e-45."""
+    scores = np.array([[0.0, -115.0, -120.0], [0.0, -115.0, -120.0]], np.float32)
+    found = BeamDecoder(Alphabet("ab"), BeamSettings.exact(50)).decode(scores)
+    got = {tuple(h.labels.tolist()): h.log_probability for h in found}
+    assert got[()] == pytest.approx(0.0)
+    # a-, -a, aa; and b likewise
+    assert got[(1,)] == pytest.approx(-115 + np.log(2), abs=1e-4)
+    assert got[(2,)] == pytest.approx(-120 + np.log(2), abs=1e-4)
+    assert got[(1, 2)] == pytest.approx(-235, abs=1e-4)

@@ -174,7 +174,7 @@ def search(
 
     for t in range(frames):
         row = emissions[t]
-        y_blank = np.exp(row[0])
+        y_blank = np.exp(np.float64(row[0]))
         found = likely(row, log_threshold, most_symbols, candidates)
         size = len(beam)
         if found == 0:
@@ -183,7 +183,7 @@ def search(
             for i in range(size):
                 both = blank[i] + label_[i]
                 if label_[i] > 0.0:
-                    label_[i] *= np.exp(row[nodes[beam[i], SYMBOL]])
+                    label_[i] *= np.exp(np.float64(row[nodes[beam[i], SYMBOL]]))
                 blank[i] = both * y_blank
                 best = max(best, blank[i] + label_[i])
             if best <= 0.0:
@@ -202,7 +202,7 @@ def search(
                 j -= 1
             candidates[j] = k
         for i in range(found):
-            chances[i] = np.exp(row[candidates[i]])
+            chances[i] = np.exp(np.float64(row[candidates[i]]))
 
         # prefixes that stay: their own paths, and those of a parent that is in the beam
         room = size * (found + 1)
@@ -222,7 +222,7 @@ def search(
             next_beam[i] = node
             next_blank[i] = (blank[i] + label_[i]) * y_blank
             if node > 0:
-                y = np.exp(row[symbol])
+                y = np.exp(np.float64(row[symbol]))
                 p = label_[i] * y
                 parent = nodes[node, PARENT]
                 if nodes[parent, STAMP] == t:
