@@ -259,10 +259,10 @@ def test_what_no_line_comes_from_is_said(tmp_path):
     assert [s.text for s in read_samples(tmp_path)] == ["a", "e", "f", "f"]
     said = [message.removeprefix(f"{tmp_path}/") for message in passed_over(tmp_path)]
     assert said == [
+        "page.xml: XML of a page, not read beside name.gt.txt: a folder of its own is wanted",
         "b.gt.txt: b.heic is no image that is read",
         "c.gt.txt: no image beside it",
         "d.png: no d.gt.txt beside it",
-        "page.xml: XML of a page, not read beside name.gt.txt: a folder of its own is wanted",
     ]
     found = CliRunner().invoke(app, ["inspect", str(tmp_path), "--format", "json"])
     assert len(json.loads(found.stdout)["passed_over"]) == 4

@@ -400,3 +400,8 @@ def test_what_else_lies_beside_the_xml_decides(folder):
     (folder / "labels.tsv").write_text("path\ttext\nscan.png\tof a table\n")
     assert [s.text for s in read_samples(folder)] == ["of a table"]
     assert len(read_samples(folder, "pages")) == 2
+
+
+def test_a_suffix_may_be_written_large(folder):
+    (folder / "scan.XML").write_text(PAGE.format(name="scan.png"), encoding="utf-8")
+    assert len(read_samples(folder)) == 2

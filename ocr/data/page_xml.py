@@ -39,7 +39,7 @@ def read_pages(folder: Path | str) -> list[Sample]:
     """
     folder = Path(folder)
     samples: list[Sample] = []
-    for path in sorted(folder.rglob("*.xml")):
+    for path in sorted(folder.rglob("*.[xX][mM][lL]")):
         if path.name.lower() in ("mets.xml", "metadata.xml"):
             continue
         root = parse(path)

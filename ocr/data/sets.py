@@ -40,9 +40,9 @@ def passed_over(path: Path | str, kind: Kind = "auto") -> list[str]:
         return []
     from ocr.data.folder import strays
 
-    pages = sorted(p for p in path.rglob("*.xml") if not p.name.startswith("."))
+    pages = sorted(p for p in path.rglob("*.[xX][mM][lL]") if not p.name.startswith("."))
     reason = "XML of a page, not read beside name.gt.txt: a folder of its own is wanted"
-    return [*strays(path), *(f"{page}: {reason}" for page in pages)]
+    return [*(f"{page}: {reason}" for page in pages), *strays(path)]
 
 
 def _kind_of(path: Path, kind: Kind) -> Kind:
@@ -70,4 +70,4 @@ def _has_forms(folder: Path) -> bool:
 def _has_pages_only(path: Path) -> bool:
     if not path.is_dir() or (path / "labels.tsv").is_file():
         return False
-    return any(path.rglob("*.xml")) and not any(path.rglob("*.gt.txt"))
+    return any(path.rglob("*.[xX][mM][lL]")) and not any(path.rglob("*.gt.txt"))
