@@ -133,12 +133,12 @@ def strays(folder: Path) -> list[str]:
     images = [p for p in files if p.suffix.lower() in IMAGE_SUFFIXES]
     labels = {image: _label_of(image) for image in images}
     used = set(labels.values())
+    called = {path.with_suffix(""): path.name for path in reversed(files)}
     found = []
     for path in files:
         if path.name.endswith(_LABEL) and path not in used:
-            stem = path.name.removesuffix(_LABEL)
-            others = [p.name for p in files if p.parent == path.parent and p.stem == stem]
-            reason = f"{others[0]} is no image that is read" if others else "no image beside it"
+            other = called.get(path.with_name(path.name.removesuffix(_LABEL)))
+            reason = f"{other} is no image that is read" if other else "no image beside it"
             found.append(f"{path}: {reason}")
         elif path in labels and labels[path] is None:
             found.append(f"{path}: no {path.stem}{_LABEL} beside it")
