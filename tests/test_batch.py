@@ -339,6 +339,25 @@ def test_what_another_list_named_is_counted(lines, tmp_path, cut):
     assert (summary.lines, summary.resumed, summary.gone) == (5, 3, 3 - cut)
 
 
+def test_what_this_run_reads_is_not_gone(lines, tmp_path):
+    """However much of it is written before the last image is taken."""
+    out = tmp_path / "x.jsonl"
+    (tmp_path / "list.txt").write_text("".join(f"{lines}/{i:03}.png\n" for i in range(5)) * 20)
+    asked = {"sources": [str(tmp_path / "list.txt")], "settings": {"decoder": "greedy"}}
+    journal = Journal(
+        tmp_path / "x.jsonl.part", {**asked, "models": fingerprints({"decoder": "greedy"})}
+    )
+    journal.append(Record(f"{lines}/{i:03}.png", "read before", 0.5) for i in range(5))
+    journal.close()
+    summary = run([tmp_path / "list.txt"], out, decoder="greedy", workers=1)
+    assert (summary.lines, summary.resumed, summary.gone) == (100, 5, 0)
+
+
+def test_a_name_too_long_for_an_output_is_said(lines, tmp_path):
+    with pytest.raises(BatchError, match="cannot be written"):
+        run([lines / "001.png"], tmp_path / ("x" * 300 + ".jsonl"), decoder="greedy")
+
+
 def test_an_output_of_another_kind_is_said_before_any_reading(lines, tmp_path, monkeypatch):
     """An empty folder may wait for texts."""
     (tmp_path / "x.jsonl").mkdir()
@@ -499,6 +518,7 @@ def test_names_of_any_bytes(tmp_path):
 @example("ä" * 300 + ".png")
 @example("x" * 196 + ".png/" * 30 + "y.png")
 @example("/".join(["folder" * 30] * 40) + "/y.png")
+@example("a/" * 1500 + "x.png")
 def test_texts_stay_in_their_folder(source):
     path = text_name(source)
     assert not path.is_absolute() and ".." not in path.parts and path.suffix == ".txt"
@@ -538,6 +558,8 @@ def test_names_that_a_folder_of_texts_could_not_take(tmp_path):
         *("b.png", "b.txt/note.png", "b.txt_/note.png", "records.jsonl/a.png"),
         "/".join(["deep" * 40] * 30) + "/c.png",
         "/".join(["deep" * 40] * 30) + "/d/c.png",
+        "a/" * 1500 + "x.png",
+        "a\0b.png",
     )
     for _ in range(2):  # as `--overwrite` does
         records.write([Record(name, name, 0.5) for name in names], tmp_path, "txt")

@@ -71,7 +71,8 @@ def test_a_glob_of_archives_opens_them_and_a_star_does_not(folder):
     # next to images lie lists of what they say, and archives of themselves
     assert names(str(folder / "*")) == [str(folder / n) for n in ("a.jpg", "b.png")]
     assert archives_in([folder]) == [str(folder / f"{letter}.zip") for letter in "ab"]
-    assert archives_in([folder / "a.zip", str(folder / "*.zip"), "-"]) == []
+    assert archives_in([folder / "a.zip", str(folder / "*.zip"), "-", "x" * 5000]) == []
+    assert archives_in([folder, folder / "deep" / ".." / "a.zip"]) == [str(folder / "b.zip")]
 
 
 def test_a_list_names_folders_and_archives(folder):
@@ -82,8 +83,21 @@ def test_a_list_names_folders_and_archives(folder):
         f"{folder / 'x.zip'}/1.png",
         *("b.png", "list.txt"),  # no list of lists
     ]
-    assert names(folder / "list.txt") == expected and count([folder / "list.txt"]) == 5
+    assert names(folder / "list.txt") == expected
     assert names("-", stdin=io.StringIO("\ufeffx.png\n")) == ["x.png"]
+    # what archives hold only reading tells
+    assert count([folder / "list.txt"]) is None
+    (folder / "list.txt").write_text("deep\nb.png\n")
+    assert count([folder / "list.txt"]) == 3
+
+
+def test_what_a_list_names_in_vain_costs_no_other_line(folder):
+    (folder / "x.parquet").write_bytes(b"no table")
+    (folder / "list.txt").write_text("b.png\nx.parquet\nb.png\n")
+    one, bad, two = expand([folder / "list.txt"])
+    assert one.name == two.name == "b.png"
+    with pytest.raises(ImageError, match=r"x\.parquet"):
+        bad.open()
 
 
 def test_hidden_images_are_none(folder):
@@ -288,7 +302,7 @@ def test_a_tiff_that_breaks_off_gives_what_is_left(tmp_path, compression):
         *left, last = expand([source])
         assert left and last.name.endswith(f"many.tif#{len(left) + 1}")
         assert read(left[0].open()).shape == draw_text("one").shape
-        with pytest.raises(ImageError, match=f"breaks off behind page {len(left)}"):
+        with pytest.raises(ImageError, match="cannot be reached, nor can what is behind it"):
             last.open()
     assert page_count(path) == len(left) + 1
 

@@ -256,6 +256,8 @@ def test_what_no_line_comes_from_is_said(tmp_path):
         write(tmp_path / f"{name}.gt.txt", name)
     write(tmp_path / "d.txt", "not named as it should be")
     write(tmp_path / "page.xml", "<PcGts/>")
+    for other in ("mets.xml", ".idea/page.xml", "no_page.xml"):
+        write(tmp_path / other, "<x/>" if other == "no_page.xml" else "<PcGts/>")
     assert [s.text for s in read_samples(tmp_path)] == ["a", "e", "f", "f"]
     said = [message.removeprefix(f"{tmp_path}/") for message in passed_over(tmp_path)]
     assert said == [
@@ -269,4 +271,13 @@ def test_what_no_line_comes_from_is_said(tmp_path):
     # a table says what it wants, and pages have no such texts
     assert passed_over(tmp_path, "pages") == []
     table(tmp_path, "path\ttext\na.png\tone\n")
+    assert passed_over(tmp_path) == []
+
+
+def test_a_link_to_nothing_is_a_line_that_cannot_be_read(tmp_path):
+    for name in ("a", "b"):
+        write(tmp_path / f"{name}.gt.txt", name)
+    write(tmp_path / "a.png", "")
+    (tmp_path / "b.png").symlink_to(tmp_path / "nowhere")
+    assert [s.image.name for s in read_folder(tmp_path)] == ["a.png", "b.png"]
     assert passed_over(tmp_path) == []

@@ -385,7 +385,7 @@ def test_what_cannot_be_read_as_xml_is_named(folder):
         read_pages(folder)
     (folder / "scan.xml").unlink()
     (folder / "scan.xml").mkdir()
-    with pytest.raises(DataError, match=r"scan\.xml: Is a directory"):
+    with pytest.raises(DataError, match=f"^{folder}: no PAGE or ALTO XML"):  # it is no file
         read_pages(folder)
 
 
@@ -405,3 +405,17 @@ def test_what_else_lies_beside_the_xml_decides(folder):
 def test_a_suffix_may_be_written_large(folder):
     (folder / "scan.XML").write_text(PAGE.format(name="scan.png"), encoding="utf-8")
     assert len(read_samples(folder)) == 2
+
+
+def test_hidden_files_are_no_pages(folder):
+    (folder / "scan.xml").write_text(PAGE.format(name="scan.png"), encoding="utf-8")
+    (folder / "._scan.xml").write_bytes(b"\0\5\x16\7")
+    (folder / "__MACOSX").mkdir()
+    (folder / "__MACOSX" / "._a.gt.txt").write_bytes(b"\xff")
+    assert len(read_samples(folder)) == 2
+
+
+def test_a_path_of_another_machine_may_be_too_long(folder):
+    named = "/".join(["d" * 300, "scan.png"])
+    (folder / "scan.xml").write_text(PAGE.format(name=named), encoding="utf-8")
+    assert {s.image for s in read_pages(folder)} == {folder / "scan.png"}

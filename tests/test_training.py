@@ -344,13 +344,18 @@ def test_a_run_that_is_begun_anew_leaves_nothing_of_the_one_before(lines, tmp_pa
 
 def test_what_a_training_left_is_not_replaced_unasked(lines, tmp_path):
     """Its best weights alone are worth asking for, too."""
-    for name in ("best", "last", "checkpoint"):
+    for name, options, way in (
+        ("best", [], "without its checkpoint, --overwrite begins anew"),
+        ("last", ["--resume"], "without its checkpoint, --overwrite begins anew"),
+        ("checkpoint", [], "--resume goes on with it, --overwrite begins anew"),
+    ):
         out = tmp_path / name
         config = write_config(lines, out, optimisation={"steps": 2})
         (out / f"{name}.safetensors").write_bytes(b"of a training")
-        refused = CliRunner().invoke(app, ["train", str(config)])
+        refused = CliRunner().invoke(app, ["train", str(config), *options])
         assert isinstance(refused.exception, OcrError)
-        assert f"{out} holds a training: --resume" in str(refused.exception)
+        assert str(refused.exception) == f"{out} holds a training: {way}"
+        assert (out / f"{name}.safetensors").read_bytes() == b"of a training"
 
 
 def test_weights_that_a_training_needs_are_not_removed_with_what_was_there(

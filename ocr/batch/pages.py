@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ocr.batch.items import Item, failing
+from ocr.errors import reason_of
 from ocr.image import MAX_PIXELS, ImageError, Source, is_special
 
 if TYPE_CHECKING:
@@ -26,38 +27,42 @@ def pages(
     one breaks off, an item that fails stands for the pages behind."""
     try:
         source = open()
-        reached, breaks_off = _frames(source)
+        reached, end = _frames(source)
     except Exception:  # said when it is read, as an error of this image
-        reached, breaks_off = 1, False
-    if reached == 1 and not breaks_off:
+        reached, end = 1, ""
+    if reached == 1 and not end:
         yield Item(name, open, path, size)
         return
     for page in range(reached):
         # they share the bytes of their file
         share = size // reached
         yield Item(f"{name}#{page + 1}", lambda p=page: _page(name, source, p), size=share)  # type: ignore[misc]
-    if breaks_off:
-        yield failing(f"{name}#{reached + 1}", f"the file breaks off behind page {reached}")
+    if end:
+        reason = f"cannot be reached, nor can what is behind it: {end}"
+        yield failing(f"{name}#{reached + 1}", reason)
 
 
 def page_count(path: Path) -> int:
     """Pages of a TIFF, those behind a break counted as one; 1 for every other file."""
     try:
-        return sum(_frames(path)) if is_tiff(path.name) and not is_special(path) else 1
+        if not is_tiff(path.name) or is_special(path):
+            return 1
+        reached, end = _frames(path)
+        return reached + bool(end)
     except Exception:  # said when it is read
         return 1
 
 
-def _frames(source: Path | bytes) -> tuple[int, bool]:
-    """How many pages can be reached, and whether there are others that cannot."""
+def _frames(source: Path | bytes) -> tuple[int, str]:
+    """How many pages can be reached, and why others cannot, if there are any."""
     with _opened(source) as image:
         for page in count(1):
             try:
                 image.seek(page)
             except EOFError:
-                return page, False
-            except Exception:  # the table of the next page is cut off, or junk
-                return page, True
+                return page, ""
+            except Exception as error:  # the table of the next page is cut off, junk, or unknown
+                return page, reason_of(error)
     raise AssertionError("unreachable")
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -19,8 +21,11 @@ from ocr.errors import OcrError
 Form = Literal["jsonl", "csv", "tsv", "parquet", "txt"]
 FORMS: tuple[Form, ...] = ("jsonl", "csv", "tsv", "parquet", "txt")
 _ROWS = 4096  # of a Parquet row group
-# bytes of a name, and of all folders above it: file systems take 255, and paths of 4,096
-_LONGEST, _DEEPEST = 200, 2000
+# bytes of a name, and of all folders above it: file systems take 255, and paths of 4,096; and how
+# many of these
+_LONGEST, _DEEPEST, _FOLDERS = 200, 2000, 50
+# what no name may hold, or none of Windows
+_ODD = re.compile(r'[\x00-\x1f\x7f:<>"|?*]' if os.name == "nt" else r"[\x00-\x1f\x7f:]")
 # names of files that are written into the folder of texts
 _OURS = (".txt", "records.jsonl", "records.jsonl.new")
 _PART = re.compile(r"(.+)\.[^.#]+#(\d+(?:#\d+)?)")
@@ -161,11 +166,13 @@ def _write_parquet(records: Iterable[Record], out: Path) -> None:
 def _write_texts(records: Iterable[Record], out: Path) -> None:
     """`name.txt` for each image that was read, below `out` as it lies below the current folder (or
     its archive); and records.jsonl with everything. Two images of one name get numbers. Texts that
-    an older records.jsonl tells of go, where they are not written anew."""
+    an older records.jsonl tells of go before."""
     out.mkdir(parents=True, exist_ok=True)
     listed = out / "records.jsonl"
     new = out / "records.jsonl.new"
-    written: set[PurePosixPath] = set()
+    for old in _old_places(out) if listed.is_file() else ():
+        with suppress(FileNotFoundError, NotADirectoryError):
+            (out / old).unlink()
     with new.open("w", encoding="utf-8", newline="\n") as file:
         for record, place in _places(records):
             file.write(record.line() + "\n")
@@ -173,10 +180,6 @@ def _write_texts(records: Iterable[Record], out: Path) -> None:
                 target = out / place
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(record.text + "\n", encoding="utf-8", newline="\n")
-                written.add(place)
-    for old in _old_places(out) if listed.is_file() else ():
-        if old not in written:
-            (out / old).unlink(missing_ok=True)
     new.replace(listed)
 
 
@@ -206,15 +209,13 @@ def _old_places(out: Path) -> list[PurePosixPath]:
 def text_name(source: str) -> PurePosixPath:
     """Where the text of a source goes: never outside the folder, whatever its name holds, and never
     under a name that a file system refuses or that a folder or a list has."""
-    parts = [
-        p for p in source.replace("\\", "/").replace(":", "_").split("/") if p not in ("", ".")
-    ]
+    parts = [p for p in _ODD.sub("_", source.replace("\\", "/")).split("/") if p not in ("", ".")]
     *folders, name = [p for p in parts if p != ".."] or ["unnamed"]
     # a page of a stack or a row of a table keeps its number, whatever fails beside it
     part = _PART.fullmatch(name)
     name = f"{part[1]}-{part[2].replace('#', '-')}" if part else PurePosixPath(name).stem
     folders = [f"{_short(f)}_" if f.endswith(_OURS) else _short(f) for f in folders]
-    if sum(len(_bytes(folder)) for folder in folders) > _DEEPEST:
+    if len(folders) > _FOLDERS or len(_bytes("/".join(folders))) > _DEEPEST:
         folders, name = [], f"{name[-_LONGEST:]}-{_mark(source)}"
     return PurePosixPath(*folders, f"{_short(name)}.txt")
 

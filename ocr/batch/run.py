@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -120,9 +121,9 @@ def _check_out(out: Path, kind: forms.Form) -> None:
         raise BatchError("-: results are not written to standard output, but to a file or a folder")
     if is_special(out):
         raise BatchError(f"{out}: a pipe or a device, which is not replaced by a file")
-    if kind == "txt" and out.is_file():
+    if kind == "txt" and os.path.isfile(out):
         raise BatchError(f"{out}: a file; texts are written into a folder")
-    if kind != "txt" and out.is_dir():
+    if kind != "txt" and os.path.isdir(out):
         raise BatchError(f"{out}: a folder; {kind} is written into a file")
     if kind == "parquet":
         forms.require_parquet(out)
@@ -181,10 +182,11 @@ def _not_yet(items: Iterable[Item], journal: Journal, gone: Counter[str]) -> Ite
     """The items without a record. As long as they come in the order of the records, counting is
     enough; where files came or went since, names are compared. `gone` is told in the end of which
     records there are no items any more."""
-    done = journal.records() if journal.count else iter(())
     items = iter(items)
     remaining: Counter[str] | None = None
     left = journal.count
+    # those of before: while this waits between two items, others are written behind them
+    done = islice(journal.records(), left)
     for item in items:
         if not left:
             yield item

@@ -72,6 +72,8 @@ def count(sources: Iterable[str | Path]) -> int | None:
             name = path.name.lower() if top else ""
             if name.endswith(TARS) or (name.endswith(".zip") and holds_tiffs(path)):
                 return None
+            if top and path.suffix.lower() in _LISTS and _names_holders(path):
+                return None
             if name.endswith(PARQUETS):
                 total += row_count(path)
             else:
@@ -134,13 +136,17 @@ def _folder(folder: Path) -> Iterator[Item]:
 def archives_in(sources: Iterable[str | Path]) -> list[str]:
     """Archives and Parquet files below the folders among the sources: these are not opened unless
     they are named."""
-    folders = [Path(source) for source in sources if Path(source).is_dir()]
+    given = [str(source) for source in sources]
+    named = {os.path.abspath(source) for source in given}
     return [
-        os.path.join(here, name)
-        for folder in folders
-        for here, names in _walk(folder)
+        path
+        for folder in given
+        if os.path.isdir(folder)
+        for here, names in _walk(Path(folder))
         for name in names
-        if name.lower().endswith(_HOLDERS) and not is_hidden(name)
+        if name.lower().endswith(_HOLDERS)
+        and not is_hidden(name)
+        and os.path.abspath(path := os.path.join(here, name)) not in named
     ]
 
 
@@ -181,12 +187,24 @@ def _listed(lines: Iterable[str], folder: Path) -> Iterator[Item]:
         path = folder / name
         if not name.strip():
             continue
-        if os.path.isdir(path):
-            yield from _folder(path)
-        elif name.lower().endswith(_HOLDERS) and os.path.isfile(path):
-            yield from _file(path, top=True)
-        else:
-            yield from _one(name, path)
+        try:
+            if os.path.isdir(path):
+                yield from _folder(path)
+            elif name.lower().endswith(_HOLDERS) and os.path.isfile(path):
+                yield from _file(path, top=True)
+            else:
+                yield from _one(name, path)
+        except SourceError as error:  # the lines behind it count as well
+            yield failing(name, str(error))
+
+
+def _names_holders(listing: Path) -> bool:
+    """Whether a list names archives or Parquet files: only reading tells what they hold."""
+    try:
+        with listing.open(encoding="utf-8-sig", errors="surrogateescape") as lines:
+            return any(line.rstrip("\r\n").lower().endswith(_HOLDERS) for line in lines)
+    except OSError:  # said by `expand`
+        return False
 
 
 def _one(name: str, path: Path) -> Iterator[Item]:

@@ -196,11 +196,11 @@ def train(
     from ocr.training.loop import train as run
 
     settings = load_config(config, set_)
-    held = any((settings.out / f"{name}.safetensors").is_file() for name in RESULTS)
-    if held and not resume and not overwrite:
-        raise OcrError(
-            f"{settings.out} holds a training: --resume goes on with it, --overwrite begins anew"
-        )
+    held = [name for name in RESULTS if (settings.out / f"{name}.safetensors").is_file()]
+    goes_on = "checkpoint" in held
+    if held and not overwrite and not (resume and goes_on):
+        way = "--resume goes on with it, " if goes_on else "without its checkpoint, "
+        raise OcrError(f"{settings.out} holds a training: {way}--overwrite begins anew")
     best = run(settings, resume, stop_after, minutes)
     if is_first_process():  # the others run this command, too
         typer.echo(f"best weights: {best}", err=True)

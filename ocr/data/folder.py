@@ -118,7 +118,7 @@ def written_either_way(folder: Path, path: str) -> Path:
 
 def _from_pairs(folder: Path) -> list[Sample]:
     samples = []
-    for image in _files(folder):
+    for image in files_of(folder):
         if image.suffix.lower() in IMAGE_SUFFIXES and (label := _label_of(image)) is not None:
             text = _read_text(label).strip("\r\n")
             group = str(image.parent.relative_to(folder)).strip(".")
@@ -129,7 +129,7 @@ def _from_pairs(folder: Path) -> list[Sample]:
 
 def strays(folder: Path) -> list[str]:
     """Images without `name.gt.txt` and such texts without an image, with the reason."""
-    files = list(_files(folder))
+    files = list(files_of(folder))
     images = [p for p in files if p.suffix.lower() in IMAGE_SUFFIXES]
     labels = {image: _label_of(image) for image in images}
     used = set(labels.values())
@@ -145,10 +145,11 @@ def strays(folder: Path) -> list[str]:
     return found
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files_of(folder: Path) -> Iterator[Path]:
     """The files below a folder, sorted, but for hidden ones."""
     for path in sorted(folder.rglob("*")):
-        if not any(map(is_hidden, path.relative_to(folder).parts)) and path.is_file():
+        # a link to nothing is a file that cannot be read, which is said in its turn
+        if not any(map(is_hidden, path.relative_to(folder).parts)) and not path.is_dir():
             yield path
 
 

@@ -6,6 +6,7 @@ no entity is expanded, nothing is fetched, no image outside the folder is opened
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,7 +15,7 @@ from lxml import etree
 from PIL import Image
 
 from ocr.alphabet import normalise
-from ocr.data.folder import IMAGE_SUFFIXES, DataError, no_path, written_either_way
+from ocr.data.folder import IMAGE_SUFFIXES, DataError, files_of, no_path, written_either_way
 from ocr.data.sample import NO_PLACE, Sample
 from ocr.data.xml import parse, text_of
 
@@ -26,6 +27,7 @@ _FARTHEST = 1e6
 _FINEST = 1000
 # points of an outline: what has more is drawn pixel by pixel
 _MOST_POINTS = 500
+_ROOT = re.compile(rb"<(?:\w+:)?(?:PcGts|alto)[\s/>]")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
@@ -39,8 +41,8 @@ def read_pages(folder: Path | str) -> list[Sample]:
     """
     folder = Path(folder)
     samples: list[Sample] = []
-    for path in sorted(folder.rglob("*.[xX][mM][lL]")):
-        if path.name.lower() in ("mets.xml", "metadata.xml"):
+    for path in files_of(folder):
+        if not _may_be_page(path):
             continue
         root = parse(path)
         kind = etree.QName(root).localname
@@ -73,6 +75,21 @@ def read_pages(folder: Path | str) -> list[Sample]:
     if not samples:
         raise DataError(f"{folder}: no PAGE or ALTO XML with lines of text")
     return samples
+
+
+def is_page(path: Path) -> bool:
+    """Whether a file begins as PAGE or ALTO XML does."""
+    try:
+        with path.open("rb") as file:
+            return _may_be_page(path) and _ROOT.search(file.read(4096)) is not None
+    except OSError:
+        return False
+
+
+def _may_be_page(path: Path) -> bool:
+    """By its name: of what tells of a whole document nothing is a page."""
+    name = path.name.lower()
+    return name.endswith(".xml") and name not in ("mets.xml", "metadata.xml")
 
 
 def _page(root: etree._Element) -> tuple[str, Iterator[tuple[Places, str]]]:
@@ -206,10 +223,11 @@ def _image(folder: Path, xml: Path, named: str) -> Path:
         raise DataError(f"{xml}: its image has {reason}")
     here, above = xml.parent, xml.parent.parent
     # a path of another machine says nothing here; one from the XML or the folder above it may
-    places = [written_either_way(f, n) for n in (named, name) for f in (here, above) if name]
+    names = [n for n in (named, name) if name and not no_path(n)]
+    places = [written_either_way(f, n) for n in names for f in (here, above)]
     places += [f / (xml.stem + s) for f in (here, above) for s in sorted(IMAGE_SUFFIXES)]
     home = folder.resolve()
-    beside = [p for p in places if p.is_file() and p.parent.resolve().is_relative_to(home)]
+    beside = [p for p in places if os.path.isfile(p) and p.parent.resolve().is_relative_to(home)]
     for place in beside:
         if place.resolve().is_relative_to(home):
             return place

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from ocr.data.folder import files_of
 from ocr.data.sample import Sample
 
 Kind = Literal["auto", "folder", "iam", "pages"]
@@ -39,8 +40,9 @@ def passed_over(path: Path | str, kind: Kind = "auto") -> list[str]:
     if _kind_of(path, kind) != "folder" or (path / "labels.tsv").is_file():
         return []
     from ocr.data.folder import strays
+    from ocr.data.page_xml import is_page
 
-    pages = sorted(p for p in path.rglob("*.[xX][mM][lL]") if not p.name.startswith("."))
+    pages = [p for p in files_of(path) if is_page(p)]
     reason = "XML of a page, not read beside name.gt.txt: a folder of its own is wanted"
     return [*(f"{page}: {reason}" for page in pages), *strays(path)]
 
@@ -70,4 +72,6 @@ def _has_forms(folder: Path) -> bool:
 def _has_pages_only(path: Path) -> bool:
     if not path.is_dir() or (path / "labels.tsv").is_file():
         return False
-    return any(path.rglob("*.[xX][mM][lL]")) and not any(path.rglob("*.gt.txt"))
+    names = [file.name for file in files_of(path)]
+    texts = any(name.endswith(".gt.txt") for name in names)
+    return not texts and any(name.lower().endswith(".xml") for name in names)

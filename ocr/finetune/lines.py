@@ -39,8 +39,8 @@ _LANGUAGES = ("english", "french", "german")
 _ALL_LANGUAGES = (*_LANGUAGES, "italian", "spanish")
 # of the general lines, the share that is generated phrases
 _PHRASES = 0.25
-# of general lines without a split of their own, the share that is measured on and not trained on
-_HELD_OUT = 0.15
+# of general lines without a split of their own, one in so many is not trained on but measured on
+_EVERY = 7
 # general fonts, in order of preference
 _GENERAL = (str(Path(__file__).parents[2] / "datasets" / "fonts"), "fontpkg")
 # lines of a text file that are looked at for new characters
@@ -258,8 +258,8 @@ def general_lines(
     own: Own | None = None,
 ) -> General:
     """Lines of other kinds: labelled ones that are given, and lines rendered in other fonts, as far
-    as fonts are installed. Of a set without valid lines some are held out. What is among one's
-    `own` lines is said and left out, and so is what cannot be used."""
+    as fonts are installed. Of a set without valid lines every seventh is held out. What is among
+    one's `own` lines is said and left out, and so is what cannot be read or spelt."""
     general = General()
     places = {sample.place for sample in own.samples} if own else set()
     for number, path in enumerate(config.general):
@@ -275,11 +275,15 @@ def general_lines(
             elif samples[i].split in ("train", "valid") and samples[i].text.strip():
                 known.append(i)
         say_left_out(reasons, say)
-        train, valid = split_off(replace(given, usable=known), _HELD_OUT, config.seed)
+        marked = [i for i in known if samples[i].split == "valid"]
+        valid = marked or known[_EVERY - 1 :: _EVERY]
+        held_out = set(valid)
+        train = [i for i in known if i not in held_out]
         if not train:
             raise DataError(f"{path}: no lines to train on")
         source = lines_source(f"general{number}", 1.0, samples, given.lines, train)
         general.sources.append(replace(source, familiar=True))
+        valid = valid or train  # of a handful
         step = -(-len(valid) // config.measured_lines)
         name = unused(path.name or str(path), str(path), general.measured)
         general.measured[name] = [samples[i] for i in valid[::step]]
