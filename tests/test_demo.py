@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -183,9 +184,22 @@ def test_it_is_said_how_a_picture_stood():
     assert "on its side" in markup.turned(90) and "on its side" in markup.turned(270)
 
 
-def test_advice_only_for_several_lines():
-    assert markup.advice(0) == markup.advice(1) == ""
-    assert "several lines" in markup.advice(3)
+def test_advice_only_for_several_lines_or_pages(seen):
+    for lines in (0, 1):
+        assert markup.advice(replace(seen, lines=lines)) == ""
+        assert markup.remarks(replace(seen, lines=lines)) == []
+    several = replace(seen, lines=3)
+    assert "several lines" in markup.advice(several) and "about 3" in markup.remarks(several)[0]
+    assert "first of 2 pages" in markup.advice(replace(seen, pages=2))
+    assert len(markup.remarks(replace(several, pages=2))) == 2
+
+
+def test_pages_of_a_stack_are_counted(machine, samples, tmp_path):
+    picture = Image.open(sorted(samples.glob("*.png"))[0]).convert("L")
+    picture.save(tmp_path / "two.tif", save_all=True, append_images=[picture])
+    assert machine.see(tmp_path / "two.tif").pages == 2
+    assert machine.see(str(tmp_path / "two.tif")).pages == 2
+    assert machine.see(np.asarray(picture)).pages == 1
 
 
 def test_microscope_shows_every_frame_of_the_path(machine, seen):
@@ -200,6 +214,14 @@ def test_microscope_shows_every_frame_of_the_path(machine, seen):
     assert len(path.get("points").split()) == len(seen.emissions)
     spans = [e for e in svg if (e.get("class") or "").startswith("span")]
     assert len(spans) == len(reading.line.text)
+    # over the ink of their letters
+    picture = next(e for e in svg if e.tag == "image")
+    zoom = float(picture.get("width")) / seen.prepared.pixels.shape[1]
+    for span, character in zip(spans, reading.line.characters, strict=True):
+        left = (float(span.get("x")) - float(picture.get("x"))) / zoom
+        columns = slice(round(left), round(left + float(span.get("width")) / zoom))
+        inked = seen.prepared.pixels[:, columns].max(initial=0) > 96
+        assert inked == (character.text != " "), character
     cells = [e for e in svg if (e.get("class") or "").startswith("cell")]
     total = sum(float(e.get("opacity")) for e in cells)
     # a distribution for each frame: what is drawn sums to nearly one
@@ -355,3 +377,15 @@ def test_without_gradio_the_reason_is_said():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 2
     assert "pip install" in done.stderr
+
+
+def test_what_reads_or_keeps_a_picture_goes_one_after_the_other(machine, tmp_path):
+    """An answer about the picture before came behind that about this one, and was kept for it."""
+    from ocr.demo.page import build
+
+    blocks = build(machine, tmp_path)
+    ids = {c.elem_id: i for i, c in blocks.blocks.items() if getattr(c, "elem_id", None)}
+    shown = {ids[name] for name in ("reading", "microscope", "kept")}
+    found = [f for f in blocks.fns.values() if f.fn and shown & {o._id for o in f.outputs}]
+    assert len(found) >= 11 and {f.concurrency_id for f in found} == {"reading"}
+    assert {f.concurrency_limit for f in found} == {1}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 from ocr.demo.launch import DemoError, launch
 
@@ -186,6 +187,38 @@ def test_draw_and_read(page):
     page.wait_for_function("!document.querySelector('#reading .sure')")
 
 
+def test_an_empty_strip_takes_nothing_from_a_picture(page, samples):
+    upload(page, samples / "print.png")
+    wait_for_reading(page)
+    page.get_by_role("tab", name="Draw").click()
+    for name in ("Clear", "Undo"):
+        page.get_by_role("button", name=name).click()
+    page.wait_for_timeout(1500)  # a pause in writing is 0.7 seconds
+    assert "bells" in read_text(page)
+
+
+def test_strokes_stay_on_the_strip_when_a_phone_is_turned(page):
+    page.get_by_role("tab", name="Draw").click()
+    box = page.locator("#drawing canvas").bounding_box()
+    far = box["x"] + box["width"] - 12
+    page.mouse.move(far, box["y"] + 20)
+    page.mouse.down()
+    page.mouse.move(far, box["y"] + 100, steps=5)
+    page.mouse.up()
+    inked = """() => {
+      const canvas = document.querySelector('#drawing canvas');
+      const {data} = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height);
+      return data.some((value, i) => i % 4 == 0 && value < 128);
+    }"""
+    assert page.evaluate(inked)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.wait_for_function(
+        f"document.querySelector('#drawing canvas').clientWidth < {box['width'] - 50}"
+    )
+    page.wait_for_timeout(200)
+    assert page.evaluate(inked)
+
+
 def test_camera(page):
     page.get_by_role("button", name="Capture from camera").click()
     page.locator("#picture").get_by_role("button", name="Click to Access Webcam").click()
@@ -341,7 +374,10 @@ def test_microscope_and_own_text(page, samples, tmp_path):
 def test_several_files(page, samples, tmp_path):
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"nothing")
-    names = [samples / "print.png", broken, samples / "typewriter.png"]
+    with Image.open(samples / "print.png") as picture:
+        stack = tmp_path / "stack.tif"
+        picture.save(stack, save_all=True, append_images=[picture])
+    names = [samples / "print.png", broken, stack]
     page.get_by_role("tab", name="Several files").click()
     page.locator("#files input[type=file]").set_input_files([str(n) for n in names])
     page.wait_for_selector("#files :text('broken')")
@@ -352,9 +388,15 @@ def test_several_files(page, samples, tmp_path):
         page.locator("#download").click()
     text = Path(found.value.path()).read_text(encoding="utf-8")
     rows = list(csv.DictReader(text.splitlines()))
-    assert [row["file"] for row in rows] == ["print.png", "broken.png", "typewriter.png"]
-    assert "bells" in rows[0]["text"]
+    assert [row["file"] for row in rows] == ["print.png", "broken.png", "stack.tif"]
+    assert "bells" in rows[0]["text"] and rows[2]["text"] == rows[0]["text"]
     assert "not an image" in rows[1]["error"]
+    assert [row["remark"][:20] for row in rows] == ["", "", "the first of 2 pages"]
+    assert not rows[2]["error"]
+    # what another run reads is not handed out before it is there
+    page.locator("#read_all").click()
+    page.wait_for_selector("#download[disabled], #download :disabled")
+    page.wait_for_selector("#download a, #download:not([disabled])")
 
 
 @pytest.mark.parametrize("page", [(390, 844)], indirect=True)
@@ -379,7 +421,7 @@ def test_api(address, samples):
     assert "bells" in read["text"]
     assert len(read["characters"]) == len(read["text"])
     greedy = client.predict(handle_file(samples / "print.png"), decoder="greedy", api_name="/read")
-    assert not greedy["alternatives"]
+    assert not greedy["alternatives"] and greedy["remarks"] == []
     nbest = client.predict(handle_file(samples / "print.png"), nbest=3, api_name="/read")
     assert len(nbest["alternatives"]) == 3
     aligned = client.predict(
@@ -398,6 +440,16 @@ def asked(address, name, *data):
     if begun.status_code != 200:
         return begun.text
     return httpx.get(f"{url}/{begun.json()['event_id']}", timeout=120).text
+
+
+def test_numbers_that_are_none_are_those_by_default(address, samples):
+    data = (samples / "print.png").read_bytes()
+    sent = httpx.post(f"{address}gradio_api/upload", files={"files": ("a.png", data)}, timeout=60)
+    picture = {"path": sent.json()[0], "meta": {"_type": "gradio.FileData"}}
+    answer = asked(address, "read", picture, "beam", "auto", None, None)
+    assert "bells" in answer and "event: error" not in answer
+    assert "int()" not in answer
+    assert "normalize()" not in asked(address, "align", picture, None)
 
 
 def test_only_uploads_are_read(address, samples):

@@ -1,11 +1,16 @@
 const canvas = element.querySelector('canvas'), hint = element.querySelector('.hint');
 const pen = canvas.getContext('2d');
-let strokes = [], stroke = null, pause = null;
+let strokes = [], stroke = null, finger = null, pause = null, drawnOn = [0, 0];
 
 function redraw() {
   const density = window.devicePixelRatio || 1;
   const wide = canvas.clientWidth, high = canvas.clientHeight;
   if (!wide || !high) return;
+  // a phone that is turned has another strip: all of the strokes stay on it
+  const shrunk = Math.min(wide / drawnOn[0], high / drawnOn[1]);
+  if (strokes.length && wide < drawnOn[0] && shrunk < 1)
+    strokes = strokes.map(points => points.map(([x, y]) => [x * shrunk, y * shrunk]));
+  if (!strokes.length || wide < drawnOn[0]) drawnOn = [wide, high];
   canvas.width = wide * density; canvas.height = high * density;
   pen.setTransform(density, 0, 0, density, 0, 0);
   pen.fillStyle = 'white'; pen.fillRect(0, 0, wide, high);
@@ -35,17 +40,25 @@ function later() {
   }, 700);
 }
 canvas.addEventListener('pointerdown', event => {
+  if (stroke) return;  // a palm that comes to rest beside the finger that writes
   canvas.setPointerCapture(event.pointerId);
+  finger = event.pointerId;
   stroke = [where(event)]; strokes.push(stroke); clearTimeout(pause); redraw(); event.preventDefault();
 });
 canvas.addEventListener('pointermove', event => {
-  if (!stroke) return;
+  if (!stroke || event.pointerId !== finger) return;
   const all = event.getCoalescedEvents ? event.getCoalescedEvents() : [];
   for (const e of all.length ? all : [event]) stroke.push(where(e));
   redraw();
 });
 for (const name of ['pointerup', 'pointercancel'])
-  canvas.addEventListener(name, () => { if (stroke) { stroke = null; later(); } });
-element.querySelector('.undo').addEventListener('click', () => { strokes.pop(); redraw(); later(); });
-element.querySelector('.clear').addEventListener('click', () => { strokes = []; redraw(); later(); });
+  canvas.addEventListener(name, event => {
+    if (stroke && event.pointerId === finger) { stroke = null; later(); }
+  });
+function without(kept) {
+  if (!strokes.length) return;  // what was read of a picture stays
+  strokes = kept; redraw(); later();
+}
+element.querySelector('.undo').addEventListener('click', () => without(strokes.slice(0, -1)));
+element.querySelector('.clear').addEventListener('click', () => without([]));
 new ResizeObserver(redraw).observe(canvas);

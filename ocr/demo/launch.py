@@ -123,6 +123,9 @@ def _keep_uploads_private() -> None:
 
 
 def _end_tidily() -> None:
-    """A service is ended by SIGTERM, which would leave what is removed at exit."""
+    """A service is ended by SIGTERM, and a terminal that is closed ends by SIGHUP what runs in it;
+    both would leave what is removed at exit."""
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
+        for name in ("SIGTERM", "SIGHUP"):
+            if number := getattr(signal, name, None):  # Windows has no SIGHUP
+                signal.signal(number, lambda number, frame: sys.exit(0))

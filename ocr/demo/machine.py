@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from ocr import image
+from ocr.batch.pages import page_count
 from ocr.ctc import BEAM_WIDTH
 from ocr.ctc.alignment import align
 from ocr.ctc.decoding import Decoded
@@ -46,8 +47,8 @@ class Settings:
 class Seen:
     """An image after the network: emissions T x C need not be made again for other settings.
 
-    `lines` is about how many lines of text the picture holds. Each is itself only: the page asks
-    whether another picture was seen.
+    `lines` is about how many lines of text the picture holds, `pages` how many its file has, of
+    which the first is seen. Each is itself only: the page asks whether another picture was seen.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Seen:
     emissions: np.ndarray
     weights: str
     lines: int
+    pages: int = 1
 
     @property
     def upright(self) -> np.ndarray:
@@ -110,7 +112,8 @@ class Machine:
         prepared = prepare(grey, recogniser.card.preparation, name)
         (prepared,), (emissions,) = recogniser.emit_upright([prepared])
         lines = count_lines(grey)
-        return Seen(name, grey, prepared, emissions, weights or self.weights, lines)
+        pages = page_count(Path(source)) if isinstance(source, (str, PathLike)) else 1
+        return Seen(name, grey, prepared, emissions, weights or self.weights, lines, pages)
 
     def warm(self) -> None:
         """Load, and compile, what a first reading needs; at once if that is done."""

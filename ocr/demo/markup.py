@@ -94,15 +94,32 @@ def problem(message: str) -> str:
     return f'<p class="advice" role="alert">{escape(message)}</p>'
 
 
-def advice(lines: int) -> str:
-    """What to do with a picture of several lines; nothing for one line."""
-    if lines < 2:
-        return ""
-    return (
-        '<p class="advice" role="status">This picture seems to hold several lines of text '
-        f"(about {lines}). One line at a time is read here: crop the picture to a single line, "
-        "with a little room around it, and try again. What follows is hardly right.</p>"
-    )
+def remarks(seen: Seen) -> list[str]:
+    """What `ocr read` says of such a picture: several lines, or several pages, of which one is
+    read."""
+    found = []
+    if seen.lines > 1:
+        found.append(f"several lines of text (about {seen.lines}), of which one is read")
+    if seen.pages > 1:
+        found.append(f"the first of {seen.pages} pages; ocr batch reads all")
+    return found
+
+
+def advice(seen: Seen) -> str:
+    """What to do with a picture of several lines or pages; nothing for one line."""
+    found = ""
+    if seen.lines > 1:
+        found += (
+            '<p class="advice" role="status">This picture seems to hold several lines of text '
+            f"(about {seen.lines}). One line at a time is read here: crop the picture to a single "
+            "line, with a little room around it, and try again. What follows is hardly right.</p>"
+        )
+    if seen.pages > 1:
+        found += (
+            f'<p class="advice" role="status">This is the first of {seen.pages} pages. '
+            "<code>ocr batch</code> reads all.</p>"
+        )
+    return found
 
 
 def turned(degrees: int) -> str:

@@ -69,7 +69,7 @@ def draw(seen: Seen, reading: Reading, alphabet: Alphabet) -> str:
         f'the symbols, and how its path collapses to {escape(reading.line.text, quote=True)}">'
     ]
     parts += _image(seen, count * step, zoom, top, image_height)
-    parts += _spans(reading, alphabet, count, top, image_height)
+    parts += _spans(reading, seen, zoom, count * step, top, image_height)
     parts += _heat_map(probabilities, rows, alphabet, heat)
     parts += _best_path(path, rows, heat)
     parts += _collapse(path, alphabet, collapse)
@@ -114,19 +114,25 @@ def _image(seen: Seen, width: int, zoom: float, top: int, height: int) -> list[s
     ]
 
 
-def _spans(reading: Reading, alphabet: Alphabet, count: int, top: int, height: int) -> list[str]:
+def _spans(
+    reading: Reading, seen: Seen, zoom: float, width: int, top: int, height: int
+) -> list[str]:
+    """Where the ink of each character stands, of those that begin within so many columns; what it
+    is in the frames, a spike mostly, the rows below show."""
     parts = []
-    path = reading.decoded.path
-    for i, (label, start, end) in enumerate(zip(path.labels, path.starts, path.ends, strict=True)):
-        if start >= count:
-            break
-        end = min(int(end), count)
-        x, wide = GUTTER + FRAME * int(start), FRAME * (end - int(start))
+    prepared = seen.prepared
+    for i, character in enumerate(reading.line.characters):
+        # of a line that was turned the image runs the other way
+        left, right = sorted((x - prepared.left) * prepared.scale for x in character.span)
+        if left >= width:
+            continue
+        x, wide = GUTTER + left * zoom, (min(right, width) - left) * zoom
         kind = "odd" if i % 2 else "even"
+        shown = "␣" if character.text == " " else escape(character.text)
         parts.append(
-            f'<rect class="span {kind}" x="{x}" y="{top}" width="{wide}" height="{height}"/>'
-            f'<text class="{kind}" x="{x + wide / 2}" y="{top - 8}">'
-            f"{_shown(int(label), alphabet)}</text>"
+            f'<rect class="span {kind}" x="{x:.1f}" y="{top}" width="{wide:.1f}" '
+            f'height="{height}"/><text class="{kind}" x="{x + wide / 2:.1f}" y="{top - 8}">'
+            f"{shown}</text>"
         )
     return parts
 

@@ -21,6 +21,7 @@ from ocr.image import ImageError
 from ocr.loading import shipped_language_models, shipped_weights, tuned_settings
 
 MOST_FILES = 500
+HEADERS = ["file", "text", "confidence", "error", "remark"]
 # what visitors download, until the server ends
 _TABLES = tempfile.TemporaryDirectory(prefix="ocr-demo-")
 # on a phone what was read stands below what was chosen
@@ -28,6 +29,10 @@ _SHOW_READING = """() => {
   document.querySelector('#reading')?.scrollIntoView({block: 'nearest', behavior: 'smooth'});
 }"""
 BEAM, GREEDY = "beam search", "greedy"
+# what reads or keeps the picture of the first tab goes one after the other: an answer about the one
+# before would come behind that about this one, and be kept as its text
+_IN_TURN: dict[str, Any] = {"concurrency_id": "reading", "concurrency_limit": 1}
+_GONE = "the picture is not here any more (it is kept for an hour): bring it again"
 
 
 def _line_image(**settings: Any) -> gr.Image:
@@ -79,7 +84,7 @@ def build(machine: Machine, collect_into: Path | None = None) -> gr.Blocks:
 
 
 def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
-    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+    private: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal", **_IN_TURN}
     weight, bonus = tuned_settings(machine.weights)
     with gr.Row():
         with gr.Column(scale=5, min_width=300), gr.Tabs():
@@ -158,15 +163,15 @@ def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
     choices = [weights, lm, width, lm_weight, length_bonus, decoder]
     shown = [shaded, text, compared, nbest]
 
-    def show(value: Seen | None, *chosen: Any) -> tuple[str, str, str, str]:
-        if value is None:
-            return "", "", "", ""
+    def show(value: Seen | None, *chosen: Any) -> tuple[Any, ...]:
+        if value is None:  # none yet, or none any more: what stands there stays
+            return tuple(gr.skip() for _ in shown)
         with _said():
             beam = machine.beam(value, _settings(*chosen))
             greedy = machine.greedy(value)
         main = greedy if chosen[-1] == GREEDY else beam
         return (
-            markup.advice(value.lines)
+            markup.advice(value)
             + markup.turned(main.line.turned)
             + markup.as_read(value)
             # the microscope asks whether anything is new: another line may read the same
@@ -202,7 +207,7 @@ def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
 
     def look_again(value: Seen | None, *chosen: Any) -> tuple[Any, ...]:
         if value is None:
-            return nothing()
+            return (gr.skip(), *show(value))
         return look(value.grey, value.name, *chosen)
 
     def choose_sample(event: gr.SelectData) -> str:
@@ -215,7 +220,8 @@ def _read_tab(machine: Machine, seen: gr.State) -> dict[str, Any]:
     picture.change(look_at_file, [picture, *choices], [seen, *shown], **private).then(
         None, js=_SHOW_READING, api_visibility="private"
     )
-    drawing.submit(look_at_drawing, choices, [seen, *shown], **private)
+    # strokes that come while others are read are read behind them
+    drawing.submit(look_at_drawing, choices, [seen, *shown], trigger_mode="always_last", **private)
     samples.select(choose_sample, None, picture, **private)
     # the emissions are there: only the search runs again, and the last move of a slider wins
     for control in (width, lm_weight, length_bonus, decoder):
@@ -255,11 +261,11 @@ def _collect_part(seen: gr.State, text: gr.Textbox, folder: Path) -> None:
     def keep(value: Seen | None, corrected: str) -> str:
         with _said():
             if value is None:
-                raise collect.CollectError("read a picture first")
+                raise collect.CollectError(f"read a picture first; or {_GONE}")
             count = collect.keep(folder, value, corrected)
         return f"Kept. {count} line{'s' if count > 1 else ''} in `{folder}`."
 
-    button.click(keep, [seen, right], said, api_visibility="private")
+    button.click(keep, [seen, right], said, api_visibility="private", **_IN_TURN)
 
 
 def _microscope_tab(machine: Machine, seen: gr.State, read: dict[str, Any]) -> None:
@@ -297,7 +303,7 @@ def _microscope_tab(machine: Machine, seen: gr.State, read: dict[str, Any]) -> N
         return microscope.draw(value, shown, alphabet), problem + markup.accounts(rows)
 
     inputs, outputs = [seen, asked, *read["choices"]], [picture, table]
-    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal"}
+    quiet: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal", **_IN_TURN}
     # a new reading is a new picture; one's own text belongs to the line before
     read["shown"][0].change(
         lambda value, *chosen: draw(value, "", *chosen), [seen, *read["choices"]], outputs, **quiet
@@ -316,17 +322,19 @@ def _files_tab(machine: Machine) -> None:
         stop = gr.Button("Cancel", variant="stop", elem_id="cancel")
     progress = gr.HTML(elem_id="progress")
     table = gr.Dataframe(
-        headers=["file", "text", "confidence", "error"],
-        datatype=["str", "str", "number", "str"],
+        headers=HEADERS,
+        datatype=["str", "str", "number", "str", "str"],
         interactive=False,
         wrap=True,
-        column_widths=["150px", "320px", "110px", "180px"],
+        column_widths=["150px", "320px", "110px", "150px", "150px"],
         label="Readings",
         elem_id="table",
     )
     download = gr.DownloadButton("Download CSV", interactive=False, elem_id="download")
 
-    stopped: set[str | None] = set()  # sessions that asked for it
+    # the run that each session began last, and those that it asked to stop
+    begun: dict[str | None, int] = {}
+    stopped: set[tuple[str | None, int]] = set()
 
     def read_all(paths: list[str] | None, request: gr.Request) -> Iterator[tuple[str, list, Any]]:
         if not paths:
@@ -337,30 +345,38 @@ def _files_tab(machine: Machine) -> None:
                 "number.", title="Too many files", print_exception=False,
             )  # fmt: skip
         rows: list[list] = []
+        own = request.session_hash, begun.get(request.session_hash, 0)
         settings = Settings(machine.weights)
         for number, path in enumerate(paths, start=1):
-            if request.session_hash in stopped:
+            if own in stopped:
                 break
             name = Path(path).name
             try:
-                line = machine.beam(machine.see(path, name=name), settings, 0).line
-                rows.append([name, line.text, round(line.confidence, 3), ""])
+                seen = machine.see(path, name=name)
+                line = machine.beam(seen, settings, 0).line
+                remark = "; ".join(markup.remarks(seen))
+                rows.append([name, line.text, round(line.confidence, 3), "", remark])
             except OcrError as error:
-                rows.append([name, "", None, str(error).removeprefix(f"{name}: ")])
+                rows.append([name, "", None, str(error).removeprefix(f"{name}: "), ""])
             if number % 5 == 0 or number == len(paths):
                 yield _bar(number, len(paths)), rows, gr.skip()
+        stopped.discard(own)
         bar = _bar(len(rows), len(paths), cancelled=len(rows) < len(paths))
         yield bar, rows, gr.update(value=_csv(rows), interactive=True)
 
-    def begin(request: gr.Request) -> None:
-        # at the click, not when the run's turn comes: a cancel in the queue counts
-        stopped.discard(request.session_hash)
+    def begin(request: gr.Request) -> Any:
+        # at the click, not when the run's turn comes: a cancel in the queue counts, and one of the
+        # run before counts for that one
+        begun[request.session_hash] = begun.get(request.session_hash, 0) + 1
+        return gr.update(value=None, interactive=False)  # the table of the run before
 
     def cancel(request: gr.Request) -> None:
         # not gradio's `cancels`: it throws away what was read, and a run in mid-line says "Error"
-        stopped.add(request.session_hash)
+        stopped.add((request.session_hash, begun.get(request.session_hash, 0)))
 
-    start.click(begin, api_visibility="private", show_progress="hidden", queue=False).then(
+    start.click(
+        begin, None, download, api_visibility="private", show_progress="hidden", queue=False
+    ).then(
         read_all, files, [progress, table, download], api_visibility="private",
         show_progress="hidden",
     )  # fmt: skip
@@ -388,25 +404,28 @@ def _api(machine: Machine) -> None:
         image: str | None,
         decoder: str = "beam",
         lm: str = "auto",
-        beam_width: int = BEAM_WIDTH,
-        nbest: int = 0,
+        beam_width: int | None = BEAM_WIDTH,
+        nbest: int | None = 0,
     ) -> dict:
         """Read an image of one line: text, confidence, characters and words with spans in pixels,
-        alternatives."""
+        alternatives; remarks, where it holds more than a line."""
         with _said():
             seen = see(image)
             if decoder == "greedy":
-                return machine.greedy(seen).line.as_dict()
-            if lm not in ("auto", "none", *shipped_language_models()):
+                reading = machine.greedy(seen)
+            elif lm in ("auto", "none", *shipped_language_models()):
+                width = BEAM_WIDTH if beam_width is None else int(beam_width)
+                settings = Settings(machine.weights, lm, width)
+                reading = machine.beam(seen, settings, int(nbest or 0))
+            else:
                 raise OcrError(f"no language model called {lm!r}")
-            settings = Settings(machine.weights, lm, int(beam_width))
-            return machine.beam(seen, settings, int(nbest)).line.as_dict()
+            return {**reading.line.as_dict(), "remarks": markup.remarks(seen)}
 
-    def align(image: str | None, text: str) -> dict:
+    def align(image: str | None, text: str | None) -> dict:
         """Where each character of a given text stands, and log p(text | image)."""
         with _said():
             seen = see(image)
-            reading = machine.aligned(seen, text)
+            reading = machine.aligned(seen, text or "")
             account = machine.account(seen, reading)
             return {**reading.line.as_dict(), "log_probability": account.all_paths}
 
@@ -446,6 +465,6 @@ def _csv(rows: list[list]) -> str:
     path = Path(tempfile.mkdtemp(dir=_TABLES.name)) / "readings.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["file", "text", "confidence", "error"])
+        writer.writerow(HEADERS)
         writer.writerows(rows)
     return str(path)
