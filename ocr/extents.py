@@ -13,8 +13,15 @@ import numpy as np
 _FREE = 1.0
 # percentile of the columns' ink that is such a rule's
 _RULE = 10
-# black pixels that a cut may cross rather than stand at one of the two places instead of midway
-_MIDWAY = 4.0
+# black pixels that a cut may cross rather than stand at one of the two places instead of where it
+# is expected: so far from the first to the second, since letters are seen early
+_OFF, _EXPECTED = 2.5, 0.7
+# black pixels that a mark has at least: less before a gap is a speck
+_DOT = 6.0
+# black pixels, in heights of the line, that a letter has before it may end: less is its first edge.
+# Of 2,864 letters of 120 lines in known fonts 24 overlap with their true box by less than 0.3 (as
+# intersection over union), instead of 43 with any ink at all and cuts midway; on average 0.80, 0.78
+_STROKE = 1.4
 # in distances between characters: nothing reaches farther beyond the first and the last
 _FARTHEST = 2.0
 
@@ -34,12 +41,15 @@ def extents(pixels: np.ndarray, places: np.ndarray, spaces: np.ndarray) -> np.nd
     at = np.clip(places, 0, width - 1).astype(np.int64).tolist()
     far = _FARTHEST * (float(np.median(np.diff(at))) if count > 1 else pixels.shape[0] / 2)
     first, last = max(0, round(at[0] - far)), min(width, round(at[-1] + far) + 1)
-    edges = [first, *_cuts(ink.tolist(), first, at, spaces.tolist()), last]
+    stroke = _STROKE * pixels.shape[0]
+    edges = [first, *_cuts(ink.tolist(), first, at, spaces.tolist(), stroke), last]
     found = np.stack([edges[:-1], edges[1:]], axis=1).astype(np.float64)
     return _around_ink(found, ink > _FREE, spaces)
 
 
-def _cuts(ink: list[float], first: int, at: list[int], spaces: list[bool]) -> list[int]:
+def _cuts(
+    ink: list[float], first: int, at: list[int], spaces: list[bool], stroke: float
+) -> list[int]:
     """The column in which each character but the first begins, whose begins at `first`."""
     cuts: list[int] = []
     begin = first
@@ -54,8 +64,10 @@ def _cuts(ink: list[float], first: int, at: list[int], spaces: list[bool]) -> li
             cut = end if gap < end else -1
         if cut < 0:
             # seen before its first stroke, a letter has all of its ink still before it
-            while left < right and max(ink[begin : left + 1], default=0.0) <= _FREE:
+            held = sum(x for x in ink[begin : left + 1] if x > _FREE)
+            while left < right and held < (stroke if ink[left] > _FREE else _DOT):
                 left += 1
+                held += ink[left] if ink[left] > _FREE else 0.0
             cut = _least(ink, left, right)
         begin = max(begin, cut)  # where characters crowd, one gap may be taken for two
         cuts.append(begin)
@@ -63,13 +75,13 @@ def _cuts(ink: list[float], first: int, at: list[int], spaces: list[bool]) -> li
 
 
 def _least(ink: list[float], left: int, right: int) -> int:
-    """The column between two places that crosses the least ink, near their middle."""
+    """The column between two places that crosses the least ink, near where it is expected."""
     if right - left < 2:
         return right
-    middle, half = (left + right) / 2, (right - left) / 2
+    far = _EXPECTED * (right - left)
+    off = [abs(x - left - far) / far for x in range(left + 1, right + 1)]
     price = [
-        ink[x] + _MIDWAY * abs(x - middle) / half if ink[x] > _FREE else abs(x - middle) / half
-        for x in range(left + 1, right + 1)
+        ink[left + 1 + i] + _OFF * o if ink[left + 1 + i] > _FREE else o for i, o in enumerate(off)
     ]
     return left + 1 + price.index(min(price))
 

@@ -113,3 +113,17 @@ def test_no_line_no_extents():
     nothing = np.zeros((8, 0), np.uint8)
     assert extents(nothing, np.array([3.0]), np.array([False])).tolist() == [[0, 0]]
     assert extents(np.zeros((8, 9), np.uint8), np.array([]), np.array([], bool)).shape == (0, 2)
+
+
+def test_the_first_edge_of_a_letter_is_not_all_of_it():
+    """Seen on the paper before it, with a speck or a faint edge and a gap behind that."""
+    pixels = np.zeros((64, 60), np.uint8)
+    pixels[30:32, 8] = 255
+    pixels[20:50, 11:21] = pixels[20:50, 30:41] = 255
+    found = extents(pixels, np.array([3, 31]), np.zeros(2, bool))
+    assert found.tolist() == [[8, 21], [30, 41]]
+    # a dot is a mark, and ends before the gap
+    pixels[20:50, 11:21] = 0
+    pixels[28:34, 8:11] = 255
+    found = extents(pixels, np.array([3, 31]), np.zeros(2, bool))
+    assert found.tolist() == [[8, 11], [30, 41]]
