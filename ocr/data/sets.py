@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from ocr.data.folder import files_of
 from ocr.data.sample import Sample
 
 Kind = Literal["auto", "folder", "iam", "pages"]
@@ -39,7 +38,7 @@ def passed_over(path: Path | str, kind: Kind = "auto") -> list[str]:
     path = Path(path)
     if _kind_of(path, kind) != "folder" or (path / "labels.tsv").is_file():
         return []
-    from ocr.data.folder import strays
+    from ocr.data.folder import files_of, strays
     from ocr.data.page_xml import is_page
 
     pages = [p for p in files_of(path) if is_page(p)]
@@ -72,6 +71,8 @@ def _has_forms(folder: Path) -> bool:
 def _has_pages_only(path: Path) -> bool:
     if not path.is_dir() or (path / "labels.tsv").is_file():
         return False
+    from ocr.data.folder import files_of
+
     names = [file.name for file in files_of(path)]
     texts = any(name.endswith(".gt.txt") for name in names)
     return not texts and any(name.lower().endswith(".xml") for name in names)
