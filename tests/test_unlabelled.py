@@ -36,7 +36,7 @@ def test_lines_without_texts(tmp_path):
     out.with_suffix(".html").write_text("of before")
     config = tmp_path / "short.yaml"
     config.write_text(
-        "batch_size: 4\nmeasured_lines: 2\nunlabelled_visits: 2\nunlabelled_confidence: 0.5\n"
+        "batch_size: 2\nmeasured_lines: 2\nunlabelled_visits: 1\nunlabelled_confidence: 0.5\n"
     )
     text = tmp_path / "streets.txt"
     text.write_text("\n".join(texts), encoding="utf-8")
