@@ -79,9 +79,10 @@ def _least(ink: list[float], left: int, right: int) -> int:
     if right - left < 2:
         return right
     far = _EXPECTED * (right - left)
-    off = [abs(x - left - far) / far for x in range(left + 1, right + 1)]
+    off = (abs(x - left - far) / far for x in range(left + 1, right + 1))
     price = [
-        ink[left + 1 + i] + _OFF * o if ink[left + 1 + i] > _FREE else o for i, o in enumerate(off)
+        crossed + _OFF * away if crossed > _FREE else away
+        for crossed, away in zip(ink[left + 1 : right + 1], off, strict=True)
     ]
     return left + 1 + price.index(min(price))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,15 +54,16 @@ def page_count(path: Path) -> int:
 
 def _frames(source: Path | bytes) -> tuple[int, str]:
     """How many pages can be reached, and why others cannot, if there are any."""
+    page = 0
     with _opened(source) as image:
-        for page in count(1):
+        while True:
+            page += 1
             try:
                 image.seek(page)
             except EOFError:
                 return page, ""
             except Exception as error:  # the table of the next page is cut off, junk, or unknown
                 return page, reason_of(error)
-    raise AssertionError("unreachable")
 
 
 def _page(name: str, source: Path | bytes, page: int) -> Source:

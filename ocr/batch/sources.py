@@ -39,8 +39,8 @@ def expand(sources: Iterable[str | Path], stdin: TextIO | None = None) -> Iterat
     or .lst, one a line), "-" for such a list on standard input, a ZIP or TAR archive, a Parquet
     file, or a TIFF of several pages. A list may name folders, archives and Parquet files, too. A
     glob that ends in .zip, say, names archives; one that ends in a star takes the images alone. A
-    file of a source that turns out to be broken is an item that
-    fails when it is opened: it takes its place among the records.
+    file of a source that turns out to be broken is an item that fails when it is opened: it takes
+    its place among the records.
     """
     for source in sources:
         if str(source) == "-":

@@ -116,18 +116,18 @@ def batch(
             weights=weights,
         )
     before = f", {summary.resumed:,} of them by earlier runs" if summary.resumed else ""
-    if summary.gone:
-        typer.echo(
-            f"{out}: {summary.gone:,} of them of images that the sources no longer name; "
-            "--overwrite reads anew",
-            err=True,
-        )
     speed = summary.read / max(summary.seconds, 1e-6)
     typer.echo(
         f"{out}: {summary.lines:,} lines{before}; {summary.failed:,} failed; "
         f"{summary.seconds:.1f} s, {speed:.1f} lines/s",
         err=True,
     )
+    if summary.gone:
+        typer.echo(
+            f"{out}: {summary.gone:,} of them of images that the sources no longer name; "
+            "--overwrite reads anew",
+            err=True,
+        )
     if summary.resumed and not summary.read:
         typer.echo(
             f"{out}: was complete, whatever it was read with; --overwrite reads again", err=True

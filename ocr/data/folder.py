@@ -7,7 +7,7 @@ import io
 import os
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ocr.alphabet import normalise
@@ -127,9 +127,8 @@ def _from_pairs(folder: Path) -> list[Sample]:
     return samples
 
 
-def strays(folder: Path) -> list[str]:
+def strays(files: Sequence[Path]) -> list[str]:
     """Images without `name.gt.txt` and such texts without an image, with the reason."""
-    files = list(files_of(folder))
     images = [p for p in files if p.suffix.lower() in IMAGE_SUFFIXES]
     labels = {image: _label_of(image) for image in images}
     used = set(labels.values())

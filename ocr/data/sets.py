@@ -41,9 +41,9 @@ def passed_over(path: Path | str, kind: Kind = "auto") -> list[str]:
     from ocr.data.folder import files_of, strays
     from ocr.data.page_xml import is_page
 
-    pages = [p for p in files_of(path) if is_page(p)]
+    files = list(files_of(path))
     reason = "XML of a page, not read beside name.gt.txt: a folder of its own is wanted"
-    return [*(f"{page}: {reason}" for page in pages), *strays(path)]
+    return [*(f"{page}: {reason}" for page in filter(is_page, files)), *strays(files)]
 
 
 def _kind_of(path: Path, kind: Kind) -> Kind:

@@ -48,8 +48,6 @@ from ocr.weights import Card, save_weights
 # lines that a data worker draws at once, about: of more of them batches are cut with less padding,
 # and the first one is longer in coming
 CHUNK = 2048
-
-
 # what a training leaves in its folder, as .safetensors
 RESULTS = ("checkpoint", "best", "last")
 
