@@ -29,6 +29,15 @@ class Logistic:
         return 1 / (1 + np.exp(-(self.offset + self.slope * log_odds(probabilities))))
 
 
+@dataclass(frozen=True, slots=True)
+class Confidences:
+    """The maps of a decoder: of words, from the product over their characters, and of whole texts,
+    from their shares of the probability of all that a search found."""
+
+    words: Logistic = Logistic()
+    texts: Logistic = Logistic()
+
+
 def log_odds(probabilities: np.ndarray) -> np.ndarray:
     p = np.clip(probabilities, _SURE, 1 - _SURE)
     return np.log(p / (1 - p))

@@ -34,8 +34,10 @@ class Line:
     characters; `source` names the image. `turned`: by how many degrees clockwise the image was
     turned to be read, 0, 90, 180 or 270; spans are those of the image as it is, and by 90 or 270
     they run from top to bottom. `alternatives`: the best texts of a search that was asked for them,
-    each with its share of the probability of all that it found; what is right may not be among
-    these, so that a share of 0.5 is right less often than not."""
+    each with how probable it is that all of it is right. What is right may be none of these:
+    they come to less than 1. (Where no calibration was fitted, that is without a language model or
+    with one of one's own that `ocr lm tune` has not seen, it is the text's share of the probability
+    of all that the search found, and too high.)"""
 
     text: str
     confidence: float

@@ -8,7 +8,7 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from ocr.confidence import Logistic
+from ocr.confidence import Confidences, Logistic
 from ocr.ctc import BEAM_WIDTH
 from ocr.emissions import Emissions, OnnxEmissions, TorchEmissions
 from ocr.errors import OcrError
@@ -155,7 +155,7 @@ def load(
             ) from None
     recogniser = Recogniser(emissions, turning=turning)
     if decoder == "beam":
-        recogniser.decoder, word_confidence = load_beam(
+        recogniser.decoder, confidences = load_beam(
             recogniser.alphabet,
             path,
             lm=lm,
@@ -167,7 +167,7 @@ def load(
             threads=threads,
             recurrent=recurrent,
         )
-        recogniser.word_confidence = word_confidence or recogniser.word_confidence
+        recogniser.confidences = confidences or recogniser.confidences
     return recogniser
 
 
@@ -249,11 +249,11 @@ def load_beam(
     nbest: int = 0,
     threads: int = 1,
     recurrent: Path | str | None = None,
-) -> tuple[Decoder, Logistic | None]:
-    """The beam search that `load` gives a recogniser of these weights, and the confidence of words
-    that belongs to it, or None where that is the network's own, since no model guides. Cheap once
-    the language models are there. Raises WeightsError, LanguageModelError, and OcrError for numbers
-    that no search can do with."""
+) -> tuple[Decoder, Confidences | None]:
+    """The beam search that `load` gives a recogniser of these weights, and the confidences of words
+    and texts that belong to it, or None where they are the network's own, since no model guides.
+    Cheap once the language models are there. Raises WeightsError, LanguageModelError, and OcrError
+    for numbers that no search can do with."""
     from ocr.ctc.beam import BeamDecoder, BeamSettings
     from ocr.ctc.decoding import AutoBeam, Beam
     from ocr.ctc.language import LanguageChooser
@@ -279,12 +279,14 @@ def load_beam(
         )
 
     guided = lm != "none" and settings_for(lm).lm_weight > 0
-    sure, sure_words = Logistic(), None
+    sure, confidences = Logistic(), None
     if guided:
         # the languages that nothing was fitted for are read as `auto` reads them
         fitted = load_tuning(weights, lm) or (lm in LANGUAGES and load_tuning(weights, MIXED))
-        sure_words = Logistic(*fitted.words) if fitted else Logistic()
-        sure = Logistic(*fitted.characters) if fitted else Logistic()
+        confidences = Confidences()
+        if fitted:
+            sure = Logistic(*fitted.characters)
+            confidences = Confidences(Logistic(*fitted.words), Logistic(*fitted.texts))
     words = Lexicon.read(lexicon) if lexicon else None
     label = f"beam {beam_width}, lm {lm}"
     if words is not None:
@@ -303,7 +305,7 @@ def load_beam(
         choose = LanguageChooser(alphabet, load_language_model)
         plain = BeamDecoder(alphabet, settings_for("none"), None, words)
         auto = AutoBeam(alphabet, choose, load_one, plain, nbest, threads, label, sure, rescorer)
-        return auto, sure_words
+        return auto, confidences
     model = None
     if lm not in ("none", MIXED):
         model = load_language_model(lm)
@@ -314,4 +316,4 @@ def load_beam(
                 print(f"{lm}: tuned to weight 0, takes no part", file=sys.stderr)
     decoder = BeamDecoder(alphabet, settings_for(lm), model, words)
     language = lm if model else ""
-    return Beam(decoder, nbest, threads, label, sure, language, rescorer), sure_words
+    return Beam(decoder, nbest, threads, label, sure, language, rescorer), confidences

@@ -10,7 +10,7 @@ from typing import cast
 import numpy as np
 
 from ocr.alphabet import BLANK, Alphabet
-from ocr.confidence import Logistic, word_probabilities, word_spans
+from ocr.confidence import Confidences, Logistic, word_probabilities, word_spans
 from ocr.ctc.decoding import Decoded, Decoder, Greedy
 from ocr.ctc.greedy import Path, greedy
 from ocr.emissions import Emissions
@@ -39,22 +39,22 @@ BATCH_AREA = 8 * 768 * 48
 class Recogniser:
     """Reads line images. Make one by `ocr.load()`; use it from one thread at a time.
 
-    `word_confidence` makes confidences of words out of those of their characters; by default the
-    card's, which holds for the greedy decoder. `turning`: lines that are read far more surely
-    upside down are read so (`ocr.orientation`).
+    `confidences` makes those of words out of those of their characters, and those of alternatives;
+    by default the card's, which holds for the greedy decoder. `turning`: lines that are read far
+    more surely upside down are read so (`ocr.orientation`).
     """
 
     def __init__(
         self,
         emissions: Emissions,
         decoder: Decoder | None = None,
-        word_confidence: Logistic | None = None,
+        confidences: Confidences | None = None,
         turning: bool = False,
     ):
         self.emissions = emissions
         self.decoder: Decoder = decoder or Greedy()
         self.card = emissions.card
-        self.word_confidence = word_confidence or Logistic(*self.card.word_confidence)
+        self.confidences = confidences or Confidences(Logistic(*self.card.word_confidence))
         self.alphabet: Alphabet = self.card.alphabet
         self.turning = turning
         self._homographs = Homographs(self.alphabet)
@@ -229,7 +229,7 @@ class Recogniser:
         )
         # the expected share of right characters
         confidence = float(path.probabilities.mean()) if len(path.labels) else 0.0
-        sure = self.word_confidence(word_probabilities(text, path.probabilities)).tolist()
+        sure = self.confidences.words(word_probabilities(text, path.probabilities)).tolist()
         words = tuple(
             Word(text[a:b], p, _from_to(characters[a].span, characters[b - 1].span))
             for (a, b), p in zip(word_spans(text), sure, strict=True)
@@ -238,8 +238,8 @@ class Recogniser:
         return Line(text, confidence, characters, words, alternatives, name, line.turned)
 
     def _alternatives(self, decoded: Decoded, text: str) -> tuple[tuple[str, float], ...]:
-        """The `nbest` texts of a search and their shares, `text` before all others. Hypotheses that
-        come to the same text are one."""
+        """The `nbest` texts of a search and how probably each is right, `text` before all others.
+        Hypotheses that come to the same text are one."""
         if not decoded.nbest:
             return ()
         shares = {text: 0.0}
@@ -250,7 +250,9 @@ class Recogniser:
         others = sorted(
             ((t, p) for t, p in shares.items() if t != text), key=lambda found: -found[1]
         )
-        return ((text, shares[text]), *others)[: decoded.nbest]
+        texts, found = zip((text, shares[text]), *others, strict=True)
+        sure = self.confidences.texts(np.array(found)).tolist()
+        return tuple(zip(texts, sure, strict=True))[: decoded.nbest]
 
 
 def _several(images: Source | Iterable[Source]) -> Iterable[Source]:

@@ -225,7 +225,7 @@ def test_language_model_from_text_to_tuned_reading(tmp_path):
     tuned = stored[model.name]  # by name, wherever it lies
     assert tuned["cer"] <= tuned["cer_without"] and "lm_weight" in done.stdout
     assert "chance in part" in done.stderr  # there are few samples
-    assert tuned["characters"][1] > 0 and tuned["words"][1] > 0
+    assert all(tuned[part][1] > 0 for part in ("characters", "words", "texts"))
 
     beam = ("--decoder", "beam", "--lm", model, "--weights", weights)
     read = ocr("evaluate", SAMPLES, *beam, "-f", "json")
@@ -233,7 +233,7 @@ def test_language_model_from_text_to_tuned_reading(tmp_path):
     done = ocr("read", SAMPLES / "print.png", *beam, "--nbest", 3, "-f", "json")
     (line,) = json.loads(done.stdout)
     shares = [p for _, p in line["alternatives"]]
-    assert len(shares) <= 3 and shares == sorted(shares, reverse=True) and sum(shares) <= 1 + 1e-6
+    assert len(shares) <= 3 and shares == sorted(shares, reverse=True)
     assert line["alternatives"][0][0] == line["text"]
 
 

@@ -1,4 +1,5 @@
 import io
+import math
 from dataclasses import replace
 
 import cv2
@@ -10,6 +11,7 @@ from PIL import Image
 
 from ocr.alphabet import Alphabet
 from ocr.architecture import Architecture, Stage
+from ocr.confidence import Confidences, Logistic
 from ocr.ctc.beam import BeamDecoder, Hypothesis
 from ocr.ctc.decoding import Beam, Decoded
 from ocr.ctc.greedy import Path
@@ -322,3 +324,8 @@ def test_alternatives_are_different_texts(recogniser):
     assert [p for _, p in found] == pytest.approx([0.35, 0.4, 0.22])
     for nbest, count in ((0, 0), (1, 1), (9, 4)):
         assert len(recogniser.line(replace(decoded, nbest=nbest), line).alternatives) == count
+    half = Recogniser(
+        recogniser.emissions, confidences=Confidences(texts=Logistic(-math.log(2), 1.0))
+    )
+    found = half.line(decoded, line).alternatives
+    assert [p for _, p in found] == pytest.approx([0.35 / 1.65, 0.4 / 1.6, 0.22 / 1.78])

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import ocr
 from ocr.cli import app
-from ocr.confidence import Logistic
+from ocr.confidence import Confidences, Logistic
 from ocr.ctc.decoding import Beam
 from ocr.data.folder import DataError
 from ocr.data.sample import Sample
@@ -149,15 +149,15 @@ def test_few_lines_do_not_replace_what_many_tuned(weights, tmp_path, monkeypatch
 
 def test_without_a_model_confidences_are_the_networks_own():
     """And with the weight 0 `auto` is no model: no bonus for length that nothing balances."""
-    card = load(decoder="greedy").word_confidence
+    card = load(decoder="greedy").confidences.words
     for options in ({"lm": "none"}, {"lm_weight": 0.0}, {"lm": "english", "lm_weight": 0.0}):
         recogniser = load(**options)
-        assert recogniser.word_confidence == card
+        assert recogniser.confidences == Confidences(card)
         assert recogniser.decoder.confidence == Logistic()
         assert isinstance(recogniser.decoder, Beam) and recogniser.decoder.language == ""
 
 
 def test_languages_that_nothing_was_fitted_for_are_as_sure_as_auto():
     auto, german, french = (load(lm=lm) for lm in ("auto", "german", "french"))
-    assert german.word_confidence == auto.word_confidence != french.word_confidence
+    assert german.confidences == auto.confidences != french.confidences
     assert german.decoder.confidence == auto.decoder.confidence != french.decoder.confidence

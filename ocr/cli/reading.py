@@ -59,8 +59,8 @@ def read(
 
     Text output is `path<TAB>text`, one line each. JSON is a list of objects: source, text,
     confidence; characters and words, each with its confidence and its span in pixels of the
-    original image; alternatives (`--nbest`), each with its share of all that the search found; by
-    how many degrees the image was turned to be read. Files that cannot be read are named on the
+    original image; alternatives (`--nbest`), each with how probable it is that all of it is right;
+    by how many degrees the image was turned to be read. Files that cannot be read are named on the
     error stream; the others are read, and the exit code is 1.
 
     Examples:

@@ -152,7 +152,7 @@ class Machine:
     def _make_searching(self, settings: Settings, nbest: int) -> Recogniser:
         """A recogniser with the network that all share, and with the search of these settings."""
         shared = self.recogniser(settings.weights)
-        decoder, word_confidence = load_beam(
+        decoder, confidences = load_beam(
             shared.alphabet,
             find_weights(settings.weights),
             lm=settings.lm,
@@ -161,7 +161,7 @@ class Machine:
             length_bonus=settings.length_bonus,
             nbest=nbest,
         )
-        return Recogniser(shared.emissions, decoder, word_confidence)
+        return Recogniser(shared.emissions, decoder, confidences)
 
 
 def _refuse_large(source: Picture, name: str) -> None:

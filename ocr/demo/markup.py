@@ -51,7 +51,7 @@ def compared(greedy: Line, beam: Line, language: str) -> str:
 
 
 def alternatives(line: Line) -> str:
-    """The best texts of the search with their shares of the beam."""
+    """The best texts of the search, and how probable it is that each is right."""
     if not line.alternatives:
         return ""
     rows = "".join(
@@ -61,7 +61,7 @@ def alternatives(line: Line) -> str:
     )
     return (
         '<div class="scroll"><table class="plain"><caption>The best texts of the search</caption>'
-        f"<thead><tr><th scope=col>share</th><th scope=col>text</th></tr></thead>{rows}"
+        f"<thead><tr><th scope=col>confidence</th><th scope=col>text</th></tr></thead>{rows}"
         "</table></div>"
     )
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ocr.alphabet import Alphabet, normalise
 from ocr.confidence import Logistic, log_odds, word_probabilities, word_spans
-from ocr.ctc.decoding import Decoder
+from ocr.ctc.decoding import Decoded
 from ocr.ctc.greedy import greedy
 from ocr.line import Line
 
@@ -114,17 +114,16 @@ def fit_logistic(found: Calibration) -> Logistic:
 
 
 def fit_decoder(
-    decoder: Decoder,
-    emissions: Sequence[np.ndarray],
+    found: Sequence[Decoded],
     references: Sequence[str],
     alphabet: Alphabet,
     characters: bool = True,
 ) -> tuple[Logistic, Logistic]:
-    """The maps for characters and words of a decoder that has none yet, on validation lines.
+    """The maps for characters and words of a decoder that has none yet, by what it found in
+    validation lines.
 
     `characters` False: those of the decoder are right as they are.
     """
-    found = decoder(emissions)
     texts = [alphabet.decode(d.path.labels) for d in found]
     references = [normalise(reference) for reference in references]
     pairs = list(zip(references, texts, strict=True))
@@ -140,6 +139,16 @@ def fit_decoder(
         for text, d in zip(texts, found, strict=True)
     ]
     return own, fit_logistic(Calibration(np.concatenate(products or [none]), right))
+
+
+def fit_texts(found: Sequence[Decoded], references: Sequence[str], alphabet: Alphabet) -> Logistic:
+    """The map for whole texts, by the first that a search found in each of validation lines."""
+    sure = [d.shares[0] for d in found]
+    right = [
+        normalise(alphabet.decode(d.hypotheses[0].labels)) == normalise(reference)
+        for d, reference in zip(found, references, strict=True)
+    ]
+    return fit_logistic(Calibration(np.array(sure), np.array(right, bool)))
 
 
 def fit_temperature(

@@ -15,7 +15,7 @@ from ocr.ctc.language import LanguageChooser
 from ocr.data.cache import load_sample
 from ocr.data.folder import DataError
 from ocr.data.sample import Sample
-from ocr.evaluation.calibration import fit_decoder
+from ocr.evaluation.calibration import fit_decoder, fit_texts
 from ocr.image import ImageError
 from ocr.lm.languages import MIXED
 from ocr.lm.tune import STEPS, Tuning, fingerprint, save_tuning, tune
@@ -84,7 +84,11 @@ def tune_on(
     path = save_tuning(find_weights(weights), lm, found)
     # with these settings, and no correction yet
     guided = load(weights, lm=lm, beam_width=beam_width)
-    characters, words = fit_decoder(guided.decoder, emissions, references, guided.alphabet)
-    found = replace(found, characters=astuple(characters), words=astuple(words))
+    decoded = guided.decoder(emissions)
+    characters, words = fit_decoder(decoded, references, guided.alphabet)
+    texts = fit_texts(decoded, references, guided.alphabet)
+    found = replace(
+        found, characters=astuple(characters), words=astuple(words), texts=astuple(texts)
+    )
     save_tuning(find_weights(weights), lm, found)
     return found, path

@@ -35,8 +35,8 @@ STEPS = len(WEIGHTS) * len(BONUSES) + 9
 @dataclass(frozen=True, slots=True)
 class Tuning:
     """The best settings found, with their CER and that of the search without a model, percent;
-    offset and slope of the confidences of characters and words (`ocr.confidence`); and which model
-    of that name it was (`fingerprint`), or ""."""
+    offset and slope of the confidences of characters, words and whole texts (`ocr.confidence`); and
+    which model of that name it was (`fingerprint`), or ""."""
 
     lm_weight: float
     length_bonus: float
@@ -45,6 +45,7 @@ class Tuning:
     lines: int
     characters: tuple[float, float] = (0.0, 1.0)
     words: tuple[float, float] = (0.0, 1.0)
+    texts: tuple[float, float] = (0.0, 1.0)
     model: str = ""
 
 
@@ -120,7 +121,8 @@ def load_tuning(weights: Path, lm: str) -> Tuning | None:
         return None
     try:
         tuning = Tuning(**found)
-        pairs = (tuning.lm_weight, tuning.length_bonus), tuning.characters, tuning.words
+        settings = tuning.lm_weight, tuning.length_bonus
+        pairs = settings, tuning.characters, tuning.words, tuning.texts
         whole = all(math.isfinite(a) and math.isfinite(b) for a, b in pairs)
     except (TypeError, ValueError, OverflowError):
         whole = False

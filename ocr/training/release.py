@@ -65,7 +65,8 @@ def release(
     if references:
         card.temperature = fit_temperature(emissions, references, recogniser.alphabet)
         warmed = [_warmed(scores, card.temperature) for scores in emissions]
-        _, words = fit_decoder(Greedy(), warmed, references, recogniser.alphabet, characters=False)
+        read = Greedy()(warmed)
+        _, words = fit_decoder(read, references, recogniser.alphabet, characters=False)
         card.word_confidence = astuple(words)
 
     card.description, card.licence = " ".join(config.description.split()), config.licence
