@@ -1,4 +1,5 @@
 import json
+import re
 import unicodedata
 from pathlib import Path
 
@@ -7,8 +8,8 @@ from typer.testing import CliRunner
 
 from ocr.alphabet import normalise
 from ocr.cli import app
-from ocr.data.folder import DataError, no_path, read_folder
-from ocr.data.sets import passed_over, read_samples
+from ocr.data.folder import DataError, as_field, no_path, read_folder
+from ocr.data.sets import passed_over, read_samples, read_several
 
 
 def write(path, content):
@@ -60,7 +61,6 @@ def test_byte_order_marks_and_line_ends(bom, end, last, tmp_path):
         '"open',
         "it's, so; it |is",
         "back\\slash \\t",
-        " spaces around ",
         "#hash",
         "e\u0301 a\u00a0b",
         "line\u2028separator\x0b\x0c\x85",
@@ -190,6 +190,47 @@ def test_a_set_is_named_after_its_folder_however_that_is_written(tmp_path, monke
     for name in ("table", "pairs"):
         monkeypatch.chdir(tmp_path / name)
         assert [s.source for s in read_folder(".")] == [name]
+
+
+@pytest.mark.parametrize("text", ["  spaces   around ", "spaces around"])
+def test_blanks_are_single(text, tmp_path):
+    """No reading has others, and what no reading can have is no error."""
+    table(tmp_path, f"path\ttext\na.png\t{text}\n")
+    write(tmp_path / "pairs" / "a.png", "")
+    write(tmp_path / "pairs" / "a.gt.txt", text + "\n")
+    for folder in (tmp_path, tmp_path / "pairs"):
+        assert [s.text for s in read_folder(folder)] == ["spaces around"]
+
+
+def test_a_text_is_that_of_its_image(tmp_path):
+    """Of one made of it, too: a.bin.png is a.png in black and white, and 12.5.png is not 12.png."""
+    for name in ("12.png", "12.5.png", "a.bin.png", "a.old.png"):
+        write(tmp_path / name, "")
+    for name in ("12.gt.txt", "a.gt.txt"):
+        write(tmp_path / name, name[:-7])
+    assert {s.image.name: s.text for s in read_folder(tmp_path)} == {
+        "12.png": "12", "a.bin.png": "a",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ['"He said ""no"" twice"', '"quoted"', 'a "b" c', "tab\tand\nend"])
+def test_what_is_written_reads_as_it_was(text, tmp_path):
+    table(tmp_path, f"path\ttext\na.png\t{as_field(text)}\n")
+    assert [s.text for s in read_folder(tmp_path)] == [" ".join(re.split("[\t\n]", text))]
+
+
+def test_a_column_named_twice_is_refused(tmp_path):
+    table(tmp_path, "path\ttext\ttext\na.png\tone\ttwo\n")
+    with pytest.raises(DataError, match="line 1: names the column text twice"):
+        read_folder(tmp_path)
+
+
+def test_sets_in_folders_of_one_name_are_two(tmp_path):
+    for place in ("one", "two"):
+        (tmp_path / place / "lines").mkdir(parents=True)
+        table(tmp_path / place / "lines", "path\ttext\tgroup\na.png\tone\tpage1\n")
+    folders = [tmp_path / place / "lines" for place in ("one", "two")]
+    assert [s.source for s in read_several(folders)] == ["lines", str(folders[1])]
 
 
 def test_pages_of_two_books_are_two_groups(tmp_path):

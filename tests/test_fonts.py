@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,9 @@ def test_a_font_of_capitals_does_not_cover_small_letters():
     assert capitals.missing("Ab") == ["b"]
 
 
-def _built(path: Path, **outlines: bool) -> Path:
-    """A font with one glyph for each name; True draws a square, False nothing, `copy` the box."""
+def _built(path: Path, **outlines: bool | str) -> Path:
+    """A font with one glyph for each name; True draws a square, `large` a larger one, False
+    nothing, `copy` the box."""
     from fontTools.fontBuilder import FontBuilder
     from fontTools.pens.ttGlyphPen import TTGlyphPen
 
@@ -51,7 +53,7 @@ def _built(path: Path, **outlines: bool) -> Path:
     builder.setupCharacterMap({32: "space"} | {ord(n): n for n in outlines})
     glyphs = {".notdef": square(500), "space": TTGlyphPen(None).glyph()}
     for name, shown in outlines.items():
-        side = 500 if shown == "copy" else 300
+        side = {"copy": 500, "large": 400}.get(shown, 300)
         glyphs[name] = square(side) if shown else TTGlyphPen(None).glyph()
     builder.setupGlyf(glyphs)
     builder.setupHorizontalMetrics(dict.fromkeys(names, (600, 0)))
@@ -68,6 +70,15 @@ def test_empty_glyphs_and_copies_of_the_box_are_not_covered(tmp_path):
     (font,) = find_fonts([tmp_path])
     assert font.family == "Built"
     assert font.coverage == {ord(" "), ord("a")}
+
+
+def test_letters_drawn_as_others_are_not_covered(tmp_path):
+    """An é that looks as e, a box in a font of curves, a glyph made of a blank one; what a table
+    says of a face that no program can see."""
+    _built(tmp_path / "built.ttf", e=True, é=True, O="large", Ø="large", x="large")
+    (font,) = find_fonts([tmp_path])
+    assert font.missing("eéOØx") == ["é", "Ø"]
+    assert replace(font, lacks="x").missing("eOx") == ["x"]
 
 
 def test_dates_within_a_font_are_not_talked_of(tmp_path, caplog):

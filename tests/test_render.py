@@ -4,14 +4,15 @@ import cv2
 import numpy as np
 import pytest
 
-from ocr.data import ink, paper
+from ocr.data import ink, paper, render
+from ocr.data.corpus import capitals
 from ocr.data.digits import slant
 from ocr.data.folder import DataError, read_folder
 from ocr.data.fonts import Font, FontError, find_fonts
 from ocr.data.leaning import LeaningSigns
 from ocr.data.render import TALLEST, LineRenderer, letterspaced
 from ocr.data.rendered import render_folder
-from ocr.data.writing import Hand, metrics, write
+from ocr.data.writing import Hand, features_of, metrics, parts_of, write
 
 FONTS = find_fonts(["fontpkg:zeyada", "fontpkg:caveat", "fontpkg:lora"])
 ZEYADA = next(f for f in FONTS if f.family == "Zeyada")
@@ -257,7 +258,7 @@ def test_outlined_letters_are_hollow():
 
 
 def test_some_words_of_print_are_light_on_dark():
-    renderer = LineRenderer([LORA], Sentences("three words here"), kinds={"print": 1, "": 1})
+    renderer = LineRenderer([LORA], Sentences("three words here"), kinds={"print": 1})
     draw = rng(5)
     shares = [(renderer.line(draw)[0] < 128).mean() for _ in range(400)]
     assert 2 < sum(share > 0.4 for share in shares) < 60
@@ -275,9 +276,78 @@ def test_camera_keeps_shape_and_bitonal_has_two_levels():
     assert set(np.unique(paper.bitonal(image, 0))) == {0, 255}
 
 
+def test_what_is_cut_out_keeps_its_letters(monkeypatch):
+    """Whatever stands above tall letters stays within the outline: accents of capitals."""
+    laid, outlines = [], []
+
+    def cut_out(image, top, bottom, draw):
+        outlines.append((*laid[-1], top, bottom))
+        return image
+
+    def lay(mask, baseline, pitch, sheet, draw):
+        rows = np.flatnonzero(mask.max(1) > 64)
+        laid.append((rows[0], rows[-1]))
+        return 255 - mask
+
+    # no line above or below
+    monkeypatch.setattr(render, "framed", lambda mask, baseline, *others: (mask, baseline, 60))
+    monkeypatch.setattr(paper, "lay", lay)
+    monkeypatch.setattr(paper, "cut_out", cut_out)
+    renderer = LineRenderer([LORA], Sentences("ÉÂŐ qj"), kinds={"print": 1}, clean=0.0)
+    for i in range(150):
+        renderer.line(rng(i))
+    assert len(outlines) > 10
+    for first, last, top, bottom in outlines:
+        assert top <= first and bottom > last
+
+
+def test_signs_in_a_row_stay_signs():
+    """Fonts for programs make one of several, and then another text is seen."""
+    assert features_of("wait--what") and features_of("a->b") and features_of("2x3")
+    assert features_of("(c)") and features_of("<3") and features_of("a!=b")
+    assert not any(map(features_of, ("waiting,", "l'heure", "12.50", "(see)", "Saint-Malo")))
+
+
+def test_marks_stay_on_their_letters():
+    assert parts_of("x\u0302y\u0302\u0301z") == ["x\u0302", "y\u0302\u0301", "z"]
+
+
+def test_what_runs_leftwards_is_not_drawn():
+    with pytest.raises(FontError, match="from right to left"):
+        write("שלום", LORA, 40, Hand(), rng())
+    with pytest.raises(FontError, match="from right to left is not drawn"):
+        LineRenderer(FONTS, Sentences("שלום")).line(rng())
+
+
+def test_kinds_and_their_shares_are_looked_at():
+    for kinds in ({"hand": 1.0, "print": 1.0}, {"print": float("inf")}, {"print": -1.0}):
+        with pytest.raises(FontError, match="kinds"):
+            LineRenderer(FONTS, TEXTS, kinds=kinds)
+
+
+def test_a_font_without_latin_letters_is_measured(tmp_path):
+    """And one whose box is blank."""
+    from fontTools.subset import Options, Subsetter
+    from fontTools.ttLib import TTFont
+
+    options = Options(notdef_outline=False)
+    subsetter = Subsetter(options)
+    subsetter.populate(text="0123456789€ ")
+    with TTFont(LORA.path) as face:
+        subsetter.subset(face)
+        face.save(tmp_path / "digits.ttf")
+    (font,) = find_fonts([tmp_path])
+    image, text = LineRenderer([font], Sentences("12 €"), clean=1.0).line(rng())
+    assert text == "12 €" and image.shape[0] > 20
+
+
+def test_a_millionth_stays_one():
+    assert capitals("10 µg") == "10 µG"
+
+
 def test_joined_fonts_are_told_from_detached_ones():
-    assert not metrics(str(LORA.path), 0).joined
-    assert not metrics(str(LORA.path), 0).fixed
+    assert not metrics(LORA).joined
+    assert not metrics(LORA).fixed
 
 
 def test_folder_of_lines(tmp_path):

@@ -41,7 +41,7 @@ def test_a_lone_dot_is_shown():
 
 @pytest.mark.parametrize("screen, least, most", [(0.0, 0, 0), (1.0, 60, 60)])
 def test_a_share_of_print_is_shown_on_a_screen(screen, least, most):
-    renderer = LineRenderer([LORA], Words(), kinds={"": 1, "print": 1}, screen=screen)
+    renderer = LineRenderer([LORA], Words(), kinds={"print": 1}, screen=screen)
     rng = np.random.default_rng(1)
     small = sum(renderer.line(rng)[0].shape[0] < 34 for _ in range(60))
     assert least * 0.5 <= small <= most

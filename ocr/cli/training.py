@@ -20,7 +20,9 @@ def inspect(
     ] = "latin-small",
     max_width: Annotated[
         int | None,
-        typer.Option(help="widest line to train on, at that height", show_default="40 heights"),
+        typer.Option(
+            min=1, help="widest line to train on, at that height", show_default="40 heights"
+        ),
     ] = None,
     format: FormatOption = Format.text,
 ) -> None:
@@ -32,14 +34,14 @@ def inspect(
     Example: `ocr inspect my-lines other-lines`
     """
     from ocr.data.inspection import inspect as run
-    from ocr.data.sets import passed_over, read_samples
+    from ocr.data.sets import passed_over, read_several
     from ocr.loading import find_weights
     from ocr.preparation.prepare import WIDEST_TRAINED
     from ocr.progress import bar, print_table
     from ocr.weights import load_card
 
     card = load_card(find_weights(weights))
-    samples = [s for path in data for s in read_samples(path, kind)]
+    samples = read_several(data, kind)
     passed = [reason for path in data for reason in passed_over(path, kind)]
     with bar("preparing", len(samples)) as advance:
         result = run(
@@ -88,7 +90,7 @@ def render(
         Path | None,
         typer.Option(help="digits that people wrote, for two thirds of the hands: datasets/digits"),
     ] = None,
-    seed: Annotated[int, typer.Option(help="another one draws other lines")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="another one draws other lines")] = 0,
 ) -> None:
     """Render synthetic lines into a folder with labels, to look at or to train on. Needs the extra
     `train`.
@@ -100,8 +102,9 @@ def render(
     from ocr.data.fonts import find_fonts
     from ocr.data.rendered import render_folder
 
+    parts = [part.partition("=") for part in kinds.split(",")]
     try:
-        shares = {k: float(v) for k, _, v in (part.partition("=") for part in kinds.split(","))}
+        shares = {kind.strip(): float(share) for kind, _, share in parts}
     except ValueError:
         raise OcrError(f"--kinds {kinds}: wanted is kind=share, for instance print=0.5") from None
     wanted = None if font_split == "all" else font_split
@@ -134,9 +137,9 @@ def recombine(
     text: Annotated[list[Path], typer.Option("--text", help="corpus files, .txt or .txt.gz")],
     count: Annotated[int, typer.Option(min=1, help="lines to write")] = 100,
     weights: Annotated[str, typer.Option(help="that find the characters")] = "latin-small",
-    split: Annotated[str, typer.Option(help="of the lines to cut")] = "train",
+    split: Annotated[str, typer.Option(help="of the lines to cut, and of the new ones")] = "train",
     language: Annotated[str, typer.Option(help="written into labels.tsv")] = "",
-    seed: Annotated[int, typer.Option(help="another one draws other lines")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="another one draws other lines")] = 0,
 ) -> None:
     """Write new texts in the hands of labelled lines: each page's lines are cut between their
     characters, and the pieces put together anew.
@@ -145,11 +148,12 @@ def recombine(
     """
     from ocr.data.corpus import Corpus
     from ocr.data.recombine import recombiner_of
-    from ocr.data.rendered import recombine_folder
-    from ocr.data.sets import read_samples
+    from ocr.data.rendered import check_folder, recombine_folder
+    from ocr.data.sets import read_several
     from ocr.progress import bar
 
-    samples = [s for path in lines for s in read_samples(path, split=split)]
+    check_folder(out, split)
+    samples = read_several(lines, split=split)
 
     def left_out(error: Exception) -> None:
         typer.echo(f"left out: {error}", err=True)
@@ -157,7 +161,7 @@ def recombine(
     name = ", ".join(map(str, lines))
     with bar("cutting", len(samples)) as advance:
         recombiner = recombiner_of(samples, Corpus(text), weights, name, left_out, advance)
-    recombine_folder(out, count, recombiner, seed=seed, language=language)
+    recombine_folder(out, count, recombiner, seed=seed, split=split, language=language)
     typer.echo(f"{count} lines of {len(recombiner.writers)} pages or writers in {out}", err=True)
 
 

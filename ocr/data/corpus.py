@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -102,7 +103,9 @@ class Corpus:
             else:
                 text = self._prose(rng)
             # a control character can stand in a corpus, never in an image
-            text = normalise("".join(c if c.isprintable() else " " for c in text))
+            # and of what is there to be no sign, as soft hyphens, nothing
+            seen = (c if c.isprintable() else " " for c in text if unicodedata.category(c) != "Cf")
+            text = normalise("".join(seen))
             text = " ".join(text.split())[: self.longest].strip()
             if text:
                 return text
@@ -152,7 +155,7 @@ def _restyle(text: str, rng: np.random.Generator) -> str:
     """Other cases, quotes and dashes: corpora write them one way, people in many."""
     draw = rng.random()
     if draw < 0.10:
-        text = text.upper()
+        text = capitals(text)
     elif draw < 0.13:
         text = " ".join(w[:1].upper() + w[1:] for w in text.split(" "))
     elif draw < 0.15:
@@ -163,6 +166,11 @@ def _restyle(text: str, rng: np.random.Generator) -> str:
             int(rng.integers(13))
         ]
     return text
+
+
+def capitals(text: str) -> str:
+    """In capitals; the sign of a millionth stays what it is, and is no Greek M."""
+    return "µ".join(part.upper() for part in text.split("µ"))
 
 
 def typeset(text: str, rng: np.random.Generator) -> str:

@@ -15,6 +15,8 @@ from ocr.data.sample import Sample
 from ocr.errors import OcrError
 
 _LABEL = ".gt.txt"
+# what others put before the suffix of an image made of another one: line.bin.png
+_MADE = frozenset({".bin", ".nrm", ".raw", ".dew", ".despec", ".gray", ".grey", ".color", ".rgb"})
 # a text in quotes, with quotes inside and every one of them twice
 _QUOTED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
@@ -30,10 +32,10 @@ class DataError(OcrError):
 def read_folder(folder: Path | str, split: str | None = None) -> list[Sample]:
     """Samples of `folder`, all of them or those of one split.
 
-    `labels.tsv` is UTF-8, tab separated, with a header that names at least `path` and `text`;
-    `group`, `split` (one of SPLITS) and `language` are optional (no split: `train`). Without that
-    file, every image `name.ext` with a text file `name.gt.txt` beside it is a sample (searched
-    recursively). Raises DataError.
+    Texts have single blanks. `labels.tsv` is UTF-8, tab separated, with a header that names at
+    least `path` and `text`; `group`, `split` (one of SPLITS) and `language` are optional (no split:
+    `train`). Without that file, every image `name.ext` with a text file `name.gt.txt` beside it is
+    a sample (searched recursively). Raises DataError.
     """
     folder = Path(folder)
     if folder.is_file():
@@ -73,6 +75,9 @@ def _from_table(table: Path) -> list[Sample]:
                 f"{table}, line 1: must name the columns path and text, parted by a tab and "
                 f"without quotes; it names {found or 'nothing'}"
             )
+        for name in ("path", "text", "group", "split", "language"):
+            if (reader.fieldnames or ()).count(name) > 1:
+                raise DataError(f"{table}, line 1: names the column {name} twice")
         rows = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise DataError(f"{table}, line {reader.reader.line_num}: {error}") from None
@@ -90,7 +95,7 @@ def _from_table(table: Path) -> list[Sample]:
         samples.append(
             Sample(
                 image=written_either_way(table.parent, path),
-                text=normalise(_unquoted(text.rstrip("\r\n"))),
+                text=_single_spaced(normalise(_unquoted(text.rstrip("\r\n")))),
                 source=table.parent.resolve().name,
                 group=row.get("group") or "",
                 split=split,
@@ -103,6 +108,17 @@ def _from_table(table: Path) -> list[Sample]:
 def _unquoted(text: str) -> str:
     """What a spreadsheet meant, which writes a text with quotes in quotes, each inner one twice."""
     return text[1:-1].replace('""', '"') if _QUOTED.fullmatch(text) else text
+
+
+def as_field(text: str) -> str:
+    """A text as a field of labels.tsv: it reads as it is, but for tabs and ends of lines."""
+    text = " ".join(re.split(r"[\t\r\n]+", text))
+    return '"' + text.replace('"', '""') + '"' if _QUOTED.fullmatch(text) else text
+
+
+def _single_spaced(text: str) -> str:
+    """No reading has more than one blank in a row, or any at an end."""
+    return " ".join(filter(None, text.split(" ")))
 
 
 def written_either_way(folder: Path, path: str) -> Path:
@@ -120,10 +136,10 @@ def _from_pairs(folder: Path) -> list[Sample]:
     samples = []
     for image in files_of(folder):
         if image.suffix.lower() in IMAGE_SUFFIXES and (label := _label_of(image)) is not None:
-            text = _read_text(label).strip("\r\n")
+            text = _single_spaced(normalise(_read_text(label).strip("\r\n")))
             group = str(image.parent.relative_to(folder)).strip(".")
             source = folder.resolve().name
-            samples.append(Sample(image, normalise(text), source, group))
+            samples.append(Sample(image, text, source, group))
     return samples
 
 
@@ -154,7 +170,8 @@ def files_of(folder: Path) -> Iterator[Path]:
 
 def _label_of(image: Path) -> Path | None:
     """name.gt.txt, also beside name.bin.png and the like (OCR-D writes both)."""
-    for stem in (image.with_suffix(""), image.with_suffix("").with_suffix("")):
+    plain = image.with_suffix("")
+    for stem in (plain, plain.with_suffix("") if plain.suffix.lower() in _MADE else plain):
         label = stem.parent / (stem.name + _LABEL)
         if label.is_file():
             return label

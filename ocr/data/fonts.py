@@ -5,17 +5,24 @@ from __future__ import annotations
 import csv
 import json
 import logging
-from collections.abc import Collection, Iterable
+import struct
+import unicodedata
+from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import entry_points
 from pathlib import Path
+from typing import Any
 
 from ocr.errors import OcrError, reason_of
 
 SUFFIXES = frozenset({".ttf", ".otf", ".ttc", ".otc", ".woff", ".woff2"})
 TABLE = "fonts.tsv"
 _KINDS = {"handwriting": "handwriting", "display": "script"}  # Google's categories, as fontpkg has
+# letters with a bar or the like, which Unicode does not take apart
+_BARE = {ord(a): ord(b) for a, b in zip("ßøØłŁđĐðÐħĦŧŦı¡¿", "BoOlLdDdDhHtTi!?", strict=True)}
+# flags of a component of a TrueType glyph: it is scaled in one of three ways, or not the last one
+_OTHERWISE = 0x08 | 0x20 | 0x40 | 0x80
 
 # what it says of dates and flags within a font is nothing to us
 logging.getLogger("fontTools").setLevel(logging.ERROR)
@@ -30,20 +37,23 @@ class Font:
     """One face. `kind` is handwriting, script or print; `index` counts faces in a collection.
 
     `caps_only`: the small letters of the font look like capitals, so they count as not covered.
-    `share`: how often lines are drawn in this face, relative to the others of its kind.
+    `share`: how often lines are drawn in this face, relative to the others of its kind. `split`:
+    "train" or "heldout", or "" where nobody said. `lacks`: characters that it draws as others.
     """
 
     path: Path
     family: str
     kind: str = "print"
     index: int = 0
-    split: str = "train"
+    split: str = ""
     caps_only: bool = False
     share: int = 1
+    lacks: str = ""
 
     @cached_property
     def coverage(self) -> frozenset[int]:
-        """Code points that the face really draws: mapped, and with an outline unless a space.
+        """Code points that the face really draws: mapped, and with an outline of their own unless a
+        space.
 
         Raises FontError when the file is not a readable font.
         """
@@ -51,6 +61,7 @@ class Font:
             drawn = frozenset(_drawn(self.path, self.index))
         except Exception as error:  # fontTools raises whatever the broken table leads it to
             raise FontError(f"cannot read font {self.path}: {reason_of(error)}") from error
+        drawn -= set(map(ord, self.lacks))
         if self.caps_only:
             drawn = frozenset(c for c in drawn if not chr(c).islower())
         return drawn
@@ -65,28 +76,62 @@ class Font:
 
 
 def _drawn(path: Path, index: int) -> Iterable[int]:
-    from fontTools.pens.boundsPen import ControlBoundsPen
     from fontTools.ttLib import TTFont
 
     with TTFont(path, fontNumber=index, lazy=True) as face:
-        outlines = face["glyf"].glyphs if "glyf" in face else None  # raw bytes, left unparsed
-        glyphs = face.getGlyphSet()
+        drawing = _drawings(face)
+        names = face.getBestCmap() or {}
         notdef = face.getGlyphOrder()[0]
-        for code, name in (face.getBestCmap() or {}).items():
+        box = drawing(notdef)
+        for code, name in names.items():
             if name == notdef:
                 continue
             if chr(code).isspace():
                 yield code
-            elif outlines is not None:
-                # some fonts map what they lack to a copy of the box
-                data = getattr(outlines[name], "data", b"")  # fontTools drops it when empty
-                if data and data != getattr(outlines[notdef], "data", b""):
-                    yield code
-            else:
-                pen = ControlBoundsPen(glyphs)
-                glyphs[name].draw(pen)
-                if pen.bounds is not None:
-                    yield code
+                continue
+            # some fonts map what they lack to a copy of the box, or draw é as e
+            own, bare = drawing(name), names.get(_bare(code))
+            if own and own != box and (bare is None or own != drawing(bare)):
+                yield code
+
+
+def _bare(code: int) -> int | None:
+    """The letter that an accented or a barred one is without its accent or bar."""
+    parts = unicodedata.normalize("NFD", chr(code))
+    if len(parts) > 1:
+        return ord(parts[0])
+    return _BARE.get(code)
+
+
+def _drawings(face: Any) -> Callable[[str], Hashable]:
+    """What tells the drawings of two glyphs of a face apart, by their names; nothing, if one is
+    blank."""
+    from fontTools.pens.recordingPen import DecomposingRecordingPen
+
+    if "glyf" not in face:
+        glyphs = face.getGlyphSet()
+
+        def recorded(name: str) -> Hashable:
+            pen = DecomposingRecordingPen(glyphs)
+            glyphs[name].draw(pen)
+            return tuple(pen.value)
+
+        return recorded
+    outlines, order = face["glyf"].glyphs, face.getGlyphOrder()
+
+    def raw(name: str) -> Hashable:
+        # unparsed, since that takes a tenth of the time; fontTools drops it when empty
+        data = getattr(outlines[name], "data", b"")
+        for _ in range(9):  # a glyph made of another one alone, as it is, is that one
+            if len(data) < 14 or struct.unpack_from(">h", data)[0] >= 0:
+                break
+            flags, part = struct.unpack_from(">HH", data, 10)
+            if flags & _OTHERWISE:
+                break
+            data = getattr(outlines[order[part]], "data", b"")
+        return bytes(data)
+
+    return raw
 
 
 def find_fonts(
@@ -161,6 +206,7 @@ def _table(folder: Path) -> Iterable[Font]:
                 split=row["split"],
                 caps_only=row["caps_only"] == "1",
                 share=int(row.get("share") or 1),
+                lacks=row.get("lacks") or "",
             )
             for row in rows
         ]

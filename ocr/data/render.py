@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,13 +12,14 @@ import cv2
 import numpy as np
 
 from ocr.data import ink, paper
+from ocr.data.corpus import capitals
 from ocr.data.digits import Digit
 from ocr.data.fonts import Font, FontError
 from ocr.data.frame import framed
 from ocr.data.mishaps import creased, mishap
 from ocr.data.screen import on_display, on_screen
 from ocr.data.segments import can_show
-from ocr.data.writing import SIZES, Hand, Written, metrics, write
+from ocr.data.writing import SIZES, Hand, Written, metrics, runs_leftwards, write
 
 KINDS: Mapping[str, float] = {"handwriting": 0.6, "script": 0.12, "print": 0.28}
 TALLEST = 112
@@ -75,6 +77,10 @@ class LineRenderer:
             if weight > 0
         }
         self._fonts = {k: f for k, f in self._fonts.items() if f}
+        if strange := sorted(set(weights) - set(KINDS)):
+            raise FontError(f"{', '.join(strange)}: kinds of fonts are {', '.join(KINDS)}")
+        if not all(math.isfinite(weight) and weight >= 0 for weight in weights.values()):
+            raise FontError(f"shares of kinds are numbers from 0 on, not {dict(weights)}")
         if not self._fonts:
             raise FontError(f"no font of the kinds {', '.join(weights)}")
         self._kinds = tuple(self._fonts)
@@ -104,7 +110,10 @@ class LineRenderer:
                 return self.render(text, font, rng, empty), "" if empty else text, font
             self.passed_over += 1
             self.lacking.update(c for c in dict.fromkeys(text) if not self._has(c))
-        raise FontError(f"no font covers {text!r}")
+        if runs_leftwards(text):
+            raise FontError(f"{text!r}: what is written from right to left is not drawn")
+        lacking = ", ".join(map(repr, self.lacking))
+        raise FontError(f"no font covers {text!r}{lacking and f': none has {lacking}'}")
 
     def _has(self, character: str) -> bool:
         """Whether any font does."""
@@ -114,7 +123,10 @@ class LineRenderer:
         return self._had[character]
 
     def pick(self, text: str, rng: np.random.Generator) -> tuple[Font, str] | None:
-        """A font that has every character of `text`, and the text as that font can show it."""
+        """A font that has every character of `text`, and the text as that font can show it; None
+        for what is written from right to left."""
+        if runs_leftwards(text):
+            return None
         kind = self._kinds[int(np.searchsorted(self._weights, rng.random() * self._weights[-1]))]
         fonts = self._fonts[kind]
         others = [f for k in self._kinds if k != kind for f in self._fonts[k]]
@@ -125,7 +137,7 @@ class LineRenderer:
             if font.kind != "print" and attempt % 8 != 7:
                 shown = shown.translate(_PLAIN)  # no eye tells ’ from ' in a hand
             if font.caps_only:
-                shown = shown.upper()
+                shown = capitals(shown)
             if font.covers(shown) and not shown.isspace():
                 return font, shown
         return None
@@ -159,7 +171,10 @@ class LineRenderer:
         hurt = share > 0 and rng.random() < share
         folded = hurt and rng.random() < 0.3
         if hurt and not folded:
+            whole = mask
             mask = mishap(mask, written.x_height, rng)
+            mask = ink.legible(mask, whole, 0.35, written.height)
+        reach = _reach(mask, baseline)
         mask, baseline, pitch = framed(mask, baseline, written, clean, rng, empty)
         sheet = sheet_of_paper(font, clean, written.stroke, rng)
         image = paper.lay(mask, baseline, pitch, sheet, rng)
@@ -167,9 +182,8 @@ class LineRenderer:
             image = creased(image, height, rng)
         cut = rng.random() < (0.04 if clean else 0.16)
         if cut:
-            image = paper.cut_out(
-                image, baseline - round(0.8 * height), baseline + height // 4, rng
-            )
+            above, below = max(reach[0], round(0.8 * height)), max(reach[1], height // 4)
+            image = paper.cut_out(image, baseline - above, baseline + below, rng)
         return _captured(image, sheet, cut, clean, written.stroke, rng)
 
     def _others(self, text: str, font: Font, rng: np.random.Generator) -> dict[int, Font]:
@@ -190,7 +204,7 @@ class LineRenderer:
 
 def hand(font: Font, clean: bool, rng: np.random.Generator) -> Hand:
     """Draw how this line is set: nearly straight for print, freely for handwriting."""
-    measure = metrics(str(font.path), font.index)
+    measure = metrics(font)
     space = measure.space / measure.height
     if font.kind == "print":
         typed = measure.fixed
@@ -241,7 +255,7 @@ def _inked(written: Written, font: Font, clean: bool, unsteady: float, rng: np.r
     baseline = written.baseline + pad
     chance = rng.random(8)
     by_hand = font.kind != "print"
-    measure = metrics(str(font.path), font.index)
+    measure = metrics(font)
     if by_hand and chance[0] < (0.2 if clean else 0.45):
         mask = ink.wave(mask, baseline, written.height * 0.03 * rng.gamma(2, 0.5), rng)
     if by_hand and unsteady > 0 and rng.random() < unsteady:
@@ -273,6 +287,14 @@ def _inked(written: Written, font: Font, clean: bool, unsteady: float, rng: np.r
     if chance[7] > 0.97 and written.stroke > 4:
         return ink.contour(mask), baseline
     return ink.legible(mask, clear, 0.6 if written.stroke < 2.5 else 0.4, written.height), baseline
+
+
+def _reach(mask: np.ndarray, baseline: int) -> tuple[int, int]:
+    """How far ink reaches above and below the baseline, in pixels."""
+    rows = np.flatnonzero(mask.max(1) > 64)
+    if not len(rows):
+        return 0, 0
+    return max(0, baseline - int(rows[0])), max(0, int(rows[-1]) - baseline + 1)
 
 
 def _drawn_lines(mask, written: Written, baseline: int, pad: int, by_hand: bool, rng) -> None:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from ocr.data.digits import Digit
-from ocr.data.folder import SPLITS, DataError, no_split
+from ocr.data.folder import SPLITS, DataError, as_field, no_split
 from ocr.data.fonts import Font
 from ocr.data.recombine import Recombiner
 from ocr.data.render import LineRenderer, Texts
@@ -85,6 +85,15 @@ def recombine_folder(
     return _write(out, map(drawn, range(count)), count, split, language, progress)
 
 
+def check_folder(out: str | Path, split: str) -> None:
+    """Raises DataError where lines of this split cannot be written below `out`."""
+    labels = Path(out) / "labels.tsv"
+    if labels.exists():
+        raise DataError(f"{labels}: exists already; choose another folder")
+    if split not in SPLITS:
+        raise DataError(f"{labels}: {no_split(split)}")
+
+
 def _write(
     out: str | Path,
     lines: Iterable[tuple[np.ndarray, str, str]],
@@ -98,10 +107,7 @@ def _write(
 
     out = Path(out)
     labels = out / "labels.tsv"
-    if labels.exists():
-        raise DataError(f"{labels}: exists already; choose another folder")
-    if split not in SPLITS:
-        raise DataError(f"{labels}: {no_split(split)}")
+    check_folder(out, split)
     (out / "lines").mkdir(parents=True, exist_ok=True)
     # whoever finds labels finds all lines: after an interruption the same folder is begun anew
     part = out / "labels.tsv.part"
@@ -112,6 +118,7 @@ def _write(
             name = f"lines/{i:06}.png"
             if not cv2.imwrite(str(out / name), image):
                 raise OSError(f"cannot write {out / name}")
-            file.write(f"{name}\t{text}\t{group}\t{split}\t{language}\n")
+            row = (name, text, group, split, language)
+            file.write("\t".join(map(as_field, row)) + "\n")
     os.replace(part, labels)
     return labels

@@ -9,7 +9,7 @@ import numpy as np
 from ocr.data.fonts import Font
 from ocr.data.paper import jpeg, soften
 from ocr.data.segments import seven_segments
-from ocr.data.writing import face_of, metrics
+from ocr.data.writing import face_of, features_of, metrics
 
 # pixels of the small letters: fewer leave nothing to read
 _SMALLEST, _LARGEST = 5.0, 10.0
@@ -51,8 +51,9 @@ def _mask(text: str, font: Font, x_height: float, way: str) -> np.ndarray:
     their stems stand on whole pixels; bits: and every pixel is ink or none."""
     finer = 4 if way == "fine" else 1
     path = str(font.path)
-    size = max(4, round(x_height * finer / metrics(path, font.index).x_height))
-    core, _ = face_of(path, font.index, size).getmask2(text, mode="1" if way == "bits" else "L")
+    size = max(4, round(x_height * finer / metrics(font).x_height))
+    mode = "1" if way == "bits" else "L"
+    core, _ = face_of(path, font.index, size).getmask2(text, mode=mode, features=features_of(text))
     width, height = core.size
     mask = np.frombuffer(bytes(core), np.uint8).reshape(height, width)
     if way == "bits":

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Container, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -30,6 +33,26 @@ def read_samples(path: Path | str, kind: Kind = "auto", split: str | None = None
     from ocr.data.folder import read_folder
 
     return read_folder(path, split)
+
+
+def read_several(
+    paths: Iterable[Path | str], kind: Kind = "auto", split: str | None = None
+) -> list[Sample]:
+    """`read_samples` of several sets, whose sources differ: pages of one name are not one page in
+    two folders of one name. Raises DataError."""
+    sources: dict[str, None] = {}
+    samples: list[Sample] = []
+    for path in map(Path, paths):
+        source = unused(path.resolve().name, str(path), sources)
+        sources[source] = None
+        samples += (replace(s, source=source) for s in read_samples(path, kind, split))
+    return samples
+
+
+def unused(name: str, path: str, taken: Container[str]) -> str:
+    """The set's name; with its path where another is called so; numbered where that one is, too."""
+    numbered = (f"{path} ({number})" for number in itertools.count(2))
+    return next(n for n in itertools.chain((name, path), numbered) if n not in taken)
 
 
 def passed_over(path: Path | str, kind: Kind = "auto") -> list[str]:

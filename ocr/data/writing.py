@@ -6,13 +6,15 @@ slanted, turned and shifted a little by itself.
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import cv2
 import numpy as np
-from PIL import ImageFont
+from PIL import ImageFont, features
 
 from ocr.data.digits import Digit, DigitHand
 from ocr.data.fonts import Font, FontError
@@ -20,6 +22,10 @@ from ocr.data.leaning import LeaningSigns
 
 SIZES = (34, 40, 48, 56, 66)  # pixels from the lowest tail to the highest head of hdlpgH
 _PROBE = 64
+# signs of which fonts make one: -- -> != (c) <3 2x3
+_SIGNS = re.compile(r"[-<>=!:()*/|+~^_#&]{2}|<\d|\([A-Za-z]{1,2}\)|\dx\d")
+_SHAPED = features.check_feature("raqm")  # without it no font makes any
+_LETTERS = (("hdlpgH", "x", "nunmu"), ("дрфбйН", "х", "шишли"), ("βδλγρΗ", "χ", "νμηπυ"))
 
 
 @lru_cache(maxsize=2048)
@@ -31,9 +37,30 @@ def face_of(path: str, index: int, size: float) -> ImageFont.FreeTypeFont:
         raise FontError(f"cannot read font {path}: {error}") from error
 
 
+def features_of(text: str) -> list[str] | None:
+    """Features of a font to draw `text` with: none that make one sign of several, as → of ->."""
+    return ["-liga", "-calt", "-clig"] if _SIGNS.search(text) and _SHAPED else None
+
+
+def runs_leftwards(text: str) -> bool:
+    """Whether some of it is written from right to left."""
+    return any(unicodedata.bidirectional(letter) in ("R", "AL") for letter in text)
+
+
+def parts_of(text: str) -> list[str]:
+    """Letters with the marks that are put on them."""
+    parts: list[str] = []
+    for letter in text:
+        if parts and unicodedata.combining(letter):
+            parts[-1] += letter
+        else:
+            parts.append(letter)
+    return parts
+
+
 def _draw(face: ImageFont.FreeTypeFont, text: str) -> tuple[np.ndarray, int, int]:
     """Coverage of `text`, uint8 h x w, and its left and top edge from the pen's start."""
-    core, (left, top) = face.getmask2(text, mode="L", anchor="ls")
+    core, (left, top) = face.getmask2(text, mode="L", anchor="ls", features=features_of(text))
     width, height = core.size
     return np.frombuffer(bytes(core), np.uint8).reshape(height, width), left, top
 
@@ -51,11 +78,11 @@ class Metrics:
 
 
 @lru_cache(maxsize=2048)
-def metrics(path: str, index: int) -> Metrics:
-    """Measured from drawn letters, because the tables of handwriting fonts often lie."""
-    face = face_of(path, index, _PROBE)
-    tall, x = _draw(face, "hdlpgH")[0], _draw(face, "x")[0]
-    word = _draw(face, "nunmu")[0]
+def metrics(font: Font) -> Metrics:
+    """Measured from drawn letters, because the tables of handwriting fonts often lie. Raises
+    FontError for a font that draws nothing."""
+    face = face_of(str(font.path), font.index, _PROBE)
+    tall, x, word = (_draw(face, letters)[0] for letters in _letters_of(font))
     # area over half the outline: the mean width of the strokes
     inner = cv2.erode(word, np.ones((3, 3), np.uint8))
     edge = max(1.0, float(word.sum()) - float(inner.sum()))
@@ -71,10 +98,21 @@ def metrics(path: str, index: int) -> Metrics:
     )
 
 
+def _letters_of(font: Font) -> tuple[str, str, str]:
+    """Tall letters, a small one, and some that a script joins: Latin ones, or what there is."""
+    for letters in _LETTERS:
+        if font.covers("".join(letters)):
+            return letters
+    some = "".join(c for c in map(chr, sorted(font.coverage)) if not c.isspace())[:6]
+    if not some:
+        raise FontError(f"{font.path}: a font that draws nothing")
+    return some, some[0], some
+
+
 @lru_cache(maxsize=8192)
 def _glyph(path: str, index: int, size: float, text: str) -> tuple[np.ndarray, int, int, float]:
     face = face_of(path, index, size)
-    return *_draw(face, text), face.getlength(text)
+    return *_draw(face, text), face.getlength(text, features=features_of(text))
 
 
 @dataclass(frozen=True)
@@ -123,16 +161,19 @@ def write(
     others: the font of some words, by their number, where it is not `font`: emphasis in print, a
     form filled in by hand, a hand that changes its style. digits: written by people, in place of
     the fonts' own where these are no print. leaning: slashes of any slope where they are print.
-    Raises FontError when a font lacks a character (a box would stand under a wrong label).
+    Raises FontError when a font lacks a character (a box would stand under a wrong label), and for
+    what is written from right to left.
     """
+    if runs_leftwards(text):
+        raise FontError(f"{text!r}: what is written from right to left is not drawn")
     words = text.split(" ")
     others = others or {}
     for i, word in enumerate(words):
         face = others.get(i, font)
         if not face.covers(word):
             raise FontError(f"{face.family} lacks {face.missing(word)}")
-    measure = metrics(str(font.path), font.index)
-    sizes = {f: round(height / metrics(str(f.path), f.index).height, 1)
+    measure = metrics(font)
+    sizes = {f: round(height / metrics(f).height, 1)
              for f in (font, *others.values())}  # fmt: skip
     digit_hand = _digit_hand(digits, height, measure, sizes[font], rng) if digits else None
     signs = LeaningSigns(height, measure.stroke * sizes[font], rng) if leaning else None
@@ -149,8 +190,9 @@ def write(
         path, size = str(own.path), sizes[own]
         own_signs = signs if own.kind == "print" else digit_hand
         if hand.letters:
-            letters = rng.normal(size=(len(word), 3))
-            for letter, (l_x, l_y, l_ink) in zip(word, letters, strict=True):
+            parts = parts_of(word)
+            letters = rng.normal(size=(len(parts), 3))
+            for letter, (l_x, l_y, l_ink) in zip(parts, letters, strict=True):
                 mask, left, top, advance = _letter(path, own.index, size, letter, own_signs)
                 if hand.uneven:
                     # a weak key leaves less ink, never none
@@ -213,7 +255,7 @@ def _letter(path: str, index: int, size: float, letter: str, own: DigitHand | Le
 def _spelled(path: str, index: int, size: float, word: str, own: DigitHand | LeaningSigns):
     """As `_draw`, letter by letter, what `own` has by it."""
     placed, x = [], 0.0
-    for letter in word:
+    for letter in parts_of(word):
         mask, left, top, advance = _letter(path, index, size, letter, own)
         if mask.size:
             placed.append((mask, round(x) + left, top))

@@ -21,14 +21,14 @@ from ocr.data.phrases import phrase
 from ocr.data.render import LineRenderer, Texts
 from ocr.data.rendered import render_folder
 from ocr.data.sample import Sample
-from ocr.data.sets import passed_over, read_samples
+from ocr.data.sets import passed_over, read_samples, read_several, unused
 from ocr.finetune.config import FinetuneConfig
 from ocr.finetune.growth import hindrance_of
 from ocr.lm.sample import SampledTexts
 from ocr.loading import load_language_model
 from ocr.preparation.prepare import Preparation
 from ocr.text import read_lines
-from ocr.training.sources import drawn_source, lines_source, unused
+from ocr.training.sources import drawn_source, lines_source
 
 Say = Callable[[str], None]
 
@@ -75,7 +75,7 @@ def own_lines(config: FinetuneConfig, settings: Preparation, work: Path, say: Sa
     """Read and prepare the labelled lines. What cannot be read is said and left out, and so is what
     is named once more: of two of a kind, one could be held out and the other trained on; of two
     texts, one is wrong. Raises DataError."""
-    samples = [s for path in config.data for s in read_samples(path)]
+    samples = read_several(config.data)
     say_left_out([reason for path in config.data for reason in passed_over(path)], say)
     once: dict[Hashable, Sample] = {}
     texts: defaultdict[Hashable, set[str]] = defaultdict(set)

@@ -24,6 +24,7 @@ import ocr
 from ocr.alphabet import Alphabet
 from ocr.cores import cores
 from ocr.data.digits import digit_files
+from ocr.data.folder import as_field
 from ocr.data.fonts import TABLE, Font, find_fonts
 from ocr.errors import OcrError
 from ocr.text import raw_lines
@@ -217,10 +218,11 @@ def _pack_fonts(tar: _Tar, cut: dict[Font, bytes], budget: int) -> tuple[int, in
         name = f"{len(rows)}.ttf"
         tar.add(f"fonts/node_modules/pack/{name}", cut[font], size[font])
         caps, share = str(int(font.caps_only)), str(font.share)
-        rows.append((font.family, font.kind, "pack", "0", "", name, caps, "train", share))
+        family = as_field(font.family)
+        rows.append((family, font.kind, "pack", "0", "", name, caps, "train", share, font.lacks))
     if rows:
         head = ("family", "class", "package", "version", "licence", "file", "caps_only", "split",
-                "share")  # fmt: skip
+                "share", "lacks")  # fmt: skip
         table = "\n".join("\t".join(row) for row in (head, *rows)) + "\n"
         tar.add(f"fonts/{TABLE}", table.encode())
     return len(rows), len(cut) - len(rows)
@@ -315,8 +317,7 @@ def _pack_lines(
             sample = labelled.samples[i]
             name = f"{len(rows):05}.webp"
             tar.add(f"{folder}/{name}", _webp(labelled, i, quality))
-            text = " ".join(sample.text.split("\t"))
-            rows.append(f"{name}\t{text}\t\t{sample.split}")
+            rows.append(f"{name}\t{as_field(sample.text)}\t\t{sample.split}")
             advance(1)
         tar.add(f"{folder}/labels.tsv", ("\n".join(rows) + "\n").encode())
         count += len(positions)

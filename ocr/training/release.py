@@ -13,7 +13,7 @@ from ocr.architecture import Architecture
 from ocr.ctc.decoding import Greedy
 from ocr.data.cache import load_sample
 from ocr.data.sample import Sample
-from ocr.data.sets import read_samples
+from ocr.data.sets import read_samples, unused
 from ocr.emissions import OnnxEmissions, TorchEmissions, load_model
 from ocr.evaluation.calibration import fit_decoder, fit_temperature
 from ocr.evaluation.quantised import export_int8
@@ -22,7 +22,6 @@ from ocr.export import export, set_card
 from ocr.image import ImageError
 from ocr.recogniser import Recogniser
 from ocr.training.config import FolderData, RecombinedData, TrainingConfig
-from ocr.training.sources import unused
 from ocr.weights import WeightsError, load_card, load_weights, save_weights
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,7 @@ from ocr.data.batches import DataSource, Drawn
 from ocr.data.cache import PreparedLines, prepare_lines
 from ocr.data.folder import read_folder
 from ocr.data.sample import Sample
-from ocr.data.sets import read_samples
+from ocr.data.sets import read_samples, unused
 from ocr.image import ImageError
 from ocr.preparation.prepare import Preparation, Prepared, prepare
 from ocr.training.config import FolderData, RecombinedData, RenderedData, TrainingConfig
@@ -62,12 +61,6 @@ def load_lines(
         samples += seen
     lines = prepare_lines(samples, config.preparation, config.out / "cache", advance)
     return LabelledLines(samples, lines, sets)
-
-
-def unused(name: str, path: str, taken: Container[str]) -> str:
-    """The set's name; with its path where another is called so; numbered where that one is, too."""
-    numbered = (f"{path} ({number})" for number in itertools.count(2))
-    return next(n for n in itertools.chain((name, path), numbered) if n not in taken)
 
 
 def training_sources(config: TrainingConfig, labelled: LabelledLines) -> list[DataSource]:
