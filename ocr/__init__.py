@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ocr.errors import OcrError
     from ocr.image import ImageError
-    from ocr.line import Character, Line
+    from ocr.line import Character, Line, Word
     from ocr.loading import load
     from ocr.recogniser import Recogniser
 
 __version__ = "0.1.0"
-__all__ = ["Character", "ImageError", "Line", "OcrError", "Recogniser", "load", "__version__"]
+__all__ = [
+    "Character", "ImageError", "Line", "OcrError", "Recogniser", "Word", "load", "__version__",
+]  # fmt: skip
 
 _PLACES = {
     "Character": "ocr.line",
@@ -26,6 +28,7 @@ _PLACES = {
     "Line": "ocr.line",
     "OcrError": "ocr.errors",
     "Recogniser": "ocr.recogniser",
+    "Word": "ocr.line",
     "load": "ocr.loading",
 }
 

@@ -23,8 +23,9 @@ def export(weights: Path | str, out: Path | str) -> Path:
     """Write `weights` (.safetensors) as an ONNX network.
 
     Inputs: images uint8 lines x 1 x height x width (ink = 255), widths int64 lines. Output: scores
-    float32 frames x lines x classes (log-probabilities). The card is in the file's metadata.
-    Raises WeightsError.
+    float32 frames x lines x classes (log-probabilities). The card is in the file's metadata; what
+    was tuned for the weights is copied beside it, unless something lies there. Raises
+    WeightsError.
     """
     tensors, card = load_weights(weights)
     out = Path(out)
@@ -35,7 +36,10 @@ def export(weights: Path | str, out: Path | str) -> Path:
             f"{weights}: only the residual backbone can be exported, "
             f"not {card.architecture.backbone}"
         )
+    from ocr.lm.tune import keep_tuning
+
     write_atomically(out, build(tensors, card).SerializeToString())
+    keep_tuning(Path(weights), out)
     return out
 
 

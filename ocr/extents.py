@@ -42,7 +42,7 @@ def extents(pixels: np.ndarray, places: np.ndarray, spaces: np.ndarray) -> np.nd
     far = _FARTHEST * (float(np.median(np.diff(at))) if count > 1 else pixels.shape[0] / 2)
     first, last = max(0, round(at[0] - far)), min(width, round(at[-1] + far) + 1)
     stroke = _STROKE * pixels.shape[0]
-    edges = [first, *_cuts(ink.tolist(), first, at, spaces.tolist(), stroke), last]
+    edges = _apart([first, *_cuts(ink.tolist(), first, at, spaces.tolist(), stroke), last])
     found = np.stack([edges[:-1], edges[1:]], axis=1).astype(np.float64)
     return _around_ink(found, ink > _FREE, spaces)
 
@@ -72,6 +72,18 @@ def _cuts(
         begin = max(begin, cut)  # where characters crowd, one gap may be taken for two
         cuts.append(begin)
     return cuts
+
+
+def _apart(edges: list[int]) -> list[int]:
+    """Rising edges of which no two are the same, if there is room: no character takes nothing."""
+    last = len(edges) - 1
+    if edges[-1] - edges[0] < last:
+        return edges
+    for i in range(1, last):
+        edges[i] = max(edges[i], edges[i - 1] + 1)
+    for i in range(last - 1, 0, -1):
+        edges[i] = min(edges[i], edges[i + 1] - 1)
+    return edges
 
 
 def _least(ink: list[float], left: int, right: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import stat
+import warnings
 from os import PathLike, fsdecode, fspath
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -25,6 +26,11 @@ MAX_BYTES = 256 << 20
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "JPEG2000")
 
 Source = str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO | np.ndarray | Image.Image
+
+
+# a picture is read or refused by what it holds, and nobody asked what Pillow thinks of its tags, or
+# of one that is large and smaller than MAX_PIXELS
+warnings.filterwarnings("ignore", module=r"PIL\b")
 
 
 class ImageError(OcrError):
@@ -109,7 +115,16 @@ def _bytes_of_open(file: Any, name: str) -> bytes:
         raise ImageError(name, f"cannot be read: {error}") from None
     if not isinstance(data, bytes):
         raise ImageError(name, "open for text; an image is read from a file open for bytes")
+    if not data and _is_at_its_end(file):
+        raise ImageError(name, "the file is at its end; rewind it")
     return _not_too_much(data, name)
+
+
+def _is_at_its_end(file: Any) -> bool:
+    try:
+        return bool(file.seekable() and file.tell())
+    except Exception:  # no file of Python's own
+        return False
 
 
 def _not_too_much(data: bytes, name: str) -> bytes:
@@ -168,7 +183,7 @@ def _from_array(array: np.ndarray, name: str) -> np.ndarray:
             raise ImageError(name, "a float array must lie in [0, 1]")
         array = (array * 255).round().astype(np.uint8)
     elif array.dtype.newbyteorder("=") == np.uint16:  # as libraries for TIFF give it, too
-        array = _stretch_deep(array, name)
+        array = _stretch_colours(array, name)
     elif array.dtype != np.uint8:
         raise ImageError(name, f"an array of {array.dtype} is no image")
     if array.ndim == 2:
@@ -190,6 +205,14 @@ def _stretch_deep(pixels: np.ndarray, name: str) -> np.ndarray:
     if high <= low:
         return np.full(pixels.shape, 255, np.uint8)
     return ((pixels - low) * (255 / (high - low))).astype(np.uint8)
+
+
+def _stretch_colours(array: np.ndarray, name: str) -> np.ndarray:
+    """As `_stretch_deep`; what is opaque has its own range."""
+    if array.ndim == 2 or array.shape[2] == 3:
+        return _stretch_deep(array, name)
+    alpha = (array[:, :, 3:] // 257).astype(np.uint8)
+    return np.concatenate([_stretch_deep(array[:, :, :3], name), alpha], axis=2)
 
 
 def _flatten(rgba: np.ndarray) -> np.ndarray:
@@ -220,6 +243,10 @@ def describe(source: Any, number: int | None = None) -> str:
     """A short name of an image source for messages and records: its path, or "image 3"."""
     if isinstance(source, (str, PathLike)) and (path := fspath(source)):
         return fsdecode(path)
+    # of an open file, and of what Pillow opened
+    for name in (getattr(source, "name", None), getattr(source, "filename", None)):
+        if isinstance(name, (str, bytes, PathLike)) and (path := fspath(name)):
+            return fsdecode(path)
     return "image" if number is None else f"image {number}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from functools import lru_cache
-from numbers import Integral
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 DEFAULT = "latin-small"
 INT8 = ".int8.onnx"
 LSTM = ".lstm.onnx"
-# of a language model's weight, and of a bonus either way: the tuned ones are 3 at most
-_MOST = 20
+# no line needs as many, and the search of one would take minutes
+_MOST_PREFIXES = 10_000
 
 # in a wheel the weights lie inside the package, in a checkout beside it
 _PLACES = (Path(__file__).parent / "shipped", Path(__file__).parent.parent / "weights")
@@ -133,8 +133,10 @@ def load(
         ("nbest", nbest, 0),
         ("threads", threads, 1),
     ):
-        if not isinstance(value, Integral) or value < least:
-            raise OcrError(f"{what} {value!r}: a whole number is wanted, of {least} at least")
+        if not isinstance(value, Integral) or not least <= value <= _MOST_PREFIXES:
+            raise OcrError(
+                f"{what} {value!r}: a whole number is wanted, of {least} to {_MOST_PREFIXES:,}"
+            )
     path = find_weights(weights)
     if device != "cpu" and path.suffix == ".onnx":
         path = path.with_name(
@@ -260,13 +262,12 @@ def load_beam(
     from ocr.ctc.rescoring import Rescorer
     from ocr.lm.languages import LANGUAGES, MIXED, recurrent_beside
     from ocr.lm.lexicon import Lexicon
-    from ocr.lm.tune import load_tuning
+    from ocr.lm.tune import MOST, load_tuning
 
     lm = str(lm)
-    # beyond these, and where they are no numbers, the search would find nothing in any line
-    for what, value, least in (("lm_weight", lm_weight, 0), ("length_bonus", length_bonus, -_MOST)):
-        if value is not None and not least <= value <= _MOST:
-            raise OcrError(f"{what} {value:g}: it lies between {least} and {_MOST}")
+    for what, value, least in (("lm_weight", lm_weight, 0), ("length_bonus", length_bonus, -MOST)):
+        if value is not None and not (isinstance(value, Real) and least <= value <= MOST):
+            raise OcrError(f"{what} {value!r}: it lies between {least} and {MOST}")
 
     def settings_for(name: str) -> BeamSettings:
         weight, bonus = tuned_settings(weights, name)

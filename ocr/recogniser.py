@@ -67,28 +67,50 @@ class Recogniser:
         on_error: Callable[[ImageError], None] | None = None,
     ) -> Iterator[Line]:
         """Lines in the order of `images` (paths, open files, bytes, arrays or Pillow images; or a
-        single one).
+        single one). Each image is taken in as it comes, up to WINDOW of them before the first line
+        is given, since many are read faster than one.
 
         An image that cannot be read raises ImageError, after the lines before it; where `on_error`
-        is given, the error is passed to it and the image left out. What `images` itself raises
-        comes after the lines before it, too.
+        is given, the error is passed to it at that place, and the image left out. What `images`
+        itself raises comes after the lines before it, too.
         """
-        for window, failure in _windows(_several(images)):
-            lines: list[Prepared] = []
-            names: list[str] = []
-            for number, image in window:
-                name = describe(image, number)
-                try:
-                    lines.append(load(image, self.card.preparation, name))
-                    names.append(name)
-                except ImageError as error:
-                    if on_error is None:
-                        failure = error
-                        break
-                    on_error(error)
-            yield from self.read_prepared(lines, names)
+        for window, failure in self._windows(_several(images), on_error is None):
+            lines = [line for _, line in window if isinstance(line, Prepared)]
+            names = [name for name, line in window if isinstance(line, Prepared)]
+            read = iter(self.read_prepared(lines, names))
+            for _, line in window:
+                if isinstance(line, Prepared):
+                    yield next(read)
+                elif on_error is not None:
+                    on_error(line)
             if failure is not None:
                 raise failure
+
+    def _windows(
+        self, images: Iterable[Source], strict: bool
+    ) -> Iterator[tuple[list[tuple[str, Prepared | ImageError]], Exception | None]]:
+        """Images with their names, prepared, a window at a time, and the error that `images` raised
+        behind them, if any: it must not cost the images that it gave before. `strict`: so is what
+        makes one of them unreadable. Nothing is asked of an image that is past: its file may be
+        closed by then, its array be that of the next."""
+        stream = enumerate(images, start=1)
+        failure: Exception | None = None
+        while failure is None:
+            window: list[tuple[str, Prepared | ImageError]] = []
+            try:
+                for number, image in itertools.islice(stream, WINDOW):
+                    name = describe(image, number)
+                    try:
+                        window.append((name, load(image, self.card.preparation, name)))
+                    except ImageError as error:
+                        if strict:
+                            raise
+                        window.append((name, error))
+            except Exception as error:
+                failure = error
+            if not window and failure is None:
+                return
+            yield window, failure
 
     def read_prepared(
         self, lines: Sequence[Prepared], names: Sequence[str] | None = None
@@ -261,25 +283,6 @@ def _several(images: Source | Iterable[Source]) -> Iterable[Source]:
     if isinstance(images, single) or hasattr(images, "read") or not isinstance(images, Iterable):
         return [cast(Source, images)]
     return images
-
-
-def _windows(
-    images: Iterable[Source],
-) -> Iterator[tuple[list[tuple[int, Source]], Exception | None]]:
-    """Images with their numbers from 1 on, a window at a time, and the error that `images` raised
-    behind them, if any: it must not cost the images that it gave before."""
-    stream = enumerate(images, start=1)
-    failure: Exception | None = None
-    while failure is None:
-        window: list[tuple[int, Source]] = []
-        try:
-            for numbered in itertools.islice(stream, WINDOW):
-                window.append(numbered)
-        except Exception as error:
-            failure = error
-        if not window and failure is None:
-            return
-        yield window, failure
 
 
 def _from_to(first: tuple[float, float], last: tuple[float, float]) -> tuple[float, float]:

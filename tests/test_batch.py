@@ -26,6 +26,7 @@ from ocr.batch.models import fingerprints
 from ocr.batch.records import FORMS, BatchError, Record, text_name
 from ocr.batch.run import run
 from ocr.batch.sources import expand
+from ocr.errors import OcrError
 from ocr.loading import find_language_model, find_weights, load
 from ocr.weights import WeightsError
 
@@ -630,6 +631,27 @@ def readers():
         ["ps", "-e", "-o", "pid=,args="], capture_output=True, text=True, check=True
     ).stdout.splitlines()
     return [int(row.split()[0]) for row in listed if "ray::" in row and "(Reader)" in row]
+
+
+def test_a_cluster_is_told_whole_paths(tmp_path, monkeypatch):
+    """Its actors work in another folder, where a file of that name may be another one."""
+    from ocr.batch.distributed import read_pieces
+
+    monkeypatch.chdir(tmp_path)
+    Path("own.ngram").write_bytes(b"nothing")
+    told = {}
+
+    def load(**options):
+        told.update(options)
+        raise OcrError("is asked before any cluster is")
+
+    monkeypatch.setattr("ocr.load", load, raising=False)
+    with pytest.raises(OcrError, match="before any cluster"):
+        next(read_pieces([], 1, lm="own.ngram", weights="latin-small", lm_weight=0.5, device="x"))
+    assert told == {
+        "threads": 1, "lm": str(tmp_path / "own.ngram"), "weights": "latin-small",
+        "lm_weight": 0.5,
+    }  # fmt: skip
 
 
 def test_ray_gives_the_same_records_though_an_actor_dies(lines, expected, tmp_path):

@@ -263,6 +263,13 @@ def test_what_the_greedy_decoder_would_ignore_is_refused(option, tmp_path):
         assert said.startswith(f"{option[0]}: for --decoder beam")
 
 
+def test_what_belongs_to_a_model_or_a_cluster_needs_one(tmp_path):
+    said = refused("read", PRINT, "--lm", "none", "--length-bonus", 2)
+    assert said.startswith("--length-bonus: of a language model")
+    said = refused("batch", PRINT, "--out", tmp_path / "x.csv", "--address", "auto")
+    assert said.startswith("--address: of a cluster")
+
+
 def test_alternatives_need_a_search_and_a_place(tmp_path):
     assert "--format json" in refused("read", PRINT, "--nbest", 3)
     said = refused("read", PRINT, "--nbest", 3, "--format", "json", "--decoder", "greedy")

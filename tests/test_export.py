@@ -1,6 +1,7 @@
 """The exported network gives the torch module's emissions; the shipped pair agrees."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from ocr.evaluation.metrics import errors
 from ocr.evaluation.run import evaluate
 from ocr.export import export, set_card
 from ocr.finetune.workers import pool
+from ocr.lm.tune import Tuning, load_tuning, save_tuning
 from ocr.loading import find_weights, load, shipped_weights
 from ocr.model import CRNN
 from ocr.preparation.prepare import Preparation
@@ -121,6 +123,18 @@ def test_lines_do_not_depend_on_their_batch(random_weights, tmp_path):
     for i, width in enumerate(WIDTHS):
         (alone,) = emissions(images[i : i + 1, :, :, :width], [width])
         assert np.abs(alone - together[i]).max() < 1e-3
+
+
+def test_what_was_tuned_goes_with_the_network(random_weights, tmp_path):
+    """As long as nobody tuned the other one."""
+    tuned = Tuning(0.5, 1.0, 9.0, 12.0, 300)
+    save_tuning(random_weights, "auto", tuned)
+    for name in ("first.onnx", "second.int8.onnx"):
+        export(random_weights, tmp_path / name)
+        assert load_tuning(tmp_path / name, "auto").lines == 300
+    save_tuning(tmp_path / "first.onnx", "auto", replace(tuned, lm_weight=0.9))
+    export(random_weights, tmp_path / "first.onnx")
+    assert load_tuning(tmp_path / "first.onnx", "auto").lm_weight == 0.9
 
 
 def test_refusals(random_weights, tmp_path):

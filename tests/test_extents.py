@@ -107,6 +107,9 @@ def test_they_rise_and_lie_in_the_line(case):
     assert found.shape == (len(places), 2)
     assert (found[:, 0] <= found[:, 1]).all() and (np.diff(found[:, 0]) >= 0).all()
     assert not len(found) or (found.min() >= 0 and found.max() <= width)
+    if len(set(places)) == len(places) and max(places, default=0) < width:
+        letters = found[~np.array(spaces, bool)]
+        assert (letters[:, 0] < letters[:, 1]).all()
 
 
 def test_no_line_no_extents():

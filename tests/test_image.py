@@ -140,6 +140,7 @@ ARRAYS = {
     "uint16 of big ends": DEEP.astype(">u2"),
     "uint16 rgb": np.dstack([DEEP] * 3),
     "uint16 rgb of 12 bits": np.dstack([DEEP >> 4] * 3),
+    "uint16 rgba of 10 bits": np.dstack([DEEP >> 6] * 3 + [np.full_like(DEEP, 65535)]),
     "float32": CLEAN.astype(np.float32) / 255,
     "float64": CLEAN / 255,
     "bool": CLEAN > 128,

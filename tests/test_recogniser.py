@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import draw_text
-from PIL import Image
+from PIL import Image, ImageSequence
 
 from ocr.alphabet import Alphabet
 from ocr.architecture import Architecture, Stage
@@ -168,12 +168,69 @@ def test_what_is_wrong_with_a_source_is_said(recogniser, tmp_path):
     with (tmp_path / "line.png").open() as text:
         for source, reason in (
             ("", "image 1: its path is empty"),
-            (text, "image 1: open for text"),
-            (closed, "image 1: cannot be read: .*closed"),
+            (text, "line.png: open for text"),
+            (closed, "line.png: cannot be read: .*closed"),
             (io.BytesIO(b""), "image 1: the file is empty"),
         ):
             with pytest.raises(ImageError, match=reason):
                 list(recogniser.read(source))
+
+
+def test_each_image_is_taken_in_as_it_comes(recogniser, tmp_path):
+    """A loop may use one buffer for all of them, close each file, go on in a file of pages."""
+    expected = [alone(recogniser, image).text for image in IMAGES]
+    paths = [tmp_path / f"{i}.png" for i in range(len(IMAGES))]
+    for path, image in zip(paths, IMAGES, strict=True):
+        cv2.imwrite(str(path), image)
+    height, width = (max(image.shape[axis] for image in IMAGES) for axis in (0, 1))
+
+    def frames():
+        buffer = np.empty((height, width), np.uint8)
+        for image in IMAGES:
+            buffer[:] = 255
+            buffer[: image.shape[0], : image.shape[1]] = image
+            yield buffer
+
+    def files():
+        for path in paths:
+            with path.open("rb") as file:
+                yield file
+
+    def pictures():
+        for path in paths:
+            with Image.open(path) as picture:
+                yield picture
+
+    assert [line.text for line in recogniser.read(frames())] == expected
+    for source in (files, pictures):
+        lines = list(recogniser.read(source()))
+        assert [line.text for line in lines] == expected
+        assert [line.source for line in lines] == [str(path) for path in paths]
+    pages = [Image.fromarray(image) for image in IMAGES]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    with Image.open(tmp_path / "pages.tif") as stack:
+        read = list(recogniser.read(ImageSequence.Iterator(stack)))
+    assert [line.text for line in read] == expected
+
+
+def test_lines_before_an_error_come_before_it(recogniser):
+    """Also where what hears of it ends the reading."""
+
+    def end(error):
+        raise KeyboardInterrupt
+
+    read = []
+    with pytest.raises(KeyboardInterrupt):
+        read.extend(line.source for line in recogniser.read([IMAGES[0], b"", IMAGES[1]], end))
+    assert read == ["image 1"]
+
+
+def test_a_file_that_was_read_to_its_end_is_said(recogniser, tmp_path):
+    file = io.BytesIO()
+    Image.fromarray(IMAGES[0]).save(file, "PNG")
+    file.read()
+    with pytest.raises(ImageError, match="at its end; rewind it"):
+        list(recogniser.read(file))
 
 
 def test_images_before_an_error_of_their_iterator_are_read(recogniser):

@@ -49,6 +49,16 @@ def test_settings_of_another_model_of_that_name_do_not_count(weights, model):
     assert load(weights, lm=model).decoder.decoder.settings.lm_weight > 0
 
 
+def test_lines_on_their_head_are_tuned_on_as_they_are_read(weights, model, tmp_path):
+    lines = []
+    for i, text in enumerate(["the quick brown fox", "the brown quick fox"]):
+        image = cv2.rotate(draw_text(text, 40), cv2.ROTATE_180)
+        cv2.imwrite(str(tmp_path / f"{i}.png"), image)
+        lines.append(Sample(tmp_path / f"{i}.png", text))
+    found, _ = tune_on(lines, weights, str(model), say=lambda text: None)
+    assert found.cer < 20
+
+
 def test_a_model_tuned_to_silence_is_named_and_must_be_there(weights, model, capsys):
     save_tuning(weights, str(model), SILENT)
     load(weights, lm=model)
@@ -102,7 +112,9 @@ def test_the_file_beside_the_weights_is_json(weights, model):
         ({"lm_weight": -0.5}, "lm_weight -0.5"),
         ({"length_bonus": math.nan}, "length_bonus nan: it lies between -20 and 20"),
         ({"length_bonus": 800.0}, "length_bonus 800"),
-        ({"nbest": -3}, "nbest -3: a whole number is wanted, of 0 at least"),
+        ({"nbest": -3}, "nbest -3: a whole number is wanted, of 0 to 10,000"),
+        ({"lm_weight": "a"}, "lm_weight 'a': it lies between 0 and 20"),
+        ({"beam_width": 2**63}, "beam_width 9223372036854775808: a whole number"),
     ],
 )
 def test_numbers_with_which_nothing_is_read_are_refused(given, reason):

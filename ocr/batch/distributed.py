@@ -10,11 +10,13 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
+import ocr
 from ocr.batch.items import Item
 from ocr.batch.local import PIECE, read_piece
 from ocr.batch.pieces import cut
@@ -25,6 +27,8 @@ from ocr.image import ImageError
 # of archives that end a pass before
 SEGMENT = 20_000
 SEGMENT_BYTES = 256 << 20
+# options of `ocr.load` that may name a file
+_FILES = frozenset({"weights", "lm", "lexicon", "recurrent"})
 
 
 def read_pieces(
@@ -34,7 +38,7 @@ def read_pieces(
 
     workers: actors, by default one for each core (or GPU) of the cluster. address: of a running
     cluster ("auto": the one that this machine belongs to); None starts one on this machine.
-    Raises BatchError where Ray is missing or no cluster answers.
+    Raises BatchError where Ray is missing or no cluster answers, and what `ocr.load` raises.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # else it reports to its maker
     try:
@@ -43,6 +47,10 @@ def read_pieces(
     except ModuleNotFoundError:
         raise BatchError("--engine ray needs Ray: install the extra `distributed`") from None
 
+    # actors have another working folder
+    options = {name: _everywhere(name, value) for name, value in options.items()}
+    # what is wrong with them is said here at once, and not by each actor at length
+    ocr.load(threads=1, **{name: value for name, value in options.items() if name != "device"})
     started = not ray.is_initialized()
     if started:
         try:
@@ -62,6 +70,13 @@ def read_pieces(
     finally:
         if started:
             ray.shutdown()
+
+
+def _everywhere(name: str, value: Any) -> Any:
+    """An option as it holds in any folder: a file by its whole path."""
+    if name in _FILES and value is not None and Path(value).is_file():
+        return str(Path(value).absolute())
+    return value
 
 
 def _read_segment(
@@ -109,8 +124,6 @@ class Reader:
 
     def __init__(self, options: dict[str, Any]):
         import cv2
-
-        import ocr
 
         cv2.setNumThreads(0)
         self.recogniser = ocr.load(threads=1, **options)

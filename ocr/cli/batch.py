@@ -21,6 +21,7 @@ from ocr.cli.options import (
     check_search,
 )
 from ocr.ctc import BEAM_WIDTH
+from ocr.errors import OcrError
 
 
 class Engine(StrEnum):
@@ -91,6 +92,8 @@ def batch(
     from ocr.progress import tally
 
     check_search(context)
+    if address is not None and engine is Engine.local:
+        raise OcrError("--address: of a cluster, for --engine ray")
     if pages := _look_like_pages(sources):
         typer.echo(f"{pages}: several lines of text in an image, of which one is read", err=True)
     if archives := archives_in(sources):

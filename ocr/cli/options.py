@@ -22,7 +22,7 @@ DataKind = Annotated[
     Kind,
     typer.Option("--kind", help="what the data are; pages: with PAGE or ALTO XML"),
 ]
-BeamWidth = Annotated[int, typer.Option(min=1, help="prefixes kept at each frame")]
+BeamWidth = Annotated[int, typer.Option(min=1, max=10_000, help="prefixes kept at each frame")]
 LanguageModel = Annotated[
     str, typer.Option("--lm", help="shipped name, .ngram or .arpa file, or none (with a beam)")
 ]
@@ -84,6 +84,9 @@ def check_search(context: typer.Context) -> None:
         source = context.get_parameter_source(name)
         if source is not None and source.name == "COMMANDLINE" and told[name] != "none":
             given.append("--" + name.replace("_", "-"))
+    scales = [name for name in given if name in ("--lm-weight", "--length-bonus")]
+    if scales and str(told["lm"]) == "none":
+        raise OcrError(f"{', '.join(scales)}: of a language model, and --lm none is none")
     if told["decoder"] is DecoderName.greedy and given:
         raise OcrError(f"{', '.join(given)}: for --decoder beam; greedy takes no part in a search")
     if told.get("nbest") and told["format"] is not Format.json:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,7 +50,9 @@ def read(
     length_bonus: LengthBonus = None,
     lexicon: LexiconFile = None,
     recurrent: Recurrent = None,
-    nbest: Annotated[int, typer.Option(min=0, help="alternatives in JSON (with a beam)")] = 0,
+    nbest: Annotated[
+        int, typer.Option(min=0, max=10_000, help="alternatives in JSON (with a beam)")
+    ] = 0,
     weights: Weights = "latin-small",
     threads: Threads = 1,
 ) -> None:
@@ -162,6 +163,7 @@ def evaluate(
     Lines that cannot be read are named and left out, and the exit code is 1.
     """
     from ocr import load
+    from ocr.batch.records import in_json
     from ocr.evaluation.run import evaluate as run
     from ocr.progress import bar, print_table
 
@@ -189,7 +191,7 @@ def evaluate(
     if not result.results:
         raise OcrError(f"none of the {len(samples)} lines could be read: {result.skipped[0][1]}")
     if format is Format.json:
-        typer.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=1))
+        typer.echo(in_json(result.as_dict(), indent=1))
     else:
         print_table(result.table())
     if report:

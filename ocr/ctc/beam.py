@@ -104,9 +104,14 @@ class BeamDecoder:
             labels = [alphabet.characters.index(c) + 1 for c in these if c in alphabet]
             floors[labels] = max(settings.lm_floor, floor)
         weights = (
-            settings.lm_weight, length_bonus, settings.word_weight, settings.outside_price, floors,
+            *map(float, (settings.lm_weight, length_bonus, settings.word_weight,
+                         settings.outside_price)), floors,
         )  # fmt: skip
-        self._before = (settings.width, log_threshold, settings.symbols, settings.beam_threshold)
+        # of one type, whatever was given: another one would be compiled anew
+        self._before = (
+            int(settings.width), float(log_threshold), int(settings.symbols),
+            float(settings.beam_threshold),
+        )  # fmt: skip
         self._models = (
             in_word, characters, character_model, start, end,
             words, word_model, word_start, word_end, weights,

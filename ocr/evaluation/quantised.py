@@ -15,6 +15,7 @@ from ocr.emissions import OnnxEmissions
 from ocr.evaluation.metrics import errors
 from ocr.export import export
 from ocr.image import ImageError
+from ocr.lm.tune import keep_tuning
 from ocr.preparation.prepare import Prepared
 from ocr.quantise import quantise
 from ocr.recogniser import Recogniser
@@ -88,4 +89,5 @@ def export_int8(
                 break
         result = Quantised(before, best, len(lines), most)
         write_atomically(out, (small if result.kept else plain).read_bytes())
+        keep_tuning(Path(weights), out)
     return result

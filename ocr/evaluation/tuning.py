@@ -54,7 +54,7 @@ def tune_on(
         for sample in samples:
             try:
                 line = load_sample(sample, recogniser.card.preparation)
-                emissions += recogniser.emit([line])
+                emissions += recogniser.emit_upright([line])[1]
                 references.append(sample.text)
             except ImageError as error:
                 say(f"left out: {error}")

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 WEIGHTS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.1)
 BONUSES = (-0.5, 0.0, 0.6, 1.2, 1.8, 2.6)
+# of lm_weight and, either way, of length_bonus: the tuned ones are 3 at most, and with more the
+# search would find nothing in any line
+MOST = 20
 STEPS = len(WEIGHTS) * len(BONUSES) + 9
 
 
@@ -124,6 +127,7 @@ def load_tuning(weights: Path, lm: str) -> Tuning | None:
         settings = tuning.lm_weight, tuning.length_bonus
         pairs = settings, tuning.characters, tuning.words, tuning.texts
         whole = all(math.isfinite(a) and math.isfinite(b) for a, b in pairs)
+        whole &= isinstance(tuning.lines, int) and 0 <= settings[0] <= MOST >= abs(settings[1])
     except (TypeError, ValueError, OverflowError):
         whole = False
     if not whole:
@@ -134,11 +138,23 @@ def load_tuning(weights: Path, lm: str) -> Tuning | None:
     return tuning
 
 
+def keep_tuning(origin: Path, out: Path) -> None:
+    """Give weights made of others what was tuned for those, as a start, unless something was tuned
+    for them already."""
+    old, new = tuning_file(origin), tuning_file(out)
+    if old.is_file() and not new.exists():
+        write_atomically(new, old.read_bytes())
+
+
 def tuned_lines(weights: Path, lm: str) -> int:
     """How many lines the settings were tuned on that are stored for this model; 0: there are none.
     Raises WeightsError."""
-    found = _known(tuning_file(weights)).get(Path(lm).name)
-    return found.get("lines", 0) if isinstance(found, dict) else 0
+    _known(tuning_file(weights))
+    try:
+        tuning = load_tuning(weights, lm)
+    except WeightsError:  # what is broken is replaced
+        return 0
+    return tuning.lines if tuning else 0
 
 
 def save_tuning(weights: Path, lm: str, tuning: Tuning) -> Path:
