@@ -6,7 +6,6 @@ Readable without torch: tensors come as numpy arrays. No pickle is ever loaded.
 from __future__ import annotations
 
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -59,8 +58,6 @@ class Card(BaseModel):
     def _prepares_what_is_read(self) -> Card:
         if self.architecture.height != self.preparation.height:
             raise ValueError("architecture.height and preparation.height differ")
-        if not all(0 <= share < math.inf for share in self.preparation.margin):
-            raise ValueError("preparation.margin is negative or not finite")
         return self
 
     @property

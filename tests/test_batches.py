@@ -5,10 +5,19 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ocr.alphabet import Alphabet
 from ocr.data.augment import Augmentation, Augmenter
-from ocr.data.batches import BatchStream, DataSource, collate, cut_by_area, padded_width
+from ocr.data.batches import (
+    BatchStream,
+    DataSource,
+    collate,
+    cut_by_area,
+    padded_width,
+    turns_before,
+)
 from ocr.preparation.prepare import Preparation
 from ocr.training.sources import drawn_source
 
@@ -219,6 +228,31 @@ def test_every_line_of_every_source_comes_up_equally_often(augment):
         times = [seen[f"{s.name} {i}"] for i in range(s.size)]
         assert sum(times) == pytest.approx(total * share, abs=5)
         assert max(times) - min(times) <= 1 + bool(augment)
+
+
+@given(
+    st.lists(st.floats(0.001, 1000), min_size=1, max_size=60),
+    st.integers(1, 300),
+)
+def test_turns_follow_the_weights_and_never_go_back(weights, part):
+    weights = np.array(weights)
+    before = [0] * len(weights)
+    for count in (part, 2 * part, 2 * part + 1, 7 * part):
+        turns = turns_before(count, weights)
+        assert sum(turns) == count
+        assert all(b <= t for b, t in zip(before, turns, strict=True))
+        before = turns
+    # by hand: the first turns of 3 and 1 come at 1/6 and 1/2, then 1/2, 5/6
+    assert [turns_before(n, np.array([3.0, 1.0])) for n in range(5)] == [
+        [0, 0], [1, 0], [2, 0], [2, 1], [3, 1],
+    ]  # fmt: skip
+
+
+def test_of_many_sources_each_has_its_share():
+    sources = [source(f"s{i}", 9, 1.0) for i in range(40)]
+    many = stream(*sources, batch_size=16, batches_per_chunk=8)
+    turns = Counter(s.name for part in range(60) for s, _, _ in many._plan(part))
+    assert len(turns) == 40 and max(turns.values()) - min(turns.values()) <= 2
 
 
 def test_passes_over_a_source_differ():

@@ -129,6 +129,19 @@ def test_an_interrupted_cache_is_made_again(samples, tmp_path):
     assert np.array_equal(lines.pixels(0), prepare(draw_text("one"), SETTINGS).pixels)
 
 
+@pytest.mark.parametrize(
+    "broken", [("pixels.u8", b"half"), ("index.json", b""), ("index.json", b"{}")]
+)
+def test_a_damaged_cache_is_made_again(samples, tmp_path, broken):
+    name, content = broken
+    cache = tmp_path / "cache"
+    prepare_lines(samples, SETTINGS, cache)
+    (folder,) = cache.iterdir()
+    (folder / name).write_bytes(content)
+    lines = prepare_lines(samples, SETTINGS, cache)
+    assert np.array_equal(lines.pixels(0), prepare(draw_text("one"), SETTINGS).pixels)
+
+
 def test_two_who_need_the_same_lines_prepare_them_once(samples, tmp_path, monkeypatch):
     """The second would empty the file of pixels that the first has mapped, or is writing."""
     begun, go_on = Event(), Event()

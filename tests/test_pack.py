@@ -9,6 +9,7 @@ import sys
 import tarfile
 from contextlib import contextmanager
 
+import numpy as np
 import pytest
 from test_digits import write_digits
 from test_teacher import saved
@@ -21,6 +22,7 @@ from ocr.preparation.prepare import Preparation, load
 from ocr.training.config import load_config
 from ocr.training.pack import PackError, _chosen, _quality, _thinned, pack
 from ocr.training.sources import load_lines
+from ocr.weights import load_weights, save_weights
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ def test_a_pack_trains_elsewhere(config, lines, tmp_path):  # noqa: F811
     assert (folder / "teacher.safetensors").read_bytes() == teacher.read_bytes()
     text = gzip.decompress(next((folder / "text").iterdir()).read_bytes())
     assert b"a bad cab\n" in text
-    fonts = find_fonts([folder / "fonts"])
+    fonts = find_fonts([folder / "fonts" / "0"])
     assert {f.family for f in fonts} >= {"Zeyada", "Lora"}
     assert all(f.covers("a bad cab Éß 12") for f in fonts)
     assert read_digits(folder / "digits").keys() == set("0123456789")
@@ -90,6 +92,33 @@ def test_what_cannot_be_small_enough_is_refused(config, tmp_path):
     with pytest.raises(PackError, match="not even 10% fit"):
         pack(load_config(config), tmp_path / "pack.tar.xz", megabytes=0.1)
     assert not (tmp_path / "pack.tar.xz").exists()
+
+
+def test_each_entry_keeps_its_fonts_and_weights_their_letters(config, tmp_path):
+    """Mixed, each entry would draw from all; cut to our alphabet, they could not write Greek."""
+    tensors, card = load_weights(saved(tmp_path))
+    grown = card.model_copy(update={"characters": card.characters + "αβγ"})
+    more = {
+        name: np.concatenate([t, t[-3:]]) if name.split(".")[0] in ("head", "shortcut") else t
+        for name, t in tensors.items()
+    }
+    save_weights(tmp_path / "grown.safetensors", more, grown)
+    text = next(iter(load_config(config).data[2].texts))
+    entries = [
+        {"kind": "rendered", "fonts": [font], "texts": {str(text): 1}}
+        for font in ("fontpkg:zeyada", "fontpkg:lora")
+    ]
+    settings = [f"data={json.dumps(entries)}", f"start={tmp_path / 'grown.safetensors'}"]
+    pack(load_config(config, settings), tmp_path / "pack.tar.xz", megabytes=3)
+    with tarfile.open(tmp_path / "pack.tar.xz") as file:
+        file.extractall(tmp_path, filter="data")
+    packed = load_config(tmp_path / "pack" / "config.yaml")
+    found = [find_fonts([tmp_path / "pack" / path for path in d.fonts]) for d in packed.data]
+    assert [{f.family for f in fonts} for fonts in found] == [{"Zeyada"}, {"Lora"}]
+    home = [find_fonts(d.fonts) for d in load_config(config, settings).data]
+    for fonts, before in zip(found, home, strict=True):
+        for letter in "αβγ":
+            assert any(f.covers(letter) for f in fonts) == any(f.covers(letter) for f in before)
 
 
 @pytest.mark.parametrize(

@@ -342,6 +342,74 @@ def test_a_run_that_is_begun_anew_leaves_nothing_of_the_one_before(lines, tmp_pa
     assert not list(out.glob("*.safetensors"))
 
 
+def test_what_could_not_go_on_costs_nothing_of_what_was_there(lines, tmp_path):
+    out = tmp_path / "run"
+    short = {"optimisation": {"steps": 2}}
+    train(load_config(write_config(lines, out, **short)))
+    before = {path: path.read_bytes() for path in out.glob("*.safetensors")}
+    needed = str(out / "best.safetensors")
+    for changes, reason in (
+        ({"max_width": 8}, "no usable line in 100 draws"),
+        ({"teacher": needed}, "this training writes over it"),
+        ({"accelerator": "gpu"}, "torch finds none here"),
+    ):
+        if changes.get("accelerator") == "gpu" and torch.cuda.is_available():
+            continue
+        with pytest.raises(OcrError, match=reason):
+            train(load_config(write_config(lines, out, **short, **changes)))
+        assert {path: path.read_bytes() for path in out.glob("*.safetensors")} == before
+
+
+def test_an_error_of_a_data_worker_is_one_line(lines, tmp_path):
+    config = load_config(write_config(lines, tmp_path / "run", max_width=8, workers=1))
+    with pytest.raises(DataError, match=r"^no usable line in 100 draws from [^\n]*$"):
+        train(config)
+
+
+def test_updates_that_change_nothing_are_told_and_end_it(lines, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(loop, "_MOST_REFUSED", 3)
+    monkeypatch.setattr(loop, "_step", lambda *args: (math.nan, [], False))
+    with pytest.raises(ConfigError, match="for 3 steps loss or gradients were no numbers"):
+        train(load_config(write_config(lines, tmp_path / "run")))
+    assert capsys.readouterr().out.count("left out") == 1
+
+
+def test_without_the_shortcut_its_head_stays_as_it_is(lines, tmp_path):
+    """And no process waits for its gradients."""
+    out = tmp_path / "run"
+    without = {"steps": 2, "shortcut": 0}
+    config = load_config(write_config(lines, out, optimisation=without))
+    train(config, stop_after=1)
+    first = load_file(out / "checkpoint.safetensors")
+    train(config, resume=True)
+    last = load_file(out / "checkpoint.safetensors")
+    assert np.array_equal(first["model.shortcut.weight"], last["model.shortcut.weight"])
+    assert not np.array_equal(first["model.head.weight"], last["model.head.weight"])
+
+
+def test_other_valid_lines_choose_anew(lines, tmp_path, capsys):
+    """A mean over harder sets would never be below the one before."""
+    config = write_config(lines, tmp_path / "run", optimisation={"steps": 2}, evaluate_every=2)
+    best = train(load_config(config), stop_after=1)
+    same = best.read_bytes()
+    capsys.readouterr()
+    progress = {"evaluate_lines": 3, "optimisation": {"steps": 2, "rate": 1e-9, "warmup": 0}}
+    train(load_config(write_config(lines, tmp_path / "run", **progress)), resume=True)
+    assert "the best weights are chosen anew" in capsys.readouterr().out
+    assert load_card(best).recipe["steps"] == 2 and best.read_bytes() != same
+
+
+def test_parts_of_files_that_nobody_writes_any_more_go(tmp_path):
+    if not Path("/proc").is_dir():
+        pytest.skip("nobody can tell")
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    for process in (gone.pid, os.getpid()):
+        (tmp_path / f".last.safetensors.{process}.part").touch()
+    loop.remove_parts(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [f".last.safetensors.{os.getpid()}.part"]
+
+
 def test_what_a_training_left_is_not_replaced_unasked(lines, tmp_path):
     """Its best weights alone are worth asking for, too."""
     for name, options, way in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -155,6 +156,7 @@ def train(
     import torch
 
     from ocr.alphabet import Alphabet
+    from ocr.emissions import require_device
     from ocr.lm.lines import within
     from ocr.lm.recurrent_export import export
     from ocr.progress import share_bar
@@ -169,6 +171,10 @@ def train(
         given = [float(share) for share in shares.split(",")] if shares else []
     except ValueError:
         raise OcrError(f"--shares {shares}: wanted are numbers, for instance 5,4,1") from None
+    if not all(math.isfinite(share) and share > 0 for share in given):
+        raise OcrError(f"--shares {shares}: numbers above 0 are wanted")
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    require_device(device)
     files, labelled = _files_and_lines(text)
     if given and len(given) != len(files):
         raise OcrError(f"--shares {shares}: {len(given)} for {len(files)} text files")
@@ -182,7 +188,6 @@ def train(
     learnt = sources(read, given, labelled, alphabet)
     if not learnt:
         raise OcrError("nothing to learn from: no text files and no labelled lines")
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     settings = Settings()
     optimisation = settings.optimisation.model_copy(update={"minutes": minutes})
     settings = replace(settings, units=units, optimisation=optimisation)

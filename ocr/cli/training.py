@@ -179,10 +179,11 @@ def train(
         bool, typer.Option("--overwrite", help="begin anew where there is a training")
     ] = False,
     stop_after: Annotated[
-        int | None, typer.Option(help="end this call after so many steps, with a checkpoint")
+        int | None, typer.Option(min=1, help="end this call after so many steps, with a checkpoint")
     ] = None,
     minutes: Annotated[
-        float | None, typer.Option(help="end this call after so many minutes, with a checkpoint")
+        float | None,
+        typer.Option(min=0.001, help="end this call after so many minutes, with a checkpoint"),
     ] = None,
 ) -> None:
     """Train a network. Needs the extra `train`.
@@ -199,6 +200,8 @@ def train(
     from ocr.training.loop import RESULTS, is_first_process
     from ocr.training.loop import train as run
 
+    if resume and overwrite:
+        raise OcrError("--resume goes on, --overwrite begins anew: one of them")
     settings = load_config(config, set_)
     held = [name for name in RESULTS if (settings.out / f"{name}.safetensors").is_file()]
     goes_on = "checkpoint" in held

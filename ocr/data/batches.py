@@ -206,15 +206,13 @@ class BatchStream(torch.utils.data.IterableDataset):
         line of it has come up before one comes up again.
         """
         count = self.batch_size * self.batches_per_chunk // self.views
-        edges = np.array([part * count, (part + 1) * count])
         weights = np.array([s.weight for s in self.sources])
-        turns = np.floor(weights[:, None] / weights.sum() * edges).astype(int)
-        turns[weights.argmax()] += edges - turns.sum(0)  # what rounding left
+        first, end = (turns_before(edge, weights) for edge in (part * count, (part + 1) * count))
         return [
-            (source, turn, turn - first)
-            for source, (first, end) in zip(self.sources, turns.tolist(), strict=True)
-            for turn in range(first, end)
-        ][:count]
+            (source, turn, turn - begin)
+            for source, begin, last in zip(self.sources, first, end, strict=True)
+            for turn in range(begin, last)
+        ]
 
     def _again(self, source: DataSource, part: int, place: int) -> Drawn:
         """A line made when the worker was at `part`, or made again as it was then."""
@@ -272,3 +270,20 @@ def _permutation(seed: int, key: int, turn: int, size: int) -> np.ndarray:
             _PERMUTATIONS.clear()
         _PERMUTATIONS[name] = np.random.default_rng([seed, 3, key, turn]).permutation(size)
     return _PERMUTATIONS[name]
+
+
+def turns_before(count: int, weights: np.ndarray) -> list[int]:
+    """How many of the first `count` turns are each source's, in proportion to their weights.
+
+    Turn k of a source of weight w comes at time (k + 1/2) / w (stride scheduling, Waldspurger and
+    Weihl 1995), so that no source's number falls as `count` rises, and none is off by many.
+    """
+    shares = weights / weights.sum()
+    turns = np.floor(shares * count + 0.5).astype(int)
+    every = np.where(shares > 0, 1 / np.maximum(shares, 1e-300), np.inf)
+    while (over := int(turns.sum()) - count) > 0:  # by half a turn a source at most
+        times = np.where(turns > 0, (turns - 0.5) * every, -np.inf)
+        turns[len(times) - 1 - int(times[::-1].argmax())] -= 1
+    for _ in range(-over):
+        turns[int(((turns + 0.5) * every).argmin())] += 1
+    return turns.tolist()

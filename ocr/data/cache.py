@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import lru_cache, partial
@@ -68,6 +69,8 @@ class PreparedLines:
         self.errors: dict[int, str] = {int(k): v for k, v in index["errors"].items()}
         self._starts = np.concatenate([[0], np.cumsum(self.widths * self.height)])
         total = int(self._starts[-1])
+        if (folder / "pixels.u8").stat().st_size != total:
+            raise ValueError(f"{folder}: a cache that is damaged")
         self._flat = (
             np.memmap(folder / "pixels.u8", np.uint8, "r", shape=(total,))
             if total
@@ -99,12 +102,22 @@ def prepare_lines(
     meanwhile waits for it. `advance` is called with the number of lines done.
     """
     target = folder / _fingerprint(samples, settings)
-    if not (target / "index.json").is_file():
-        target.mkdir(parents=True, exist_ok=True)
-        with FileLock(target / ".lock"):
-            if not (target / "index.json").is_file():
-                _write(samples, settings, target, advance)
+    if (found := _kept(target)) is not None:
+        return found
+    target.mkdir(parents=True, exist_ok=True)
+    with FileLock(target / ".lock"):
+        if (found := _kept(target)) is not None:
+            return found
+        _write(samples, settings, target, advance)
     return PreparedLines(target)
+
+
+def _kept(target: Path) -> PreparedLines | None:
+    """The cache that is there; None where there is none, or a power cut left half of one."""
+    try:
+        return PreparedLines(target)
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _write(
@@ -131,6 +144,8 @@ def _write(
                     out.write(result.tobytes())
                     widths.append(result.shape[1])
             advance(len(part))
+        out.flush()
+        os.fsync(out.fileno())  # before there is an index that promises it
     index = {"widths": widths, "height": settings.height, "errors": errors}
     write_atomically(target / "index.json", json.dumps(index).encode())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -87,6 +88,10 @@ class Corpus:
             weights = [len(f.block) ** 0.5 for f in self._files]
         if len(weights) != len(self._files):
             raise TextError(f"{len(weights)} weights for {len(self._files)} corpus files")
+        if not all(math.isfinite(w) and w >= 0 for w in weights) or not sum(weights):
+            raise TextError(
+                f"shares of corpus files are numbers from 0 on, and not all 0: {weights}"
+            )
         self._weights = np.cumsum(weights) / np.sum(weights)
         self._lengths = np.cumsum([w for *_, w in _LENGTHS])
 

@@ -28,7 +28,7 @@ class FinetuneConfig(BaseModel):
     # labelled lines that must not be forgotten, if there are any
     general: tuple[Path, ...] = ()
     minutes: float = Field(10, gt=0, le=600)
-    seed: int = 1
+    seed: int = Field(1, ge=0, lt=2**63)
 
     optimiser: Literal["adamw", "muon"] = "muon"
     rate: float = Field(6e-4, gt=0)

@@ -6,6 +6,7 @@ A prepared line is uint8, `height` x W, with paper = 0 and ink up to 255.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -49,6 +50,9 @@ _WIDEST = 32_000
 WIDEST_TRAINED = 40
 
 
+_Margin = Annotated[float, Field(ge=0, le=10)]
+
+
 class Preparation(BaseModel):
     """Settings of `prepare`; they travel in the weights file."""
 
@@ -56,7 +60,7 @@ class Preparation(BaseModel):
 
     height: int = Field(48, ge=16, le=256)
     # room left around the ink, as a share of its height: above and below, left and right
-    margin: tuple[float, float] = (0.06, 0.20)
+    margin: tuple[_Margin, _Margin] = (0.06, 0.20)
     # contrast (share of the paper's light that the ink takes) below which noise is not stretched
     faintest: float = Field(0.10, gt=0, lt=1)
     max_width: int = Field(10_000, ge=64)

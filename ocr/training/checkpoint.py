@@ -21,12 +21,14 @@ from ocr.weights import WeightsError, write_atomically
 @dataclass(slots=True)
 class Progress:
     """How far a run is: updates made, lines seen, the lowest mean CER of its evaluations, seconds
-    of training (where they count)."""
+    of training (where they count), and what the evaluations measure, if it is known: means over
+    other lines are not compared."""
 
     step: int = 0
     lines: int = 0
     best: float = math.inf
     seconds: float = 0.0
+    measured: str = ""
 
 
 def save_checkpoint(

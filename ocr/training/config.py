@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import difflib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    model_validator,
+)
 
 from ocr.architecture import Architecture
 from ocr.data.augment import Augmentation
@@ -21,7 +29,11 @@ class ConfigError(OcrError):
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+# so much more often than others
+Share = Annotated[float, Field(ge=0)]
 
 
 class FolderData(_Strict):
@@ -46,7 +58,7 @@ class RecombinedData(_Strict):
     weight: float = Field(1.0, ge=0)
     count: int = Field(2000, gt=0)
     # corpus file -> share of the lines
-    texts: dict[Path, float]
+    texts: dict[Path, Share]
     about: str = "other texts, put together of pieces of its lines"
     licence: str = ""
     credit: str = ""
@@ -59,9 +71,9 @@ class RenderedData(_Strict):
     weight: float = Field(1.0, ge=0)
     fonts: tuple[Path, ...] = (Path("datasets/fonts"),)
     # class of font -> share of the lines
-    classes: dict[str, float] = Field({"handwriting": 0.5, "script": 0.15, "print": 0.35})
+    classes: dict[str, Share] = Field({"handwriting": 0.5, "script": 0.15, "print": 0.35})
     # corpus file -> share of the lines
-    texts: dict[Path, float]
+    texts: dict[Path, Share]
     # share of lines with nothing on them: without any, empty paper is read as words
     empty: float = Field(0.03, ge=0, le=1)
     # share of texts that are generated: numbers, names, codes and what else prose seldom holds
@@ -93,13 +105,32 @@ class RenderedData(_Strict):
     credit: str = ""
 
 
+_DATA: dict[str, type[_Strict]] = {
+    "labelled": FolderData, "recombined": RecombinedData, "rendered": RenderedData,
+}  # fmt: skip
+
+
+def _kind_of(data: Any) -> str:
+    """Which of them an entry is: else what is wrong with it would be said of each."""
+    kind = data.get("kind") if isinstance(data, dict) else getattr(data, "kind", None)
+    return kind if isinstance(kind, str) and kind in _DATA else "labelled"
+
+
+Data = Annotated[
+    Annotated[FolderData, Tag("labelled")]
+    | Annotated[RecombinedData, Tag("recombined")]
+    | Annotated[RenderedData, Tag("rendered")],
+    Discriminator(_kind_of),
+]
+
+
 class Optimisation(_Strict):
     """AdamW or Muon, with linear warm-up and cosine decay to `final_rate`."""
 
     optimiser: Literal["adamw", "muon"] = "adamw"
     steps: int = Field(gt=0)
-    # the schedule lasts so many minutes, evaluations included, instead of `steps` steps (which it
-    # never exceeds): for a machine that is lent by the hour. How many steps that is, is not exact
+    # the schedule lasts so many minutes, evaluations included, instead of `steps` steps: for a
+    # machine that is lent by the hour. How many steps that is, is not exact
     minutes: float | None = Field(None, gt=0)
     batch_size: int = Field(16, gt=0, description="lines per process and step")
     # batches of one area, of so many lines on average: for a GPU, whose memory wide lines fill
@@ -126,7 +157,7 @@ class TrainingConfig(_Strict):
     licence: str = ""
     limits: tuple[str, ...] = ()
     out: Path
-    seed: int = 1
+    seed: int = Field(1, ge=0, lt=2**63)
     alphabet: Literal["latin"] = "latin"
     # weights to start from instead of random ones
     start: Path | None = None
@@ -137,7 +168,7 @@ class TrainingConfig(_Strict):
     architecture: Architecture = Architecture()
     preparation: Preparation = Preparation()
     augmentation: Augmentation = Augmentation()
-    data: tuple[FolderData | RecombinedData | RenderedData, ...] = Field(min_length=1)
+    data: tuple[Data, ...] = Field(min_length=1)
     optimisation: Optimisation
     # wider lines are not trained on: they cost much and are few
     max_width: int = Field(1920, gt=0)
@@ -210,11 +241,27 @@ def read_settings(path: Path) -> dict[str, Any]:
 def _parsed(text: str, name: str) -> Any:
     """What YAML says. Raises ConfigError."""
     try:
-        return yaml.safe_load(text)
+        return yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise ConfigError(f"{name}: {error}") from None
     except Exception as error:  # dates, numbers and tags that are none, and what is nested too deep
         raise ConfigError(f"{name}: no YAML: {type(error).__name__}: {error}") from None
+
+
+class _Loader(yaml.SafeLoader):
+    """Of two keys of one name YAML would take the last, with all that is below it."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if not isinstance(key.value, str):
+                continue
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value} a second time", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 def parse(values: dict[str, Any], name: str) -> TrainingConfig:
@@ -235,17 +282,19 @@ def _set(values: Any, keys: list[str], value: Any) -> None:
 
 
 def _explain(error: Any) -> str:
-    where = ".".join(str(k) for k in error["loc"])
+    kind = next((k for k in error["loc"] if k in _DATA), None)
+    where = ".".join(str(k) for k in error["loc"] if k != kind)
     if error["type"] != "extra_forbidden":
         return f"  {where}: {error['msg']}"
-    near = difflib.get_close_matches(str(error["loc"][-1]), _all_keys(TrainingConfig), 1)
+    keys = list(_DATA[kind].model_fields) if kind else _all_keys(TrainingConfig)
+    near = difflib.get_close_matches(str(error["loc"][-1]), keys, 1)
     return f"  {where}: unknown key" + (f"; did you mean {near[0]}?" if near else "")
 
 
 def _all_keys(model: type[BaseModel]) -> list[str]:
     keys = list(model.model_fields)
     parts: list[type[BaseModel]] = [Architecture, Preparation, Augmentation, Optimisation]
-    parts += [FolderData, RecombinedData, RenderedData]
+    parts += _DATA.values()
     for part in parts:
         keys += part.model_fields
     return keys

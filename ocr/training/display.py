@@ -34,7 +34,7 @@ class Display:
         self._told = False
 
     def say(self, text: str) -> None:
-        self.console.print(text, markup=False)
+        self.console.print(text, markup=False, soft_wrap=True)
 
     @contextmanager
     def preparing(self) -> Iterator[Callable[[int], None]]:

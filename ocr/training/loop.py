@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import json
 import math
 import os
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +24,14 @@ from ocr.data.batches import Batch, BatchStream
 from ocr.data.inspection import inspect
 from ocr.data.sets import passed_over
 from ocr.emissions import TorchEmissions, load_model
+from ocr.errors import OcrError
 from ocr.evaluation.metrics import errors
 from ocr.model import CRNN
 from ocr.precision import can_bf16
 from ocr.recogniser import Recogniser
 from ocr.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from ocr.training.config import (
+    ConfigError,
     FolderData,
     Optimisation,
     RecombinedData,
@@ -50,6 +56,8 @@ from ocr.weights import Card, save_weights
 CHUNK = 2048
 # what a training leaves in its folder, as .safetensors
 RESULTS = ("checkpoint", "best", "last")
+# updates in a row that change nothing: such a training does not come back
+_MOST_REFUSED = 100
 
 
 def train(
@@ -80,6 +88,7 @@ def train(
     teacher = None
     if config.teacher is not None:
         teacher = load_teacher(config.teacher, alphabet, config.architecture)
+    _check(config)
     # one thread for each process: several collapse as soon as anything else runs
     torch.set_num_threads(1)
     bf16 = in_bf16(config)
@@ -95,6 +104,7 @@ def train(
     display = Display(config, quiet=not first)
     if first:
         config.out.mkdir(parents=True, exist_ok=True)
+        remove_parts(config.out)
         with display.preparing() as advance:
             load_lines(config, advance)
     fabric.launch()
@@ -139,14 +149,21 @@ def train(
         characters="".join(alphabet.characters),
     )
     o = config.optimisation
+    if not o.shortcut:  # several processes wait for gradients of all that is trained
+        model.shortcut.requires_grad_(False)
     optimiser = optimiser_of(model, o.optimiser, o.rate, o.weight_decay)
     ema = AveragedModel(model, multi_avg_fn=ema_update(config.optimisation.ema), use_buffers=True)
     progress = Progress()
+    measured = json.dumps({name: len(lines) for name, lines in valid.items()})
     if goes_on:
         progress = load_checkpoint(checkpoint, model, ema, optimiser)
         display.say(f"resumed at step {progress.step:,}")
         if progress.best < 0:  # of a time when nothing was measured
             progress.best = math.inf
+        if progress.measured not in ("", measured):
+            display.say("other valid lines than before: the best weights are chosen anew")
+            progress.best = math.inf
+    progress.measured = measured
     ema.to(fabric.device)
     ddp, optimiser = fabric.setup(model, optimiser)
     if teacher is not None:
@@ -167,13 +184,7 @@ def train(
         views=2 if o.consistency else 1,
         by_area=o.by_area,
     )
-    if fabric.is_global_zero:
-        # once its checkpoint, or all that a new training needs, was accepted
-        if not resume:
-            remove_results(config)
-        text = config.model_dump_json(indent=1)
-        (config.out / "config.json").write_text(text, encoding="utf-8")
-    batches = iter(
+    loader = iter(
         torch.utils.data.DataLoader(
             stream,
             batch_size=None,
@@ -183,10 +194,19 @@ def train(
             pin_memory=fabric.device.type == "cuda",
         )
     )
+    batches = drawn(loader)
     log = None
     if fabric.is_global_zero:
         log = Log(config.out / "log.jsonl", config.tensorboard, progress.step)
-    last = config.optimisation.steps
+    if not resume:
+        batches = itertools.chain([next(batches)], batches)
+    if fabric.is_global_zero:
+        # once its checkpoint, or all that a new training needs, was accepted
+        if not resume:
+            remove_results(config)
+        text = config.model_dump_json(indent=1)
+        (config.out / "config.json").write_text(text, encoding="utf-8")
+    last = o.steps if o.minutes is None else sys.maxsize
     if stop_after is not None:
         last = min(last, progress.step + stop_after)
     ddp.train()
@@ -195,6 +215,7 @@ def train(
     if share == 1:
         last = progress.step
     clock = time.monotonic() - progress.seconds
+    refused = in_a_row = 0
     with display.training(share):
         for step in range(progress.step, last):
             started = time.perf_counter()
@@ -210,6 +231,16 @@ def train(
             )
             if updated:
                 ema.update_parameters(model)
+                in_a_row = 0
+            else:
+                refused, in_a_row = refused + 1, in_a_row + 1
+                if refused == 1:
+                    display.say(f"step {step + 1}: loss or gradients are no numbers; left out")
+                if in_a_row == _MOST_REFUSED:
+                    raise ConfigError(
+                        f"step {step + 1}: for {in_a_row} steps loss or gradients were no numbers: "
+                        "a lower optimisation.rate may help"
+                    )
             progress.step = step + 1
             progress.lines += len(batch) * fabric.world_size
             for text in left_out:
@@ -222,8 +253,9 @@ def train(
             display.step(step + 1, share, loss, rate, len(batch) * fabric.world_size, waited)
             if log and (step + 1) % 20 == 0:
                 log.write(
-                    step=step + 1, loss=loss, rate=rate, lines=progress.lines, **display.rates()
-                )
+                    step=step + 1, loss=loss, rate=rate, lines=progress.lines, refused=refused,
+                    **display.rates(),
+                )  # fmt: skip
             # all processes must end at the same step
             late = minutes is not None and (step + 1) % 10 == 0 and _any(
                 fabric, time.monotonic() - begun > 60 * minutes
@@ -247,9 +279,45 @@ def train(
                 save_checkpoint(checkpoint, model, ema, optimiser, progress)
             if done:
                 break
-    del batches  # ends the data workers
+    del batches, loader  # ends the data workers
     fabric.barrier()
     return config.out / "best.safetensors"
+
+
+def _check(config: TrainingConfig) -> None:
+    """Refuse what could only fail later. Raises ConfigError."""
+    if config.accelerator == "gpu" and not (
+        torch.cuda.is_available() or torch.backends.mps.is_available()
+    ):
+        raise ConfigError("accelerator: gpu: torch finds none here")
+    written = {(config.out / f"{name}.safetensors").resolve() for name in RESULTS}
+    needed = [Path(d.weights) for d in config.data if isinstance(d, RecombinedData)]
+    needed += [config.teacher] if config.teacher else []
+    for path in needed:
+        if path.resolve() in written:
+            raise ConfigError(f"{path}: this training writes over it, and needs it to the end")
+
+
+def drawn(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches; of an error of a data worker, which comes with all its traceback, what was
+    said."""
+    try:
+        yield from batches
+    except OcrError as error:
+        said = str(error)
+        if not said.startswith("Caught "):
+            raise
+        raise type(error)(said.rstrip().rpartition("\n")[2].partition(": ")[2]) from None
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove files that processes which were killed had begun to write."""
+    processes = Path("/proc")  # elsewhere nobody can tell
+    for part in folder.glob(".*.part"):
+        process = part.name.split(".")[-2]
+        gone = processes.is_dir() and not (processes / process).exists()
+        if process.isdigit() and gone:
+            part.unlink(missing_ok=True)
 
 
 def remove_results(config: TrainingConfig) -> None:
@@ -327,6 +395,9 @@ def _worker(_: int) -> None:
 
 def _evaluate(fabric, model, card: Card, valid, bf16: bool) -> tuple[dict[str, float], list]:
     """CER per set with the averaged weights, each rank reading its share; some readings to show."""
+    # those of the first process are saved: running statistics differ, where each sees its own lines
+    for buffer in model.buffers():
+        buffer.copy_(fabric.broadcast(buffer))
     recogniser = Recogniser(TorchEmissions(model, card, str(fabric.device), bf16))
     scores, shown = {}, []
     for name, lines in valid.items():

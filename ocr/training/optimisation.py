@@ -60,10 +60,9 @@ def optimiser_of(
 
 def share_done(progress: Progress, o: Optimisation) -> float:
     """How much of the schedule is over, 0 to 1: by steps or, where it has `minutes`, by time."""
-    share = progress.step / o.steps
     if o.minutes is not None:
-        share = max(share, progress.seconds / (60 * o.minutes))
-    return min(1.0, share)
+        return min(1.0, progress.seconds / (60 * o.minutes))
+    return min(1.0, progress.step / o.steps)
 
 
 def learning_rate(step: int, share: float, o: Optimisation) -> float:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -46,6 +47,8 @@ _SPLITS = ("train", "valid")
 _CODE = frozenset({".py", ".css", ".js"})
 
 # label and total -> context manager that gives a function of the number done
+# the paths that an entry takes its fonts from
+Fonts = tuple[Path, ...]
 Stage = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
@@ -97,7 +100,7 @@ def pack(
                 f"{file}: no such file; paths of a configuration start at the folder in which the "
                 "command runs"
             )
-    fonts = _fonts(rendered)
+    fonts = {data.fonts: _fonts(data.fonts) for data in rendered}
     part = out.with_name(out.name + ".part")
     try:
         found = _write(config, part, budget, texts, fonts, stage or _silent)
@@ -115,7 +118,7 @@ def _write(
     out: Path,
     budget: int,
     texts: dict[Path, str],
-    fonts: list[Font],
+    fonts: dict[Fonts, list[Font]],
     stage: Stage,
 ) -> tuple[int, int, int, int, int, int]:
     if config.start is not None:
@@ -126,9 +129,12 @@ def _write(
                 tar.add(f"ocr/{file.relative_to(Path(ocr.__file__).parent)}", file.read_bytes())
         for name, weights in _weights(config).items():
             tar.add(f"{name}.safetensors", weights.read_bytes())
-        with stage("cutting fonts", len(fonts)) as advance:
-            cut = _cut_fonts(fonts, advance)
-        faces, left_out = _pack_fonts(tar, cut, int(_FONT_SHARE * budget))
+        every_font = list(dict.fromkeys(font for found in fonts.values() for font in found))
+        alphabet = load_card(config.start).alphabet if config.start else Alphabet.latin()
+        with stage("cutting fonts", len(every_font)) as advance:
+            cut = _cut_fonts(every_font, "".join(alphabet.characters), advance)
+        places = _pack_fonts(tar, cut, fonts, int(_FONT_SHARE * budget))
+        faces = len(set().union(*places.values()))
         for folder, name in _digits(config).items():
             for file in digit_files(folder):
                 data = file.read_bytes()
@@ -151,8 +157,9 @@ def _write(
         with stage("packing lines", sum(map(len, chosen.values()))) as advance:
             lines = _pack_lines(tar, labelled, chosen, quality, advance)
         folders = [_folder(n, name) if chosen[name] else "" for n, name in enumerate(chosen)]
-        tar.add("config.yaml", _configuration(config, texts, folders).encode())
-    return lines, every - lines, quality, faces, left_out, characters
+        kept = [found for found, packed in places.items() if packed]
+        tar.add("config.yaml", _configuration(config, texts, folders, kept).encode())
+    return lines, every - lines, quality, faces, len(cut) - faces, characters
 
 
 @contextmanager
@@ -192,44 +199,58 @@ def _digits(config: TrainingConfig) -> dict[Path, str]:
     return {folder: f"digits/{i}" for i, folder in enumerate(folders)}
 
 
-def _fonts(rendered: Iterable[RenderedData]) -> list[Font]:
-    paths = list(dict.fromkeys(path for d in rendered for path in d.fonts))
+def _fonts(paths: Fonts) -> list[Font]:
     return [f for f in find_fonts(paths) if f.split != "heldout"] if paths else []
 
 
-def _cut_fonts(fonts: list[Font], advance: Callable[[int], None]) -> dict[Font, bytes]:
+def _cut_fonts(
+    fonts: list[Font], characters: str, advance: Callable[[int], None]
+) -> dict[Font, bytes]:
     """A third of a second each, so in as many processes as there are cores."""
     cut: dict[Font, bytes] = {}
     with ProcessPoolExecutor(cores()) as pool:
-        for font, data in zip(fonts, pool.map(_cut_font, fonts, chunksize=4), strict=True):
+        for font, data in zip(
+            fonts, pool.map(partial(_cut_font, characters), fonts, chunksize=4), strict=True
+        ):
             cut[font] = data
             advance(1)
     return cut
 
 
-def _pack_fonts(tar: _Tar, cut: dict[Font, bytes], budget: int) -> tuple[int, int]:
+def _pack_fonts(
+    tar: _Tar, cut: dict[Font, bytes], wanted: dict[Fonts, list[Font]], budget: int
+) -> dict[Fonts, set[Font]]:
+    """A folder for each entry's fonts, and which of them it holds, the smallest first. Entries
+    without any have none."""
     size = {font: len(lzma.compress(data, preset=1)) for font, data in cut.items()}
-    rows: list[tuple[str, ...]] = []
+    places = {paths: set(fonts) for paths, fonts in wanted.items()}
+    kept: set[Font] = set()
     used = 0
     for font in sorted(cut, key=lambda f: size[f]):
-        if size[font] > LARGEST_FACE or used + size[font] > budget:
-            continue
-        used += size[font] + 1024
-        name = f"{len(rows)}.ttf"
-        tar.add(f"fonts/node_modules/pack/{name}", cut[font], size[font])
-        caps, share = str(int(font.caps_only)), str(font.share)
-        family = as_field(font.family)
-        rows.append((family, font.kind, "pack", "0", "", name, caps, "train", share, font.lacks))
-    if rows:
-        head = ("family", "class", "package", "version", "licence", "file", "caps_only", "split",
-                "share", "lacks")  # fmt: skip
-        table = "\n".join("\t".join(row) for row in (head, *rows)) + "\n"
-        tar.add(f"fonts/{TABLE}", table.encode())
-    return len(rows), len(cut) - len(rows)
+        takes = (size[font] + 1024) * sum(font in fonts for fonts in places.values())
+        if size[font] <= LARGEST_FACE and used + takes <= budget:
+            used += takes
+            kept.add(font)
+    found = {paths: fonts & kept for paths, fonts in places.items()}
+    filled = (paths for paths, fonts in found.items() if fonts)
+    for number, paths in enumerate(filled):
+        folder = f"fonts/{number}"
+        rows = [("family", "class", "package", "version", "licence", "file", "caps_only", "split",
+                 "share", "lacks")]  # fmt: skip
+        for font in (font for font in wanted[paths] if font in kept):
+            name = f"{len(rows) - 1}.ttf"
+            tar.add(f"{folder}/node_modules/pack/{name}", cut[font], size[font])
+            caps, share, family = str(int(font.caps_only)), str(font.share), as_field(font.family)
+            rows.append(
+                (family, font.kind, "pack", "0", "", name, caps, "train", share, font.lacks)
+            )
+        table = "\n".join(map("\t".join, rows)) + "\n"
+        tar.add(f"{folder}/{TABLE}", table.encode())
+    return found
 
 
-def _cut_font(font: Font) -> bytes:
-    """The font with the characters of the alphabet only. Not as WOFF2: the pack is compressed
+def _cut_font(characters: str, font: Font) -> bytes:
+    """The font with these characters only. Not as WOFF2: the pack is compressed
     anyway, and WOFF2 takes longer than the cutting."""
     from fontTools.subset import Options, Subsetter
     from fontTools.ttLib import TTFont
@@ -238,7 +259,7 @@ def _cut_font(font: Font) -> bytes:
     options.drop_tables += ["DSIG", "meta"]
     with TTFont(font.path, fontNumber=font.index, lazy=True) as face:
         subsetter = Subsetter(options)
-        subsetter.populate(unicodes=[ord(c) for c in Alphabet.latin().characters])
+        subsetter.populate(text=characters)
         subsetter.subset(face)
         face.flavor = None
         data = io.BytesIO()
@@ -333,15 +354,19 @@ def _weights(config: TrainingConfig) -> dict[str, Path]:
     return {name: path for name, path in named.items() if path is not None}
 
 
-def _configuration(config: TrainingConfig, texts: dict[Path, str], folders: list[str]) -> str:
+def _configuration(
+    config: TrainingConfig, texts: dict[Path, str], folders: list[str], fonts: list[Fonts]
+) -> str:
     """The same training, with the paths of the pack; sets without lines, whose folder is "", are
-    left out."""
+    left out, and so are those whose `fonts` are not there."""
     values = config.model_dump(mode="json")
     digits = _digits(config)
     kept, remaining = [], iter(folders)
     for data, dumped in zip(config.data, values["data"], strict=True):
         if isinstance(data, RenderedData):
-            dumped["fonts"] = ["fonts"]
+            if data.fonts not in fonts:
+                continue
+            dumped["fonts"] = [f"fonts/{fonts.index(data.fonts)}"]
             dumped["digits"] = digits[data.digits] if data.digits else None
             dumped["texts"] = {texts[path]: share for path, share in data.texts.items()}
         elif folder := next(remaining):
