@@ -30,3 +30,8 @@ def compiled(error_model: Literal["python", "numpy"] = "python") -> Callable[[Fu
         return kept
 
     return compile_
+
+
+def is_kept(function: Function) -> bool:
+    """Whether a compiled function will be there for the next process."""
+    return type(getattr(function, "_cache", None)).__name__ != "NullCache"  # Numba's

@@ -32,12 +32,12 @@ class Word:
 class Line:
     """The reading of one line image. `confidence`, in [0, 1], is the expected share of right
     characters; `source` names the image. `turned`: by how many degrees clockwise the image was
-    turned to be read, 0, 90, 180 or 270; spans are those of the image as it is, and by 90 or 270
-    they run from top to bottom. `alternatives`: the best texts of a search that was asked for them,
-    each with how probable it is that all of it is right. What is right may be none of these:
-    they come to less than 1. (Where no calibration was fitted, that is without a language model or
-    with one of one's own that `ocr lm tune` has not seen, it is the text's share of the probability
-    of all that the search found, and too high.)"""
+    turned to be read, 0, 90, 180 or 270; spans are those of the image as it is shown (as its EXIF
+    says), and by 90 or 270 they run from top to bottom. `alternatives`: the best texts of a search
+    that was asked for them, each with how probable it is that all of it is right. What is right may
+    be none of these: they come to less than 1. (Where no calibration was fitted, that is without a
+    language model or with one of one's own that `ocr lm tune` has not seen, it is the text's share
+    of the probability of all that the search found, and too high.)"""
 
     text: str
     confidence: float

@@ -289,6 +289,8 @@ def load_beam(
             sure = Logistic(*fitted.characters)
             confidences = Confidences(Logistic(*fitted.words), Logistic(*fitted.texts))
     words = Lexicon.read(lexicon) if lexicon else None
+    if words is not None and not words.readable(alphabet):
+        raise OcrError(f"{lexicon}: none of its words is of the network's alphabet")
     label = f"beam {beam_width}, lm {lm}"
     if words is not None:
         label += f", lexicon {Path(str(lexicon)).name}"

@@ -18,7 +18,7 @@ import numpy as np
 
 from ocr.emissions import SINGLY
 from ocr.runtime import silent_onnxruntime
-from ocr.weights import WeightsError, write_atomically
+from ocr.weights import WeightsError, parse_card, write_atomically
 
 # sums, rectifiers and pools too would cost 0.1 to 0.3 points of CER and save no time
 FIXED = ["Conv"]
@@ -32,6 +32,8 @@ def quantise(network: Path | str, out: Path | str, lines: Iterable[np.ndarray]) 
     are enough. Raises WeightsError.
     """
     out = Path(out)
+    if out.suffix != ".onnx":
+        raise WeightsError(f"{out}: the name of an exported network ends in .onnx")
     try:
         import onnx
 
@@ -46,6 +48,14 @@ def quantise(network: Path | str, out: Path | str, lines: Iterable[np.ndarray]) 
     except Exception as error:  # protobuf raises what it likes
         raise WeightsError(f"{network}: not an ONNX network: {error}") from None
     metadata = {p.key: p.value for p in source.metadata_props}
+    height = parse_card(metadata, str(network)).architecture.height
+    if SINGLY in metadata:
+        raise WeightsError(f"{network}: has eight bits already")
+    lines = list(lines)
+    if not lines or any(line.dtype != np.uint8 or line.shape[:1] != (height,) for line in lines):
+        raise WeightsError(
+            f"{network}: eight bits are fitted on lines of uint8, {height} pixels high"
+        )
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)  # it advises a preprocessing that we did

@@ -190,6 +190,36 @@ def test_what_is_impossible_is_as_unlikely_as_what_is_unknown(tmp_path):
     assert model.score("q", **alone) == pytest.approx(-100 * math.log(10))
 
 
+def test_what_is_no_arpa_file_lacks_its_beginning(tmp_path):
+    """Whoever sees the end of the file is not told that it is missing; a mark at the beginning, as
+    Windows makes it, is none of its own."""
+    path = tmp_path / "x.arpa"
+    path.write_text(SRILM.replace("\\data\\", "data"))
+    with pytest.raises(LanguageModelError, match=r"ends before \\data\\"):
+        read_arpa(path)
+    path.write_text("\ufeff" + SRILM[SRILM.index("\\data\\") :], encoding="utf-8")
+    assert read_arpa(path).order == 3
+    with gzip.open(tmp_path / "long.arpa.gz", "wt") as file:
+        file.write("x" * 3_000_000)
+    with pytest.raises(LanguageModelError, match="line 1: longer than"):
+        read_arpa(tmp_path / "long.arpa.gz")
+
+
+def test_orders_that_were_pruned_whole_are_none(tmp_path):
+    model = estimate(TEXT, 6, "character", (0, 0, 1000))
+    assert model.order == 2
+    write_arpa(model, tmp_path / "x.arpa")
+    assert read_arpa(tmp_path / "x.arpa").order == 2
+    # as are those that no text is long enough for, however high they are
+    assert estimate(["ab"], 10**6, "character").order == 4
+
+
+@pytest.mark.parametrize("word", ["<s>", "</S>", "<UNK>"])
+def test_words_that_such_files_mean_otherwise_are_refused(word):
+    with pytest.raises(LanguageModelError, match="reserved word"):
+        estimate([f"a {word} b"], 2, "word")
+
+
 def test_a_hard_space_is_a_symbol(tmp_path):
     model = read_text(tmp_path, SRILM.replace("b", "\u00a0"))
     assert model.symbols[4] == "\u00a0" and model.kind == "character"

@@ -13,6 +13,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from ocr.cli import app
+from ocr.data.fonts import find_fonts
 from ocr.errors import OcrError
 
 ROOT = Path(__file__).parent.parent
@@ -91,6 +92,34 @@ def test_a_file_that_is_not_there_is_named_once(tmp_path):
 def test_kinds_of_fonts_have_shares(text, tmp_path):
     command = ("render", tmp_path / "out", "--text", text, "--fonts", FONTS, "--count", 1)
     assert "kind=share" in refused(*command, "--kinds", "handwriting")
+    assert refused(*command, "--kinds", "handwriting=0.5, hand=1").startswith(
+        "hand: kinds of fonts"
+    )
+
+
+def test_a_broken_font_costs_the_others_nothing(tmp_path):
+    (zeyada, *_) = find_fonts(["fontpkg:zeyada"])
+    (tmp_path / "good.ttf").write_bytes(zeyada.path.read_bytes())
+    (tmp_path / "bad.ttf").write_text("no font")
+    done = invoke("fonts", "check", tmp_path)
+    assert done.exit_code == 1 and "good.ttf" in done.stdout
+    assert f"left out: cannot read font {tmp_path / 'bad.ttf'}" in done.stderr
+
+
+def test_models_are_written_under_names_that_are_read(text, tmp_path):
+    for name in ("m.ngram.gz", "m.arpa.bz2", "m.ngram.bak"):
+        said = refused("lm", "build", text, "--out", tmp_path / name)
+        assert "ends in .ngram or .arpa" in said
+    said = refused("lm", "build", text, "--megabytes", 1, "--out", tmp_path / "m.arpa.gz")
+    assert said.startswith("--megabytes: of a compact file")
+
+
+def test_shares_and_seeds_are_numbers_from_0_on(text, tmp_path):
+    for shares in ("0", "nan", "-1"):
+        said = refused("lm", "train", text, "--shares", shares, "--out", tmp_path / "x.lstm.onnx")
+        assert "numbers above 0" in said
+    command = ("render", tmp_path / "out", "--text", text, "--fonts", FONTS)
+    assert invoke(*command, "--seed", "-1").exit_code == 2
 
 
 def test_digits_are_looked_for_where_they_should_be(text, tmp_path):

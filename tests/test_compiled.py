@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ocr.compiled import compiled
+from ocr.compiled import compiled, is_kept
 from ocr.kernel_cache import SOURCES
 
 ROOT = Path(__file__).parent.parent
@@ -17,6 +17,15 @@ def test_what_can_be_kept_nowhere_is_compiled_all_the_same():
     exec("@compiled()\ndef twice(x):\n    return 2 * x\n", space)
     assert space["twice"](21) == 42
     assert space["twice"].nopython_signatures
+
+
+def test_what_is_kept_is_known():
+    from ocr.lm.ngram import advance
+
+    assert is_kept(advance)
+    space = {"compiled": compiled}
+    exec("@compiled()\ndef twice(x):\n    return 2 * x\n", space)
+    assert not is_kept(space["twice"])
 
 
 def test_what_has_a_file_is_kept():

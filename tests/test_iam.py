@@ -279,6 +279,17 @@ def test_rows_of_a_table(tmp_path, pages):
         load_sample(third, Preparation())
 
 
+def test_a_table_that_was_saved_as_utf8(tmp_path, pages):
+    """And one as its owners have it."""
+    for encoding in ("iso-8859-1", "utf-8", "utf-8-sig"):
+        folder = tmp_path / encoding
+        (folder / "lines").mkdir(parents=True)
+        Image.new("L", (90, 30), 255).save(folder / "lines" / "a01-000u-00.png")
+        row = "a01-000u-00 ok 154 19 408 746 1661 89 caf\u00e9|\u00fcber\n"
+        (folder / "lines.txt").write_text(HEADER + row, encoding=encoding)
+        assert [s.text for s in read_iam(folder)] == ["caf\u00e9 \u00fcber"]
+
+
 def test_a_component_without_pixels_does_not_stretch_its_line(tmp_path, pages):
     lay_forms(tmp_path, pages)
     lay_xml(tmp_path, pages)

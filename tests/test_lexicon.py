@@ -13,6 +13,7 @@ from ocr.errors import OcrError
 from ocr.lm.estimate import estimate
 from ocr.lm.lexicon import Lexicon
 from ocr.lm.ngram import advance
+from ocr.loading import load
 
 ALPHABET = Alphabet("ab ")
 
@@ -147,6 +148,13 @@ def test_a_model_decides_between_equal_readings():
     lm = estimate(["ab"] * 20 + ["ba"] * 20, 3)
     decoder = BeamDecoder(ALPHABET, BeamSettings(lm_weight=1.0, length_bonus=0.0), lm)
     assert ALPHABET.decode(decoder.decode(np.log(frames))[0].labels) == "ab"
+
+
+def test_words_of_another_alphabet_are_no_lexicon(tmp_path):
+    """Each word that is read would have to pay for standing outside it."""
+    (tmp_path / "words.txt").write_text("слово\n", encoding="utf-8")
+    with pytest.raises(OcrError, match=r"words\.txt: none of its words"):
+        load(lexicon=tmp_path / "words.txt", lm="none")
 
 
 def test_words_of_a_text_keep_case_and_accents(tmp_path):

@@ -362,6 +362,17 @@ def test_the_image_of_the_same_name_where_none_is_named(folder, place):
     assert {s.image for s in read_pages(folder)} == {folder / place}
 
 
+def test_an_image_under_an_address_or_in_large_letters(folder):
+    page = next(folder.rglob("*.png"))
+    for xml in folder.rglob("*.xml"):
+        xml.unlink()
+    for named, found in (("my%20page.png", "my page.png"), ("", "p1.PNG")):
+        page = page.rename(page.with_name(found))
+        xml = page.with_name("p1.xml")
+        xml.write_text(PAGE.format(name=named), encoding="utf-8")
+        assert {s.image.name for s in read_pages(folder)} == {found}
+
+
 def test_an_image_outside_the_folder_is_not_opened(folder):
     (folder / "pages").mkdir()
     (folder / "pages" / "scan.xml").write_text(PAGE.format(name="scan.png"), encoding="utf-8")

@@ -12,7 +12,7 @@ from ocr.data.sets import read_samples
 from ocr.emissions import OnnxEmissions
 from ocr.evaluation.quantised import export_int8
 from ocr.lm.tune import tuning_file
-from ocr.loading import find_weights, load
+from ocr.loading import find_recurrent_model, find_weights, load
 from ocr.preparation.prepare import prepare
 from ocr.quantise import quantise
 from ocr.weights import WeightsError, load_card
@@ -98,6 +98,21 @@ def test_a_file_that_is_no_network(tmp_path, lines):
     (tmp_path / "x.onnx").write_bytes(b"no network")
     with pytest.raises(WeightsError, match=r"x\.onnx"):
         quantise(tmp_path / "x.onnx", tmp_path / "y.onnx", lines)
+
+
+def test_what_cannot_be_made_small_is_said(lines, small, tmp_path):
+    out = tmp_path / "x.onnx"
+    for network, given, to, reason in (
+        (FLOAT, [], out, "lines of uint8, 64 pixels high"),
+        (FLOAT, [lines[0][:32]], out, "lines of uint8, 64 pixels high"),
+        (FLOAT, [lines[0] / 255], out, "lines of uint8, 64 pixels high"),
+        (small, lines, out, "has eight bits already"),
+        (find_recurrent_model(), lines, out, "holds no"),
+        (FLOAT, lines, tmp_path / "x.bin", "ends in .onnx"),
+    ):
+        with pytest.raises(WeightsError, match=reason):
+            quantise(network, to, given)
+    assert not list(tmp_path.iterdir())
 
 
 def test_the_fastest_form_is_the_default():

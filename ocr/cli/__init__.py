@@ -78,6 +78,8 @@ def run() -> None:
             )
     try:
         app()
+    except KeyboardInterrupt:  # while modules are imported: later it is typer that hears of it
+        sys.exit(130)
     except OcrError as error:
         typer.echo(f"error: {error}", err=True)
         sys.exit(2)

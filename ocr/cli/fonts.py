@@ -31,7 +31,7 @@ def check(
     extra `train`.
 
     Every face of a collection (TTC) is a row. Characters without a glyph are named; the exit code
-    is 1 if no face can draw all of the text.
+    is 1 if no face can draw all of the text, or a file is no font.
 
     Examples:
 
@@ -44,7 +44,21 @@ def check(
     from ocr.progress import print_table
     from ocr.text import read_lines
 
-    found = find_fonts(fonts)
+    broken: list[str] = []
+
+    def named(error: OcrError) -> None:
+        typer.echo(f"left out: {error}", err=True)
+        broken.append(str(error))
+
+    found = []
+    for font in find_fonts(fonts, on_error=named):
+        try:
+            font.covers("")  # reads its table of characters
+            found.append(font)
+        except OcrError as error:
+            named(error)
+    if not found:
+        raise OcrError("none of the fonts can be read")
     if text:
         wanted = "".join(dict.fromkeys("".join(map(normalise, read_lines(text)))))
         if not wanted:
@@ -81,5 +95,5 @@ def check(
             cells = (font.family, font.path.name + face, str(len(font.coverage)))
             table.add_row(*map(Text, cells), f"{share:.1%}", Text(shown))
         print_table(table)
-    if text and all(missing for _, missing in rows):
+    if broken or (text and all(missing for _, missing in rows)):
         raise typer.Exit(1)

@@ -85,7 +85,7 @@ def build(
     from ocr.lm.estimate import estimate
     from ocr.lm.lexicon import WORD
     from ocr.lm.lines import cut_into_lines, phrases, within
-    from ocr.lm.storage import save
+    from ocr.lm.storage import form_of, save
     from ocr.progress import status
     from ocr.text import read_lines
 
@@ -93,10 +93,10 @@ def build(
         counts = tuple(int(n) for n in prune.split(",")) if prune else ()
     except ValueError:
         raise OcrError(f"--prune {prune}: wanted are counts, for instance 0,0,1") from None
-    form = [suffix for suffix in out.suffixes if suffix in (".arpa", ".ngram")]
-    if not form:
-        raise OcrError(f"{out}: the name of a language model ends in .ngram or .arpa")
+    form = form_of(out)
     check_folder(out)
+    if megabytes is not None and form == ".arpa":
+        raise OcrError("--megabytes: of a compact file; end its name in .ngram")
     if vocabulary and not words:
         raise OcrError("--vocabulary counts words: give --words, too")
     kind: Literal["word", "character"] = "word" if words else "character"
@@ -121,7 +121,7 @@ def build(
         known = [word for word, _ in tally.most_common(vocabulary)]
     with status("estimating"):
         model = estimate(texts, order, kind, counts, known, megabytes)
-    if form[-1] == ".arpa":
+    if form == ".arpa":
         write_arpa(model, out)
     else:
         save(model, out)

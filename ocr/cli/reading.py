@@ -117,7 +117,7 @@ def read(
     lines = recogniser.read(checked(), on_error=report)
     if format is Format.text:
         for line in lines:
-            typer.echo(f"{line.source}\t{line.text}")
+            typer.echo(f"{_in_one_field(line.source)}\t{line.text}")
     else:
         separator = "["
         for line in lines:
@@ -270,3 +270,8 @@ def info(
         typer.echo(card.model_dump_json(indent=1))
     else:
         typer.echo(card.as_text())
+
+
+def _in_one_field(name: str) -> str:
+    """A name without what would end its field, or its line."""
+    return name.translate({ord(c): c.encode("unicode_escape").decode() for c in "\t\n\r"})

@@ -151,8 +151,7 @@ def _told_if_slow() -> Iterator[None]:
     if _told:
         yield
         return
-    message = "compiling the beam search (once; later runs take it from the cache) ..."
-    timer = threading.Timer(1.5, print, [message], {"file": sys.stderr, "flush": True})
+    timer = threading.Timer(1.5, _tell)
     timer.daemon = True
     timer.start()
     try:
@@ -160,6 +159,20 @@ def _told_if_slow() -> Iterator[None]:
     finally:
         timer.cancel()
         _told = True
+
+
+def _tell() -> None:
+    global _told
+    if _told:
+        return
+    _told = True
+    from ocr.compiled import is_kept
+    from ocr.ctc.beam_kernel import search
+
+    how = "once; later runs take it from the cache"
+    if not is_kept(search):
+        how = "each run does: no place to keep it can be written; NUMBA_CACHE_DIR may name one"
+    print(f"compiling the beam search ({how}) ...", file=sys.stderr, flush=True)
 
 
 _NONE = np.zeros(1, np.int32)

@@ -138,17 +138,19 @@ def find_fonts(
     paths: Iterable[str | Path],
     kinds: Collection[str] | None = None,
     splits: Collection[str] | None = None,
+    on_error: Callable[[FontError], None] | None = None,
 ) -> list[Font]:
     """Every font under `paths`, sorted by family and path, limited to `kinds` and `splits`.
 
     A path is a font file, a folder with a `fonts.tsv` table beside its `node_modules`, any other
     folder (searched deeply; kind `print` unless the folder of the file is called handwriting or
     script), `fontpkg` for every installed fontpkg-* wheel, or `fontpkg:NAME` for one of them.
+    A file of a folder that is no font goes to `on_error`, if it is given.
     Raises FontError for a path without a font, or a row of the table whose file is not installed.
     """
     found: dict[tuple[Path, int], Font] = {}
     for path in paths:
-        fonts = list(_fonts_at(path))
+        fonts = list(_fonts_at(path, on_error))
         if not fonts:
             raise FontError(f"no fonts at {path}")
         found.update({(f.path, f.index): f for f in fonts})
@@ -162,7 +164,9 @@ def find_fonts(
     )
 
 
-def _fonts_at(path: str | Path) -> Iterable[Font]:
+def _fonts_at(
+    path: str | Path, on_error: Callable[[FontError], None] | None = None
+) -> Iterable[Font]:
     if str(path).partition(":")[0] == "fontpkg":
         yield from _wheels(str(path).partition(":")[2])
         return
@@ -171,7 +175,12 @@ def _fonts_at(path: str | Path) -> Iterable[Font]:
         yield from _table(path)
     elif path.is_dir():
         for file in sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES):
-            yield from _faces(file)
+            try:
+                yield from _faces(file)
+            except FontError as error:
+                if on_error is None:
+                    raise
+                on_error(error)
     elif path.is_file():
         yield from _faces(path)
 

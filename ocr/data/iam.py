@@ -128,7 +128,7 @@ def _from_xml(path: Path) -> Iterator[_Record]:
 def _from_table(path: Path) -> Iterator[_Record]:
     """`id ok|err threshold components x y width height words|parted|by|bars`, `#` for comments."""
     try:
-        rows = path.read_text(encoding="iso-8859-1").splitlines()
+        rows = _decoded(path.read_bytes()).splitlines()
     except OSError as error:
         raise DataError(f"{path}: {error.strerror}") from None
     for number, row in enumerate(rows, start=1):
@@ -140,6 +140,14 @@ def _from_table(path: Path) -> Iterator[_Record]:
         x, y, width, height = (_whole(f, path, number) for f in fields[4:8])
         box = (x, y, x + width, y + height) if width > 0 and height > 0 else NO_PLACE
         yield _record(fields[0], fields[8].replace("|", " "), box, path, number)
+
+
+def _decoded(data: bytes) -> str:
+    """The owners' files are Latin-1; who saved one again may have made it UTF-8."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return data.decode("iso-8859-1")
 
 
 def _record(name: str | None, text: str, box: Box, path: Path, number: int) -> _Record:

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 from lxml import etree
 from PIL import Image
@@ -219,13 +220,15 @@ def _box(points: tuple[tuple[int, int], ...]) -> tuple[int, int, int, int]:
 def _image(folder: Path, xml: Path, named: str) -> Path:
     named = named.replace("\\", "/")
     name = Path(named).name
+    plain = unquote(name)  # of an address
     if reason := no_path(name):
         raise DataError(f"{xml}: its image has {reason}")
     here, above = xml.parent, xml.parent.parent
     # a path of another machine says nothing here; one from the XML or the folder above it may
-    names = [n for n in (named, name) if name and not no_path(n)]
+    names = [n for n in (named, name, plain) if name and not no_path(n)]
     places = [written_either_way(f, n) for n in names for f in (here, above)]
-    places += [f / (xml.stem + s) for f in (here, above) for s in sorted(IMAGE_SUFFIXES)]
+    suffixes = [*sorted(IMAGE_SUFFIXES), *map(str.upper, sorted(IMAGE_SUFFIXES))]
+    places += [f / (xml.stem + s) for f in (here, above) for s in suffixes]
     home = folder.resolve()
     beside = [p for p in places if os.path.isfile(p) and p.parent.resolve().is_relative_to(home)]
     for place in beside:

@@ -18,7 +18,7 @@ def read_samples(path: Path | str, kind: Kind = "auto", split: str | None = None
     those of one split. Raises DataError.
 
     "auto" takes a folder with `lines.txt`, `ascii/lines.txt` or `xml/` with forms, and without
-    labels.tsv, for IAM.
+    labels.tsv or name.gt.txt, for IAM.
     """
     path = Path(path)
     kind = _kind_of(path, kind)
@@ -43,9 +43,10 @@ def read_several(
     sources: dict[str, None] = {}
     samples: list[Sample] = []
     for path in map(Path, paths):
-        source = unused(path.resolve().name, str(path), sources)
+        found = read_samples(path, kind, split)
+        source = unused(found[0].source if found else "", str(path), sources)
         sources[source] = None
-        samples += (replace(s, source=source) for s in read_samples(path, kind, split))
+        samples += (replace(s, source=source) for s in found)
     return samples
 
 
@@ -74,7 +75,8 @@ def _kind_of(path: Path, kind: Kind) -> Kind:
         return kind
     tables = [path / "ascii" / "lines.txt", path / "lines.txt"]
     tree = _has_forms(path / "xml") or any(t.is_file() for t in tables)
-    if tree and not (path / "labels.tsv").is_file():
+    own = (path / "labels.tsv").is_file() or any(path.glob("*.gt.txt"))
+    if tree and not own:
         return "iam"
     return "pages" if _has_pages_only(path) else "folder"
 

@@ -80,8 +80,9 @@ def _document(evaluation: Evaluation, most: int, extra=None) -> str:
         _confusions(evaluation.results),
         "<h2>CER by line length and by group</h2><div class=tables>",
         _parts("reference length", evaluation.by_length()),
-        _parts("group", evaluation.by_group()[:100]),
+        _parts("group", (groups := evaluation.by_group())[:100]),
         "</div>",
+        f"<p class=soft>and {len(groups) - 100} groups more" if len(groups) > 100 else "",
         _skipped(evaluation.skipped),
     ]
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

@@ -16,14 +16,14 @@ from typing import Any, NoReturn, TextIO, cast
 import numpy as np
 
 from ocr.errors import reason_of
-from ocr.lm.ngram import SPECIAL, START, Kind, LanguageModelError, NGram
+from ocr.lm.ngram import SHOUTED, SPECIAL, START, Kind, LanguageModelError, NGram
 from ocr.lm.trie import Order, automaton, keys, orders
 from ocr.weights import whole_or_nothing
 
 SPACE = "\u2581"
 _SPACES = (SPACE, "<space>")
-_SPECIAL = {"<UNK>": "<unk>", "<S>": "<s>", "</S>": "</s>"}
 _COUNT = re.compile(r"ngram\s+(\d{1,9})\s*=\s*(\d{1,18})$")
+_LONGEST = 1 << 20
 _LN10 = math.log(10)
 # KenLM's: a model without <unk> gives it this probability
 _UNSEEN = -100 * _LN10
@@ -75,9 +75,10 @@ def _compressed(path: Path | str) -> bool:
 
 
 def _open(path: Path | str, mode: str, compressed: bool) -> TextIO:
+    encoding = "utf-8-sig" if mode == "rt" else "utf-8"
     if compressed:
-        return cast(TextIO, gzip.open(path, mode, encoding="utf-8", newline="\n"))
-    return cast(TextIO, open(path, mode, encoding="utf-8", newline="\n"))
+        return cast(TextIO, gzip.open(path, mode, encoding=encoding, newline="\n"))
+    return cast(TextIO, open(path, mode, encoding=encoding, newline="\n"))
 
 
 class _Reader:
@@ -86,7 +87,9 @@ class _Reader:
     def __init__(self, name: str, file: TextIO):
         self.name = name
         self.number = 0
-        self._lines = iter(file)
+        # a small file may unpack to a line that fills the memory
+        self._lines = iter(lambda: file.readline(_LONGEST), "")
+        self._next = "\\data\\"
 
     def fail(self, reason: str) -> NoReturn:
         raise LanguageModelError(f"{self.name}, line {self.number}: {reason}")
@@ -95,10 +98,12 @@ class _Reader:
         """The next line that is not blank, without its end."""
         for text in self._lines:
             self.number += 1
+            if len(text) == _LONGEST:
+                self.fail(f"longer than {_LONGEST:,} characters")
             if not text.isspace():
                 return text.strip("\r\n")
         self.number += 1
-        self.fail("the file ends before \\end\\")
+        self.fail(f"the file ends before {self._next}")
 
     def read(self, kind: Kind | None) -> NGram:
         sizes = self._sizes()
@@ -124,6 +129,7 @@ class _Reader:
     def _sizes(self) -> list[int]:
         while self.line().strip() != "\\data\\":  # SRILM allows comments before it
             pass
+        self._next = "\\end\\"
         sizes: list[int] = []
         for text in self._lines:
             self.number += 1
@@ -160,7 +166,7 @@ class _Reader:
                 self.fail(f"not the logarithm of a probability: {fields[0]}")
             if not math.isfinite(backoff):
                 self.fail(f"not a back-off weight: {fields[-1]}")
-            names = [_SPECIAL.get(s, s) for s in fields[1 : n + 1]]
+            names = [SHOUTED.get(s, s) for s in fields[1 : n + 1]]
             if n == 1:
                 numbers = [ids.setdefault(names[0], len(ids))]
             else:

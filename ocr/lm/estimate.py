@@ -46,6 +46,9 @@ def estimate(
         counts.pop()
     kept = [c.count > t for c, t in zip(counts, thresholds, strict=False)]
     kept[0][:] = True
+    while len(kept) > 1 and not kept[-1].any():  # of an order whose n-grams all were too seldom
+        counts.pop()
+        kept.pop()
     card = {"order": order, "prune": list(thresholds), **(card or {})}
     if megabytes is not None:
         return shrink(counts, kept, symbols, kind, card, megabytes)

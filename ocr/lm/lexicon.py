@@ -20,6 +20,8 @@ from ocr.text import TextError, read_lines
 if TYPE_CHECKING:
     from ocr.lm.ngram import NGram
 
+# see `Lexicon.arrays`
+Trie = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]
 WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -34,6 +36,7 @@ class Lexicon:
         if odd:
             raise OcrError(f"a word of a lexicon consists of letters: {odd[:5]}")
         self.model = model
+        self._arrays: dict[Alphabet, Trie] = {}
 
     @classmethod
     def from_text(cls, lines: Iterable[str], least: int = 1) -> Lexicon:
@@ -62,7 +65,7 @@ class Lexicon:
         Raises OcrError naming the file.
         """
         path = Path(path)
-        if path.suffix == ".ngram" or ".arpa" in path.suffixes:
+        if path.name.endswith((".ngram", ".arpa", ".arpa.gz")):
             from ocr.lm.storage import read_model
 
             return cls.of_model(read_model(path), str(path))
@@ -78,14 +81,21 @@ class Lexicon:
         """Whether a character can stand in a word."""
         return WORD.fullmatch(character) is not None
 
-    def arrays(
-        self, alphabet: Alphabet
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, int]:
+    def arrays(self, alphabet: Alphabet) -> Trie:
         """The trie: first arcs N + 1, labels A (sorted within a node), target nodes A, the word
         that ends at each node N (or -1), and the number of the unknown word. Node 0 is the root.
 
         Words with characters outside the alphabet are left out: they could never be read.
         """
+        if alphabet not in self._arrays:  # the searches of all languages share it
+            self._arrays[alphabet] = self._made(alphabet)
+        return self._arrays[alphabet]
+
+    def readable(self, alphabet: Alphabet) -> int:
+        """How many of the words the alphabet can spell."""
+        return sum(all(c in alphabet for c in word) for word in self.words)
+
+    def _made(self, alphabet: Alphabet) -> Trie:
         ids = self.model.ids if self.model is not None else {}
         unknown = self.model.unknown if self.model is not None else len(self.words)
         children: list[dict[int, int]] = [{}]

@@ -26,6 +26,8 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.nd
 # the first three symbols of every model
 UNKNOWN, START, END = 0, 1, 2
 SPECIAL = ("<unk>", "<s>", "</s>")
+# and what some ARPA files call them
+SHOUTED = {"<UNK>": "<unk>", "<S>": "<s>", "</S>": "</s>"}
 
 
 class LanguageModelError(OcrError):

@@ -10,8 +10,10 @@ beat bins of equal frequency, which no coder can shorten (Gish & Pierce 1968).
 from __future__ import annotations
 
 import json
+import math
 import zlib
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
@@ -93,6 +95,8 @@ def _unpack(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> NGram:
     if kind not in ("character", "word"):
         raise ValueError(f"kind {kind!r}")
     step = float(metadata["step"])
+    if not (math.isfinite(step) and step >= 0):
+        raise ValueError(f"step {step}")
     symbols = _inflated(tensors["symbols"], np.uint8).tobytes().decode().split("\n")
     if tuple(symbols[:3]) != SPECIAL or len(set(symbols)) != len(symbols):
         raise ValueError("its symbols")
@@ -127,6 +131,9 @@ def _unpack(tensors: dict[str, np.ndarray], metadata: dict[str, str]) -> NGram:
         backoff = np.zeros(len(parent), np.float32)
         listed.append(Order(parent, shorter.symbol[suffix], suffix, values, backoff))
         begin = fresh
+    for n, order in enumerate(listed, 1):
+        if not np.isfinite(order.backoff).all() or not (order.log_prob <= 1e-6).all():
+            raise ValueError(f"the probabilities of its {n}-grams")
     return automaton(listed, symbols, kind, json.loads(metadata["card"]))  # type: ignore[arg-type]
 
 
@@ -203,9 +210,14 @@ def _inflated(stored: np.ndarray, dtype: type | None = None) -> np.ndarray:
 
 def read_model(path: Path | str) -> NGram:
     """The model of a file: ARPA (.arpa, .arpa.gz), or else our own format."""
-    path = Path(path)
-    if ".arpa" in path.suffixes:
-        return read_arpa(path)
-    if path.suffix != ".ngram":
-        raise LanguageModelError(f"{path}: the name of a language model ends in .ngram or .arpa")
-    return load(path)
+    return read_arpa(path) if form_of(path) == ".arpa" else load(path)
+
+
+def form_of(path: Path | str) -> Literal[".ngram", ".arpa"]:
+    """The form of a language model, by the end of its name. Raises LanguageModelError."""
+    name = Path(path).name
+    if name.endswith(".ngram"):
+        return ".ngram"
+    if name.endswith((".arpa", ".arpa.gz")):
+        return ".arpa"
+    raise LanguageModelError(f"{path}: the name of a language model ends in .ngram or .arpa(.gz)")
