@@ -50,6 +50,8 @@ class Alphabet:
         for c in self.characters:
             if len(c) != 1 or normalise(c) != c:
                 raise AlphabetError(f"not a single NFC character: {c!r}", [c])
+            if unicodedata.category(c) in ("Cc", "Cf", "Cs"):
+                raise AlphabetError(f"a character that no image shows: {c!r}", [c])
         repeated = [c for c, n in Counter(self.characters).items() if n > 1]
         if repeated:
             raise AlphabetError(f"characters listed twice: {repeated}", repeated)

@@ -69,7 +69,7 @@ def test_a_blank_is_never_decoded_to_a_character():
         LATIN.decode([len(LATIN)])
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=8))
+@given(st.text(st.characters(exclude_categories=["Cc", "Cf", "Cs"]), max_size=8))
 def test_extend_keeps_old_labels_and_knows_the_new(new):
     longer = LATIN.extend(new)
     assert longer.characters[: len(LATIN.characters)] == LATIN.characters
@@ -113,3 +113,10 @@ def test_latin_holds(characters):
 def test_latin_does_not_hold_what_no_image_shows():
     for invisible in "\u00ad\u200b\ufeff\n\r\x00":
         assert LATIN.unknown(invisible) == [invisible]
+
+
+@pytest.mark.parametrize("character", ["\n", "\x1b", "\0", "\u202e", "\u200b", "\ud800"])
+def test_what_no_image_shows_is_in_no_alphabet(character):
+    """It would come out of a reading, and turn or end the line of a terminal."""
+    with pytest.raises(AlphabetError):
+        Alphabet("ab" + character)
