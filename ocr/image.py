@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import stat
-import warnings
 from os import PathLike, fsdecode, fspath
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,11 +25,6 @@ MAX_BYTES = 256 << 20
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "DIB", "GIF", "PPM", "JPEG2000")
 
 Source = str | PathLike[str] | bytes | bytearray | memoryview | BinaryIO | np.ndarray | Image.Image
-
-
-# a picture is read or refused by what it holds, and nobody asked what Pillow thinks of its tags, or
-# of one that is large and smaller than MAX_PIXELS
-warnings.filterwarnings("ignore", module=r"PIL\b")
 
 
 class ImageError(OcrError):
@@ -208,10 +202,11 @@ def _stretch_deep(pixels: np.ndarray, name: str) -> np.ndarray:
 
 
 def _stretch_colours(array: np.ndarray, name: str) -> np.ndarray:
-    """As `_stretch_deep`; what is opaque has its own range."""
+    """As `_stretch_deep`, but for transparency, which is of all of the bits in use."""
     if array.ndim == 2 or array.shape[2] == 3:
         return _stretch_deep(array, name)
-    alpha = (array[:, :, 3:] // 257).astype(np.uint8)
+    bits = max(8, int(array.max()).bit_length())
+    alpha = (array[:, :, 3:].astype(np.uint32) * 255 // (2**bits - 1)).astype(np.uint8)
     return np.concatenate([_stretch_deep(array[:, :, :3], name), alpha], axis=2)
 
 

@@ -273,8 +273,9 @@ class Recogniser:
             ((t, p) for t, p in shares.items() if t != text), key=lambda found: -found[1]
         )
         texts, found = zip((text, shares[text]), *others, strict=True)
-        sure = self.confidences.texts(np.array(found)).tolist()
-        return tuple(zip(texts, sure, strict=True))[: decoded.nbest]
+        sure = self.confidences.texts(np.array(found))
+        sure /= max(1.0, float(sure.sum()))  # each was mapped for itself
+        return tuple(zip(texts, sure.tolist(), strict=True))[: decoded.nbest]
 
 
 def _several(images: Source | Iterable[Source]) -> Iterable[Source]:

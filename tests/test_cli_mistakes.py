@@ -90,7 +90,8 @@ def test_a_file_that_is_not_there_is_named_once(tmp_path):
 
 
 def test_kinds_of_fonts_have_shares(text, tmp_path):
-    command = ("render", tmp_path / "out", "--text", text, "--fonts", FONTS, "--count", 1)
+    zeyada = "fontpkg:zeyada"
+    command = ("render", tmp_path / "out", "--text", text, "--fonts", zeyada, "--count", 1)
     assert "kind=share" in refused(*command, "--kinds", "handwriting")
     assert refused(*command, "--kinds", "handwriting=0.5, hand=1").startswith(
         "hand: kinds of fonts"

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parent.parent
 SAMPLES = ROOT / "datasets" / "samples"
@@ -63,3 +64,19 @@ def test_a_terminal_shows_what_it_lacks_as_escapes(tmp_path):
     os.close(master)
     assert done.returncode == 0, done.stderr
     assert shown.startswith(b"\\u03a9.png\t")
+
+
+def test_what_pillow_thinks_of_a_picture_is_nobodys_business(tmp_path):
+    """Junk for its EXIF; and with every warning an error it is read all the same. Its name may hold
+    what parts fields and lines."""
+    path = tmp_path / "a\tb\n.jpg"
+    with Image.open(SAMPLES / "print.png") as image:
+        image.convert("L").save(path, exif=b"Exif\0\0II*\0\x08\0\0\0\x05\0")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", *COMMAND[1:], "read", "-d", "greedy", path],
+        capture_output=True, text=True, env=ENVIRONMENT, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    (line,) = done.stdout.splitlines()
+    assert line.startswith(f"{tmp_path}/a\\tb\\n.jpg\tIt was")

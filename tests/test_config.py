@@ -2,7 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from ocr.training.config import ConfigError, FolderData, RenderedData, load_config
+from ocr.training.config import (
+    ConfigError,
+    FolderData,
+    RenderedData,
+    load_config,
+    read_settings,
+)
 
 TEXT = """
 name: tiny
@@ -63,6 +69,7 @@ def test_overrides(path):
         ("data=[]", "data: .*at least 1"),
         ("data.0.wieght=2", r"^[^\n]*\n  data.0.wieght: unknown key; did you mean weight\?$"),
         ("data.0={kind: rendered, texts: {a: 1}, reuse: 0}", r"^[^\n]*\n  data.0.reuse: [^\n]*$"),
+        ("data.0.kind=renderd", r"data.0.kind: [^\n]*'rendered'"),
         ("data.0.weight=.inf", "data.0.weight: .*finite"),
         ("data.0={kind: rendered, texts: {a: -1}}", "data.0.texts.a: .*greater than or equal to 0"),
         ("seed=-1", "seed: .*greater than or equal to 0"),
@@ -106,6 +113,12 @@ def test_bad_files_are_named(tmp_path, content):
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(ConfigError, match="No such file"):
         load_config(tmp_path / "none.yaml")
+
+
+def test_a_key_of_an_anchor_may_be_another_below_it(tmp_path):
+    path = tmp_path / "a.yaml"
+    path.write_text("base: &b {x: 1}\nd: {e: &a {<<: *b, x: 2}}\nc: {<<: *a}\n", encoding="utf-8")
+    assert read_settings(path)["c"].keys() == {"x"}
 
 
 def test_yaml_builds_no_objects(tmp_path):

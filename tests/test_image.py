@@ -141,6 +141,8 @@ ARRAYS = {
     "uint16 rgb": np.dstack([DEEP] * 3),
     "uint16 rgb of 12 bits": np.dstack([DEEP >> 4] * 3),
     "uint16 rgba of 10 bits": np.dstack([DEEP >> 6] * 3 + [np.full_like(DEEP, 65535)]),
+    "uint16 rgba all of 10 bits": np.dstack([DEEP >> 6] * 3 + [np.full_like(DEEP, 1023)]),
+    "uint16 rgba of 8 bits": np.dstack([DEEP >> 8] * 3 + [np.full_like(DEEP, 255)]),
     "float32": CLEAN.astype(np.float32) / 255,
     "float64": CLEAN / 255,
     "bool": CLEAN > 128,

@@ -152,6 +152,8 @@ def test_the_rate_by_hand_and_by_the_clock():
     o = Optimisation(steps=110, rate=2.0, final_rate=0.0, warmup=10)
     rates = [learning_rate(n, share_done(Progress(n), o), o) for n in (0, 9, 10, 60, 110)]
     assert rates == pytest.approx([0.2, 2.0, 2.0, 1.0, 0.0])
+    begun = Optimisation(steps=9, minutes=2, rate=2.0, final_rate=0.0, warmup=500)
+    assert learning_rate(600, 0.5, begun) == pytest.approx(1.0)  # whatever the steps are
     timed = Optimisation(steps=10**6, minutes=2, rate=2.0, final_rate=0.0, warmup=0)
     shares = [share_done(Progress(7, seconds=s), timed) for s in (0, 60, 119, 121)]
     assert shares == pytest.approx([0.0, 0.5, 119 / 120, 1.0])

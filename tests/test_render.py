@@ -1,4 +1,5 @@
 import csv
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -339,6 +340,10 @@ def test_a_font_without_latin_letters_is_measured(tmp_path):
     (font,) = find_fonts([tmp_path])
     image, text = LineRenderer([font], Sentences("12 €"), clean=1.0).line(rng())
     assert text == "12 €" and image.shape[0] > 20
+
+
+def test_a_font_of_capitals_is_measured_by_the_same_letters():
+    assert metrics(replace(ZEYADA, caps_only=True)) == metrics(ZEYADA)
 
 
 def test_a_millionth_stays_one():

@@ -73,8 +73,11 @@ def read_pieces(
 
 
 def _everywhere(name: str, value: Any) -> Any:
-    """An option as it holds in any folder: a file by its whole path."""
-    if name in _FILES and value is not None and Path(value).is_file():
+    """An option as it holds in any folder: a file by its whole path. What has no suffix is the name
+    of a shipped one, but for a lexicon."""
+    if name not in _FILES or value is None:
+        return value
+    if (name == "lexicon" or Path(value).suffix) and Path(value).is_file():
         return str(Path(value).absolute())
     return value
 

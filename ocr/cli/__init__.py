@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from io import TextIOWrapper
 from typing import Annotated
 
@@ -76,6 +77,9 @@ def run() -> None:
                 encoding=stream.encoding if shown else "utf-8",
                 errors="backslashreplace" if shown and stream is sys.stdout else "surrogateescape",
             )
+    # a picture is read or refused by what it holds, and nobody asked what Pillow thinks of its
+    # tags, or of one that is large
+    warnings.filterwarnings("ignore", module=r"PIL\b")
     try:
         app()
     except KeyboardInterrupt:  # while modules are imported: later it is typer that hears of it

@@ -17,8 +17,6 @@ from ocr.errors import OcrError
 _LABEL = ".gt.txt"
 # what others put before the suffix of an image made of another one: line.bin.png
 _MADE = frozenset({".bin", ".nrm", ".raw", ".dew", ".despec", ".gray", ".grey", ".color", ".rgb"})
-# a text in quotes, with quotes inside and every one of them twice
-_QUOTED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp"}
 
 # lines that are `unused` take part in nothing, as IAM has some
@@ -107,13 +105,20 @@ def _from_table(table: Path) -> list[Sample]:
 
 def _unquoted(text: str) -> str:
     """What a spreadsheet meant, which writes a text with quotes in quotes, each inner one twice."""
-    return text[1:-1].replace('""', '"') if _QUOTED.fullmatch(text) else text
+    return text[1:-1].replace('""', '"') if _is_quoted(text) else text
+
+
+def _is_quoted(text: str) -> bool:
+    """Whether it is in quotes, with quotes inside and every one of them twice."""
+    inner = text[1:-1]
+    ends = len(text) > 1 and text[0] == text[-1] == '"'
+    return ends and '""' in inner and '"' not in inner.replace('""', "")
 
 
 def as_field(text: str) -> str:
     """A text as a field of labels.tsv: it reads as it is, but for tabs and ends of lines."""
     text = " ".join(re.split(r"[\t\r\n]+", text))
-    return '"' + text.replace('"', '""') + '"' if _QUOTED.fullmatch(text) else text
+    return '"' + text.replace('"', '""') + '"' if _is_quoted(text) else text
 
 
 def _single_spaced(text: str) -> str:

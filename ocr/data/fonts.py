@@ -145,13 +145,13 @@ def find_fonts(
     A path is a font file, a folder with a `fonts.tsv` table beside its `node_modules`, any other
     folder (searched deeply; kind `print` unless the folder of the file is called handwriting or
     script), `fontpkg` for every installed fontpkg-* wheel, or `fontpkg:NAME` for one of them.
-    A file of a folder that is no font goes to `on_error`, if it is given.
+    A file that is no font goes to `on_error`, if it is given.
     Raises FontError for a path without a font, or a row of the table whose file is not installed.
     """
     found: dict[tuple[Path, int], Font] = {}
     for path in paths:
         fonts = list(_fonts_at(path, on_error))
-        if not fonts:
+        if not fonts and not (on_error and Path(path).is_file()):
             raise FontError(f"no fonts at {path}")
         found.update({(f.path, f.index): f for f in fonts})
     return sorted(
@@ -175,14 +175,19 @@ def _fonts_at(
         yield from _table(path)
     elif path.is_dir():
         for file in sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES):
-            try:
-                yield from _faces(file)
-            except FontError as error:
-                if on_error is None:
-                    raise
-                on_error(error)
+            yield from _readable(file, on_error)
     elif path.is_file():
-        yield from _faces(path)
+        yield from _readable(path, on_error)
+
+
+def _readable(path: Path, on_error: Callable[[FontError], None] | None) -> list[Font]:
+    try:
+        return list(_faces(path))
+    except FontError as error:
+        if on_error is None:
+            raise
+        on_error(error)
+        return []
 
 
 def _faces(path: Path, family: str = "", kind: str = "") -> Iterable[Font]:

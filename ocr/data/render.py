@@ -112,7 +112,7 @@ class LineRenderer:
             self.lacking.update(c for c in dict.fromkeys(text) if not self._has(c))
         if runs_leftwards(text):
             raise FontError(f"{text!r}: what is written from right to left is not drawn")
-        lacking = ", ".join(map(repr, self.lacking))
+        lacking = ", ".join(repr(c) for c in dict.fromkeys(text) if not self._has(c))
         raise FontError(f"no font covers {text!r}{lacking and f': none has {lacking}'}")
 
     def _has(self, character: str) -> bool:

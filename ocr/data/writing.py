@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import cv2
@@ -100,10 +100,13 @@ def metrics(font: Font) -> Metrics:
 
 def _letters_of(font: Font) -> tuple[str, str, str]:
     """Tall letters, a small one, and some that a script joins: Latin ones, or what there is."""
+    # small letters that look like capitals are measured all the same
+    drawn = replace(font, caps_only=False) if font.caps_only else font
     for letters in _LETTERS:
-        if font.covers("".join(letters)):
+        if drawn.covers("".join(letters)):
             return letters
-    some = "".join(c for c in map(chr, sorted(font.coverage)) if not c.isspace())[:6]
+    signs = (c for c in map(chr, sorted(drawn.coverage)) if not c.isspace())
+    some = "".join(sorted(signs, key=lambda c: not c.isalnum()))[:6]
     if not some:
         raise FontError(f"{font.path}: a font that draws nothing")
     return some, some[0], some

@@ -91,9 +91,9 @@ class Lexicon:
             self._arrays[alphabet] = self._made(alphabet)
         return self._arrays[alphabet]
 
-    def readable(self, alphabet: Alphabet) -> int:
-        """How many of the words the alphabet can spell."""
-        return sum(all(c in alphabet for c in word) for word in self.words)
+    def readable(self, alphabet: Alphabet) -> bool:
+        """Whether the alphabet can spell any of the words."""
+        return any(all(c in alphabet for c in word) for word in self.words)
 
     def _made(self, alphabet: Alphabet) -> Trie:
         ids = self.model.ids if self.model is not None else {}

@@ -113,7 +113,8 @@ _DATA: dict[str, type[_Strict]] = {
 def _kind_of(data: Any) -> str:
     """Which of them an entry is: else what is wrong with it would be said of each."""
     kind = data.get("kind") if isinstance(data, dict) else getattr(data, "kind", None)
-    return kind if isinstance(kind, str) and kind in _DATA else "labelled"
+    near = difflib.get_close_matches(str(kind), ("recombined", "rendered"), 1)
+    return near[0] if near else "labelled"
 
 
 Data = Annotated[
@@ -241,27 +242,34 @@ def read_settings(path: Path) -> dict[str, Any]:
 def _parsed(text: str, name: str) -> Any:
     """What YAML says. Raises ConfigError."""
     try:
-        return yaml.load(text, _Loader)
+        _no_key_twice(text)
+        return yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"{name}: {error}") from None
     except Exception as error:  # dates, numbers and tags that are none, and what is nested too deep
         raise ConfigError(f"{name}: no YAML: {type(error).__name__}: {error}") from None
 
 
-class _Loader(yaml.SafeLoader):
-    """Of two keys of one name YAML would take the last, with all that is below it."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if not isinstance(key.value, str):
-                continue
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value} a second time", key.start_mark
-                )
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
+def _no_key_twice(text: str) -> None:
+    """Of two keys of one name YAML would take the last, with all that is below it. Raises
+    ConstructorError."""
+    nodes = [yaml.compose(text, yaml.SafeLoader)]
+    met: set[int] = set()  # an alias is the node that it stands for
+    while nodes:
+        node = nodes.pop()
+        if id(node) in met:
+            continue
+        met.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            for name in names:
+                if names.count(name) > 1:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {name} a second time", node.start_mark
+                    )
+            nodes += (value for _, value in node.value)
+        elif isinstance(node, yaml.SequenceNode):
+            nodes += node.value
 
 
 def parse(values: dict[str, Any], name: str) -> TrainingConfig:

@@ -195,11 +195,11 @@ def train(
         )
     )
     batches = drawn(loader)
+    if not resume:
+        batches = itertools.chain([next(batches)], batches)
     log = None
     if fabric.is_global_zero:
         log = Log(config.out / "log.jsonl", config.tensorboard, progress.step)
-    if not resume:
-        batches = itertools.chain([next(batches)], batches)
     if fabric.is_global_zero:
         # once its checkpoint, or all that a new training needs, was accepted
         if not resume:
@@ -304,10 +304,10 @@ def drawn(batches: Iterator[Batch]) -> Iterator[Batch]:
     try:
         yield from batches
     except OcrError as error:
-        said = str(error)
-        if not said.startswith("Caught "):
+        _, traceback, said = str(error).rpartition(f"{type(error).__name__}: ")
+        if not traceback:
             raise
-        raise type(error)(said.rstrip().rpartition("\n")[2].partition(": ")[2]) from None
+        raise type(error)(said.rstrip()) from None
 
 
 def remove_parts(folder: Path) -> None:

@@ -70,7 +70,7 @@ def learning_rate(step: int, share: float, o: Optimisation) -> float:
     schedule is over."""
     if step < o.warmup:
         return o.rate * (step + 1) / o.warmup
-    start = o.warmup / o.steps
+    start = o.warmup / o.steps if o.minutes is None else 0.0
     share = max(0.0, share - start) / max(1e-9, 1 - start)
     return o.final_rate + (o.rate - o.final_rate) * 0.5 * (1 + math.cos(math.pi * min(1, share)))
 

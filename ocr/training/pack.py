@@ -46,9 +46,9 @@ _FEWEST = 0.1
 _SPLITS = ("train", "valid")
 _CODE = frozenset({".py", ".css", ".js"})
 
-# label and total -> context manager that gives a function of the number done
 # the paths that an entry takes its fonts from
 Fonts = tuple[Path, ...]
+# label and total -> context manager that gives a function of the number done
 Stage = Callable[[str, int], AbstractContextManager[Callable[[int], None]]]
 
 
