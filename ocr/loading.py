@@ -124,10 +124,16 @@ def load(
     `lexicon` is a file of words, one a line, or an n-gram model of words. `nbest` asks for
     alternatives. `turning`: lines that stand on their head are found, and turned. Raises
     WeightsError, LanguageModelError, and OcrError for a decoder, a width or a weight that there is
-    not.
+    not, and for what a greedy decoder would ignore.
     """
     if decoder not in ("greedy", "beam"):
         raise OcrError(f"decoder {decoder!r}: it is greedy or beam")
+    searching = {
+        "lm_weight": lm_weight, "length_bonus": length_bonus, "lexicon": lexicon,
+        "nbest": nbest or None,
+    }  # fmt: skip
+    if decoder == "greedy" and (asked := [k for k, v in searching.items() if v is not None]):
+        raise OcrError(f"{', '.join(asked)}: for decoder beam; greedy takes no part in a search")
     for what, value, least in (
         ("beam_width", beam_width, 1),
         ("nbest", nbest, 0),

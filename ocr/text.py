@@ -9,6 +9,9 @@ from pathlib import Path
 
 from ocr.errors import OcrError, reason_of
 
+# of a line, in bytes: a book is one of a few; a small file may unpack to one that fills the memory
+LONGEST = 64 << 20
+
 
 class TextError(OcrError):
     """A text file cannot be used; the message names the file and the reason."""
@@ -19,7 +22,10 @@ def raw_lines(path: Path | str) -> Iterator[bytes]:
     path = Path(path)
     try:
         with (gzip.open if path.suffix == ".gz" else open)(path, "rb") as file:
-            yield from file
+            for number, line in enumerate(iter(lambda: file.readline(LONGEST), b""), start=1):
+                if len(line) == LONGEST:
+                    raise TextError(f"{path}, line {number}: longer than {LONGEST >> 20} MB")
+                yield line
     except (OSError, EOFError, zlib.error) as error:  # gzip says a damaged file in all three ways
         raise TextError(f"{path}: cannot be read: {reason_of(error)}") from None
 

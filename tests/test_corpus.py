@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ocr import text
 from ocr.alphabet import Alphabet
 from ocr.data.corpus import Corpus
 from ocr.data.documents import document
@@ -212,3 +213,12 @@ def test_numbers_are_a_share_of_what_is_generated(prose):
     assert [Corpus([prose], numbers=0.0).line(np.random.default_rng(i)) for i in range(50)] == [
         Corpus([prose]).line(np.random.default_rng(i)) for i in range(50)
     ]
+
+
+def test_a_line_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
+    """A few kilobytes may unpack to gigabytes without an end of a line."""
+    monkeypatch.setattr(text, "LONGEST", 1000)
+    path = tmp_path / "a.txt.gz"
+    path.write_bytes(gzip.compress(b"short\n" + b"x" * 5000))
+    with pytest.raises(TextError, match=r"a\.txt\.gz, line 2: longer than"):
+        list(text.read_lines([path]))

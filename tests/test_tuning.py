@@ -112,6 +112,7 @@ def test_the_file_beside_the_weights_is_json(weights, model):
         ({"lm_weight": -0.5}, "lm_weight -0.5"),
         ({"length_bonus": math.nan}, "length_bonus nan: it lies between -20 and 20"),
         ({"length_bonus": 800.0}, "length_bonus 800"),
+        ({"decoder": "greedy", "nbest": 3, "lexicon": "x"}, "lexicon, nbest: for decoder beam"),
         ({"nbest": -3}, "nbest -3: a whole number is wanted, of 0 to 10,000"),
         ({"lm_weight": "a"}, "lm_weight 'a': it lies between 0 and 20"),
         ({"beam_width": 2**63}, "beam_width 9223372036854775808: a whole number"),
