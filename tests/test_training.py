@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from filelock import FileLock
 from PIL import Image, ImageDraw, ImageFont
 from rich.console import Console
 from safetensors import safe_open
@@ -359,6 +360,17 @@ def test_what_could_not_go_on_costs_nothing_of_what_was_there(lines, tmp_path):
         with pytest.raises(OcrError, match=reason):
             train(load_config(write_config(lines, out, **short, **changes)))
         assert {path: path.read_bytes() for path in before} == before
+
+
+def test_two_trainings_do_not_write_into_one_folder(lines, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "_OTHERS_END", 0.1)
+    config = load_config(write_config(lines, tmp_path / "run", optimisation={"steps": 1}))
+    with (
+        FileLock(tmp_path / "run" / ".lock"),
+        pytest.raises(ConfigError, match="run: another training writes there"),
+    ):
+        train(config)
+    train(config)
 
 
 def test_an_error_of_a_data_worker_is_one_line(lines, tmp_path):

@@ -9,10 +9,12 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -58,6 +60,8 @@ CHUNK = 2048
 RESULTS = ("checkpoint", "best", "last")
 # updates in a row that change nothing: such a training does not come back
 _MOST_REFUSED = 100
+# seconds that another process is waited for
+_OTHERS_END = 20.0
 
 
 def train(
@@ -72,7 +76,30 @@ def train(
     needs), `last.safetensors` and `best.safetensors` (EMA weights with card; without valid lines
     both are the last). `stop_after` ends this call after that many steps of its own, with a
     checkpoint, `minutes` after so many minutes and the evaluation behind them: long runs in pieces.
+    Raises ConfigError, also where another training writes there, and what data and weights raise.
     """
+    with _alone(config.out) if is_first_process() else nullcontext():
+        return _train(config, resume, stop_after, minutes)
+
+
+@contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """No other training writes there. Data workers of one that was killed end within seconds."""
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / ".lock", timeout=_OTHERS_END)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ConfigError(f"{out}: another training writes there") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _train(
+    config: TrainingConfig, resume: bool, stop_after: int | None, minutes: float | None
+) -> Path:
     from lightning_fabric import Fabric
 
     begun = time.monotonic()
@@ -103,7 +130,6 @@ def train(
     first = is_first_process()
     display = Display(config, quiet=not first)
     if first:
-        config.out.mkdir(parents=True, exist_ok=True)
         remove_parts(config.out)
         with display.preparing() as advance:
             load_lines(config, advance)
