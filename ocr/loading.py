@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from ocr.confidence import Confidences, Logistic
-from ocr.ctc import BEAM_WIDTH
+from ocr.ctc import BEAM_WIDTH, WIDEST_BEAM
 from ocr.emissions import Emissions, OnnxEmissions, TorchEmissions
 from ocr.errors import OcrError
 from ocr.recogniser import Recogniser
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 DEFAULT = "latin-small"
 INT8 = ".int8.onnx"
 LSTM = ".lstm.onnx"
-# no line needs as many, and the search of one would take minutes
-_MOST_PREFIXES = 10_000
 
 # in a wheel the weights lie inside the package, in a checkout beside it
 _PLACES = (Path(__file__).parent / "shipped", Path(__file__).parent.parent / "weights")
@@ -139,9 +137,9 @@ def load(
         ("nbest", nbest, 0),
         ("threads", threads, 1),
     ):
-        if not isinstance(value, Integral) or not least <= value <= _MOST_PREFIXES:
+        if not isinstance(value, Integral) or not least <= value <= WIDEST_BEAM:
             raise OcrError(
-                f"{what} {value!r}: a whole number is wanted, of {least} to {_MOST_PREFIXES:,}"
+                f"{what} {value!r}: a whole number is wanted, of {least} to {WIDEST_BEAM:,}"
             )
     path = find_weights(weights)
     if device != "cpu" and path.suffix == ".onnx":

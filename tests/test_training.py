@@ -30,11 +30,12 @@ from ocr.data.sets import read_samples
 from ocr.errors import OcrError
 from ocr.evaluation.run import evaluate
 from ocr.loading import load
-from ocr.training import loop
+from ocr.training import folder, loop
 from ocr.training.config import ConfigError, RecombinedData, load_config
 from ocr.training.display import Display
+from ocr.training.folder import remove_parts, remove_results
 from ocr.training.log import Log
-from ocr.training.loop import in_bf16, remove_results, train
+from ocr.training.loop import in_bf16, train
 from ocr.training.recombined import fingerprint
 from ocr.training.release import release
 from ocr.weights import load_card
@@ -363,7 +364,7 @@ def test_what_could_not_go_on_costs_nothing_of_what_was_there(lines, tmp_path):
 
 
 def test_two_trainings_do_not_write_into_one_folder(lines, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "_OTHERS_END", 0.1)
+    monkeypatch.setattr(folder, "_OTHERS_END", 0.1)
     config = load_config(write_config(lines, tmp_path / "run", optimisation={"steps": 1}))
     with (
         FileLock(tmp_path / "run" / ".lock"),
@@ -419,7 +420,7 @@ def test_parts_of_files_that_nobody_writes_any_more_go(tmp_path):
     gone.wait()
     for process in (gone.pid, os.getpid()):
         (tmp_path / f".last.safetensors.{process}.part").touch()
-    loop.remove_parts(tmp_path)
+    remove_parts(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [f".last.safetensors.{os.getpid()}.part"]
 
 

@@ -48,7 +48,7 @@ def read_pieces(
         raise BatchError("--engine ray needs Ray: install the extra `distributed`") from None
 
     # actors have another working folder
-    options = {name: _everywhere(name, value) for name, value in options.items()}
+    options = {name: _absolute(name, value) for name, value in options.items()}
     # what is wrong with them is said here at once, and not by each actor at length
     ocr.load(threads=1, **{name: value for name, value in options.items() if name != "device"})
     started = not ray.is_initialized()
@@ -72,7 +72,7 @@ def read_pieces(
             ray.shutdown()
 
 
-def _everywhere(name: str, value: Any) -> Any:
+def _absolute(name: str, value: Any) -> Any:
     """An option as it holds in any folder: a file by its whole path. What has no suffix is the name
     of a shipped one, but for a lexicon."""
     if name not in _FILES or value is None:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ocr.ctc import WIDEST_BEAM
 from ocr.data.sets import Kind
 
 Weights = Annotated[
@@ -22,7 +23,7 @@ DataKind = Annotated[
     Kind,
     typer.Option("--kind", help="what the data are; pages: with PAGE or ALTO XML"),
 ]
-BeamWidth = Annotated[int, typer.Option(min=1, max=10_000, help="prefixes kept at each frame")]
+BeamWidth = Annotated[int, typer.Option(min=1, max=WIDEST_BEAM, help="prefixes kept at each frame")]
 LanguageModel = Annotated[
     str, typer.Option("--lm", help="shipped name, .ngram or .arpa file, or none (with a beam)")
 ]

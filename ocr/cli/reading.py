@@ -28,7 +28,7 @@ from ocr.cli.options import (
     check_search,
     samples_of,
 )
-from ocr.ctc import BEAM_WIDTH
+from ocr.ctc import BEAM_WIDTH, WIDEST_BEAM
 from ocr.errors import OcrError
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def read(
     lexicon: LexiconFile = None,
     recurrent: Recurrent = None,
     nbest: Annotated[
-        int, typer.Option(min=0, max=10_000, help="alternatives in JSON (with a beam)")
+        int, typer.Option(min=0, max=WIDEST_BEAM, help="alternatives in JSON (with a beam)")
     ] = 0,
     weights: Weights = "latin-small",
     threads: Threads = 1,

@@ -197,7 +197,8 @@ def train(
     * `ocr train configs/latin-small.yaml --resume --minutes 30`
     """
     from ocr.training.config import load_config
-    from ocr.training.loop import RESULTS, is_first_process
+    from ocr.training.folder import RESULTS
+    from ocr.training.loop import is_first_process
     from ocr.training.loop import train as run
 
     if resume and overwrite:

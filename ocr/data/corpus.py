@@ -107,8 +107,8 @@ class Corpus:
                 text = made(rng, lambda: self.word(rng))
             else:
                 text = self._prose(rng)
-            # a control character can stand in a corpus, never in an image
-            # and of what is there to be no sign, as soft hyphens, nothing
+            # control characters stand in corpora and never in an image; soft hyphens and the like
+            # part nothing
             seen = (c if c.isprintable() else " " for c in text if unicodedata.category(c) != "Cf")
             text = normalise("".join(seen))
             text = " ".join(text.split())[: self.longest].strip()

@@ -21,8 +21,6 @@ TABLE = "fonts.tsv"
 _KINDS = {"handwriting": "handwriting", "display": "script"}  # Google's categories, as fontpkg has
 # letters with a bar or the like, which Unicode does not take apart
 _BARE = {ord(a): ord(b) for a, b in zip("ßøØłŁđĐðÐħĦŧŦı¡¿", "BoOlLdDdDhHtTi!?", strict=True)}
-# flags of a component of a TrueType glyph: it is scaled in one of three ways, or not the last one
-_OTHERWISE = 0x08 | 0x20 | 0x40 | 0x80
 
 # what it says of dates and flags within a font is nothing to us
 logging.getLogger("fontTools").setLevel(logging.ERROR)
@@ -117,7 +115,11 @@ def _drawings(face: Any) -> Callable[[str], Hashable]:
             return tuple(pen.value)
 
         return recorded
+    from fontTools.ttLib.tables import _g_l_y_f as table
+
     outlines, order = face["glyf"].glyphs, face.getGlyphOrder()
+    scaled = table.WE_HAVE_A_SCALE | table.WE_HAVE_AN_X_AND_Y_SCALE | table.WE_HAVE_A_TWO_BY_TWO
+    more_than_moved = scaled | table.MORE_COMPONENTS
 
     def raw(name: str) -> Hashable:
         # unparsed, since that takes a tenth of the time; fontTools drops it when empty
@@ -126,7 +128,7 @@ def _drawings(face: Any) -> Callable[[str], Hashable]:
             if len(data) < 14 or struct.unpack_from(">h", data)[0] >= 0:
                 break
             flags, part = struct.unpack_from(">HH", data, 10)
-            if flags & _OTHERWISE:
+            if flags & more_than_moved:
                 break
             data = getattr(outlines[order[part]], "data", b"")
         return bytes(data)

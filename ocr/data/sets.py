@@ -40,12 +40,12 @@ def read_several(
 ) -> list[Sample]:
     """`read_samples` of several sets, whose sources differ: pages of one name are not one page in
     two folders of one name. Raises DataError."""
-    sources: dict[str, None] = {}
+    sources: set[str] = set()
     samples: list[Sample] = []
     for path in map(Path, paths):
         found = read_samples(path, kind, split)
         source = unused(found[0].source if found else "", str(path), sources)
-        sources[source] = None
+        sources.add(source)
         samples += (replace(s, source=source) for s in found)
     return samples
 

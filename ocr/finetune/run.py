@@ -42,6 +42,7 @@ from ocr.finetune.measure import (
 from ocr.finetune.plan import Plan, in_minutes, loaded
 from ocr.finetune.unlabelled import read_unlabelled
 from ocr.finetune.work import FinetuneError, begin, working
+from ocr.lm.tune import keep_tuning
 from ocr.loading import find_trainable
 from ocr.recogniser import Recogniser
 from ocr.text import read_lines
@@ -187,7 +188,7 @@ def _finetune(
     if better:
         card = _card(card, config, origin, sets, plan.progress, added)
         save_weights(config.out, rounded, card)
-        _tuning(origin, config.out)
+        keep_tuning(origin, config.out, replace=True)
         result.weights = config.out
         if not trained.stopped:
             shutil.rmtree(work, ignore_errors=True)
@@ -258,14 +259,3 @@ def _card(
     return card.model_copy(
         update={"name": name, "recipe": recipe, "metrics": metrics, "data": data}
     )
-
-
-def _tuning(origin: Path, out: Path) -> None:
-    """Weights of the language models that were tuned for the old network are a fair start."""
-    from ocr.lm.tune import tuning_file
-
-    if (
-        tuning_file(origin).is_file()
-        and tuning_file(origin).resolve() != tuning_file(out).resolve()
-    ):
-        shutil.copyfile(tuning_file(origin), tuning_file(out))

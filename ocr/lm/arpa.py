@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TextIO, cast
 import numpy as np
 
 from ocr.errors import reason_of
-from ocr.lm.ngram import SHOUTED, SPECIAL, START, Kind, LanguageModelError, NGram
+from ocr.lm.ngram import ALIASES, SPECIAL, START, Kind, LanguageModelError, NGram
 from ocr.lm.trie import Order, automaton, keys, orders
 from ocr.weights import whole_or_nothing
 
@@ -166,7 +166,7 @@ class _Reader:
                 self.fail(f"not the logarithm of a probability: {fields[0]}")
             if not math.isfinite(backoff):
                 self.fail(f"not a back-off weight: {fields[-1]}")
-            names = [SHOUTED.get(s, s) for s in fields[1 : n + 1]]
+            names = [ALIASES.get(s, s) for s in fields[1 : n + 1]]
             if n == 1:
                 numbers = [ids.setdefault(names[0], len(ids))]
             else:

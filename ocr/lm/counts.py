@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ocr.alphabet import normalise
-from ocr.lm.ngram import END, SHOUTED, SPECIAL, START, UNKNOWN, Kind, LanguageModelError
+from ocr.lm.ngram import ALIASES, END, SPECIAL, START, UNKNOWN, Kind, LanguageModelError
 from ocr.lm.trie import find_suffixes, keys
 
 CHUNK = 1 << 22  # symbols that are sorted at once: 32 MB for each array of keys
@@ -83,7 +83,7 @@ def _words(texts: Iterable[str], known: dict[str, int], fixed: bool) -> Iterator
         chunk: list[int] = []
         for line in lines:
             words = line.split()
-            for symbol in (*SPECIAL[1:], *SHOUTED):
+            for symbol in (*SPECIAL[1:], *ALIASES):
                 if symbol in words:
                     raise LanguageModelError(f"a text holds the reserved word {symbol}: {line!r}")
             if not fixed:

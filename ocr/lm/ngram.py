@@ -27,7 +27,7 @@ Arrays = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.nd
 UNKNOWN, START, END = 0, 1, 2
 SPECIAL = ("<unk>", "<s>", "</s>")
 # and what some ARPA files call them
-SHOUTED = {"<UNK>": "<unk>", "<S>": "<s>", "</S>": "</s>"}
+ALIASES = {"<UNK>": "<unk>", "<S>": "<s>", "</S>": "</s>"}
 
 
 class LanguageModelError(OcrError):

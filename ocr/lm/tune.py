@@ -138,11 +138,11 @@ def load_tuning(weights: Path, lm: str) -> Tuning | None:
     return tuning
 
 
-def keep_tuning(origin: Path, out: Path) -> None:
-    """Give weights made of others what was tuned for those, as a start, unless something was tuned
-    for them already."""
+def keep_tuning(origin: Path, out: Path, replace: bool = False) -> None:
+    """Give weights made of others what was tuned for those: a fair start. What was tuned for them
+    already stays, unless it is to be replaced, being of other weights of that name."""
     old, new = tuning_file(origin), tuning_file(out)
-    if old.is_file() and not new.exists():
+    if old.is_file() and (replace or not new.exists()):
         write_atomically(new, old.read_bytes())
 
 

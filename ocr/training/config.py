@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -261,9 +262,9 @@ def _no_key_twice(text: str) -> None:
             continue
         met.add(id(node))
         if isinstance(node, yaml.MappingNode):
-            names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            for name in names:
-                if names.count(name) > 1:
+            names = Counter(key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode))
+            for name, times in names.items():
+                if times > 1:
                     raise yaml.constructor.ConstructorError(
                         None, None, f"the key {name} a second time", node.start_mark
                     )

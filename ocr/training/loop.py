@@ -9,12 +9,11 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import torch
-from filelock import FileLock, Timeout
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
@@ -36,12 +35,12 @@ from ocr.training.config import (
     ConfigError,
     FolderData,
     Optimisation,
-    RecombinedData,
     TrainingConfig,
     as_started,
 )
 from ocr.training.display import Display
 from ocr.training.enlarge import check_sizes, enlarged
+from ocr.training.folder import alone, check_needed, remove_parts, remove_results
 from ocr.training.log import Log
 from ocr.training.optimisation import (
     ema_update,
@@ -56,12 +55,8 @@ from ocr.weights import Card, save_weights
 # lines that a data worker draws at once, about: of more of them batches are cut with less padding,
 # and the first one is longer in coming
 CHUNK = 2048
-# what a training leaves in its folder, as .safetensors
-RESULTS = ("checkpoint", "best", "last")
 # updates in a row that change nothing: such a training does not come back
 _MOST_REFUSED = 100
-# seconds that another process is waited for
-_OTHERS_END = 20.0
 
 
 def train(
@@ -78,23 +73,8 @@ def train(
     checkpoint, `minutes` after so many minutes and the evaluation behind them: long runs in pieces.
     Raises ConfigError, also where another training writes there, and what data and weights raise.
     """
-    with _alone(config.out) if is_first_process() else nullcontext():
+    with alone(config.out) if is_first_process() else nullcontext():
         return _train(config, resume, stop_after, minutes)
-
-
-@contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """No other training writes there. Data workers of one that was killed end within seconds."""
-    out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / ".lock", timeout=_OTHERS_END)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise ConfigError(f"{out}: another training writes there") from None
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _train(
@@ -115,7 +95,11 @@ def _train(
     teacher = None
     if config.teacher is not None:
         teacher = load_teacher(config.teacher, alphabet, config.architecture)
-    _check(config)
+    if config.accelerator == "gpu" and not (
+        torch.cuda.is_available() or torch.backends.mps.is_available()
+    ):
+        raise ConfigError("accelerator: gpu: torch finds none here")
+    check_needed(config)
     # one thread for each process: several collapse as soon as anything else runs
     torch.set_num_threads(1)
     bf16 = in_bf16(config)
@@ -220,7 +204,7 @@ def _train(
             pin_memory=fabric.device.type == "cuda",
         )
     )
-    batches = drawn(loader)
+    batches = _with_short_errors(loader)
     if not resume:
         batches = itertools.chain([next(batches)], batches)
     log = None
@@ -310,21 +294,7 @@ def _train(
     return config.out / "best.safetensors"
 
 
-def _check(config: TrainingConfig) -> None:
-    """Refuse what could only fail later. Raises ConfigError."""
-    if config.accelerator == "gpu" and not (
-        torch.cuda.is_available() or torch.backends.mps.is_available()
-    ):
-        raise ConfigError("accelerator: gpu: torch finds none here")
-    written = {(config.out / f"{name}.safetensors").resolve() for name in RESULTS}
-    needed = [Path(d.weights) for d in config.data if isinstance(d, RecombinedData)]
-    needed += [config.teacher] if config.teacher else []
-    for path in needed:
-        if path.resolve() in written:
-            raise ConfigError(f"{path}: this training writes over it, and needs it to the end")
-
-
-def drawn(batches: Iterator[Batch]) -> Iterator[Batch]:
+def _with_short_errors(batches: Iterator[Batch]) -> Iterator[Batch]:
     """The same batches; of an error of a data worker, which comes with all its traceback, what was
     said."""
     try:
@@ -334,28 +304,6 @@ def drawn(batches: Iterator[Batch]) -> Iterator[Batch]:
         if not traceback:
             raise
         raise type(error)(said.rstrip()) from None
-
-
-def remove_parts(folder: Path) -> None:
-    """Remove files that processes which were killed had begun to write."""
-    processes = Path("/proc")  # elsewhere nobody can tell
-    for part in folder.glob(".*.part"):
-        process = part.name.split(".")[-2]
-        gone = processes.is_dir() and not (processes / process).exists()
-        if process.isdigit() and gone:
-            part.unlink(missing_ok=True)
-
-
-def remove_results(config: TrainingConfig) -> None:
-    """Remove what a training before left, or a stop before the first checkpoint would leave it; but
-    weights that this one needs stay, however their path is written."""
-    needed = [config.start, config.teacher]
-    needed += [Path(d.weights) for d in config.data if isinstance(d, RecombinedData)]
-    kept = {path.resolve() for path in needed if path is not None}
-    for name in RESULTS:
-        file = config.out / f"{name}.safetensors"
-        if file.resolve() not in kept:
-            file.unlink(missing_ok=True)
 
 
 def is_first_process() -> bool:
