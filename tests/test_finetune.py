@@ -35,9 +35,9 @@ from ocr.finetune.growth import grow, new_characters
 from ocr.finetune.lines import General, folds_of, general_lines, own_lines, split_off
 from ocr.finetune.measure import Measured, read_all
 from ocr.finetune.plan import Plan, best_of, in_minutes, shares_of
-from ocr.finetune.run import _depends_on, _silent, _tuning, finetune, frozen_part
+from ocr.finetune.run import _depends_on, _silent, finetune, frozen_part
 from ocr.finetune.work import FinetuneError, begin, working
-from ocr.lm.tune import tuning_file
+from ocr.lm.tune import keep_tuning, tuning_file
 from ocr.model import CRNN
 from ocr.preparation.prepare import Preparation
 from ocr.recogniser import Recogniser
@@ -619,8 +619,8 @@ def test_weights_go_on_from_themselves(weights, tmp_path):
     """`--weights mine --out mine`: what was tuned for them stays beside them."""
     tuning_file(weights).write_text("{}")
     try:
-        _tuning(weights, weights)
-        _tuning(weights, tmp_path / "other.safetensors")
+        keep_tuning(weights, weights, replace=True)
+        keep_tuning(weights, tmp_path / "other.safetensors", replace=True)
     finally:
         tuning_file(weights).unlink()
     assert tuning_file(tmp_path / "other.safetensors").read_text() == "{}"
